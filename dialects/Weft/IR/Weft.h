@@ -1,0 +1,45 @@
+//===- Weft.h - The weft dialect ------------------------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_DIALECTS_WEFT_IR_WEFT_H
+#define WEFT_DIALECTS_WEFT_IR_WEFT_H
+
+#include "dialects/Weft/IR/WeightStore.h"
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/Weft/IR/WeftDialect.h.inc"
+#include "dialects/Weft/IR/WeftEnums.h.inc"
+#include "dialects/Weft/IR/WeftInterfaces.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Weft/IR/WeftAttributes.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/Weft/IR/WeftOps.h.inc"
+
+namespace weft {
+
+/// Dialect extension: how weft operations bufferize.
+void attachWeftBufferization(mlir::MLIRContext *context, WeftDialect *dialect);
+
+/// Constants up to this size in bytes are `arith.constant`s; larger ones are
+/// weights in the weight store.
+inline constexpr int64_t kMaxInlineConstantBytes = 1024;
+
+} // namespace weft
+
+#endif // WEFT_DIALECTS_WEFT_IR_WEFT_H

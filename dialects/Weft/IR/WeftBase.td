@@ -1,0 +1,111 @@
+//===- WeftBase.td - The weft dialect and its attributes ---*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_BASE_TD
+#define WEFT_BASE_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def Weft_Dialect : Dialect {
+  let name = "weft";
+  let cppNamespace = "::weft";
+  let summary = "The core: constants, kernels, contractions and tensor operations";
+  let description = [{
+    Holds what every Weft module needs: weights that live outside the IR, the
+    split of a model into a host function and kernels, and the tensor operations
+    that `linalg` lacks.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let extraClassDeclaration = [{
+    /// The bytes behind `weft.constant`; shared by all modules of the context.
+    WeightStore &getWeightStore() { return *weightStore; }
+
+    /// Leading index arguments of an entry function carry the name of their
+    /// symbolic dimension under this key.
+    static constexpr ::llvm::StringLiteral symbolAttrName = "weft.symbol";
+    /// [min, max] of a symbol.
+    static constexpr ::llvm::StringLiteral symbolRangeAttrName = "weft.range";
+    /// On arguments and results of an entry: the tensor's name in the model.
+    static constexpr ::llvm::StringLiteral nameAttrName = "weft.name";
+    /// On arguments and results of an entry: the element type in the model, as
+    /// the runtime shows it ("u8", "bool"), where the signless type loses it.
+    static constexpr ::llvm::StringLiteral dtypeAttrName = "weft.dtype";
+    /// On the module: `#weft.target`.
+    static constexpr ::llvm::StringLiteral targetAttrName = "weft.target";
+    /// On the module: the files that weights come from.
+    static constexpr ::llvm::StringLiteral weightFilesAttrName = "weft.weight_files";
+
+  private:
+    std::shared_ptr<WeightStore> weightStore;
+  }];
+}
+
+class Weft_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Weft_Dialect, name, traits> {
+  let mnemonic = attrMnemonic;
+}
+
+def Weft_WeightAttr : Weft_Attr<"Weight", "weight", [TypedAttrInterface]> {
+  let summary = "A tensor whose bytes live in the weight store";
+  let description = [{
+    `key` is unique in the model; `hash` is the SHA-256 of the bytes in hex, or
+    empty where it is not needed yet. Elements are row-major and little-endian.
+
+    ```mlir
+    #weft.weight<"encoder.weight", "", tensor<384x384xf32>>
+    ```
+  }];
+  let parameters = (ins StringRefParameter<>:$key, StringRefParameter<>:$hash,
+                        "::mlir::Type":$type);
+  let assemblyFormat = "`<` $key `,` $hash `,` $type `>`";
+}
+
+def Weft_TargetAttr : Weft_Attr<"Target", "target"> {
+  let summary = "What the module is compiled for";
+  let description = [{
+    `name` is a registered target, `cpu` and `features` are LLVM's, resolved:
+    never "native". `vectorBits` is the widest vector register in bits.
+    `optLevel` is 0 to 3.
+  }];
+  let parameters = (ins StringRefParameter<>:$name, StringRefParameter<>:$cpu,
+                        StringRefParameter<>:$features, "int64_t":$vectorBits,
+                        "int64_t":$optLevel);
+  let assemblyFormat = [{
+    `<` $name `,` `cpu` `=` $cpu `,` `features` `=` $features `,`
+    `vector_bits` `=` $vectorBits `,` `opt_level` `=` $optLevel `>`
+  }];
+}
+
+def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
+  let summary = "How a kernel is tiled";
+  let description = [{
+    Chosen by the target (`selectSchedule`), executed by generic passes.
+    `parallel` tiles the parallel dimensions of the kernel's root into
+    independent work items, `reduction` tiles its reduction dimensions,
+    `vector` is the register tile. One entry a loop of the root; 0 leaves a
+    loop whole.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$parallel,
+                        OptionalArrayRefParameter<"int64_t">:$reduction,
+                        OptionalArrayRefParameter<"int64_t">:$vector);
+  let assemblyFormat = [{
+    `<` `parallel` `=` `[` $parallel `]`
+    (`reduction` `=` `[` $reduction^ `]`)?
+    (`vector` `=` `[` $vector^ `]`)? `>`
+  }];
+}
+
+#endif // WEFT_BASE_TD

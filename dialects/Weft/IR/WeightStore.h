@@ -1,0 +1,75 @@
+//===- WeightStore.h - Bytes of weights, outside the IR -------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_DIALECTS_WEFT_IR_WEIGHTSTORE_H
+#define WEFT_DIALECTS_WEFT_IR_WEIGHTSTORE_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+/// Where a weight's bytes can be found again: in a file, from an offset. An
+/// empty file stands for the store's own spill file.
+struct WeightSource {
+  std::string file;
+  uint64_t offset = 0;
+};
+
+/// The bytes of the weights of a context, by key. Views point into mapped model
+/// files, kept alive by their owner; weights computed by the compiler go to a
+/// spill file, which is mapped too, so that resident memory stays with the
+/// kernel's page cache. Thread-safe. Bytes stay valid as long as the store.
+class WeightStore {
+public:
+  WeightStore() = default;
+  ~WeightStore();
+  WeightStore(const WeightStore &) = delete;
+
+  /// Adds a view of mapped bytes; `owner` keeps them alive. Returns the key
+  /// under which they are stored: `key`, or a variant of it if it is taken.
+  std::string addView(llvm::StringRef key, llvm::ArrayRef<uint8_t> bytes,
+                      std::shared_ptr<const void> owner, WeightSource source);
+
+  /// Copies computed bytes to the spill file.
+  llvm::Expected<std::string> addDerived(llvm::StringRef key,
+                                         llvm::ArrayRef<uint8_t> bytes);
+
+  /// The bytes of `key`, or nothing if there is no such weight.
+  std::optional<llvm::ArrayRef<uint8_t>> lookup(llvm::StringRef key) const;
+
+  /// Where `key` lies; for the list of weight files in dumps.
+  std::optional<WeightSource> source(llvm::StringRef key) const;
+
+  /// Forgets a weight; its pages are given back where it was derived.
+  void release(llvm::StringRef key);
+
+private:
+  struct Entry {
+    llvm::ArrayRef<uint8_t> bytes;
+    std::shared_ptr<const void> owner;
+    WeightSource source;
+  };
+  std::string insert(llvm::StringRef key, Entry entry);
+
+  mutable std::mutex mutex;
+  llvm::StringMap<Entry> entries;
+  int spillFile = -1;
+  uint64_t spillSize = 0;
+};
+
+} // namespace weft
+
+#endif // WEFT_DIALECTS_WEFT_IR_WEIGHTSTORE_H

@@ -1,0 +1,77 @@
+//===- Session.h - Compiling a model --------------------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_SESSION_H
+#define WEFT_SESSION_H
+
+#include "weft/Frontend/Import.h"
+#include "weft/Pipelines.h"
+#include "weft/Stage.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <string>
+#include <vector>
+
+namespace weft {
+
+class Registry;
+
+/// Exit codes of the command line.
+enum class ExitCode : int {
+  Success = 0,
+  Error = 1,
+  Usage = 2,
+  Unsupported = 3,
+  Different = 4,
+  Internal = 70,
+};
+
+struct CompileOptions {
+  std::string input;  ///< a model, or .mlir
+  std::string output; ///< empty: the input's name with ".so"
+  ImportOptions import;
+  PipelineOptions pipeline; ///< target and plugins' options
+  std::string cpu = "native";
+  unsigned optLevel = 3;
+  Stage lastStage = Stage::Module; ///< --compile-to
+  enum class Emit { Module, Object, MLIR } emit = Emit::Module;
+  std::string dumpStages; ///< folder for the IR after every stage
+  std::string saveAssembly;
+  uint64_t embedLimit = uint64_t(64) << 20;
+  std::vector<std::string> plugins;
+  bool timing = false;
+  bool verifyEach = false;
+};
+
+/// Reads the flags of `weft compile`; the error is a sentence for the user.
+llvm::Error parseCompileOptions(llvm::ArrayRef<std::string> arguments, CompileOptions &options);
+
+/// Compiles one model in this process; MLIR and LLVM can end it. `progress` gets
+/// the number of the stage, its name and what came out of it; `diagnose` gets
+/// each error, warning and the closing summary, as lines of text.
+class Session {
+public:
+  Session(const Registry &registry, CompileOptions options)
+      : registry(registry), options(std::move(options)) {}
+
+  using Progress = llvm::function_ref<void(int step, llvm::StringRef stage, llvm::StringRef summary)>;
+  using Diagnose = llvm::function_ref<void(llvm::StringRef)>;
+  ExitCode run(Progress progress, Diagnose diagnose);
+
+private:
+  const Registry &registry;
+  CompileOptions options;
+};
+
+/// "weft 0.1.0, LLVM 22.1.8".
+std::string versionText();
+
+} // namespace weft
+
+#endif // WEFT_SESSION_H

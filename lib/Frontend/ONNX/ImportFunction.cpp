@@ -1,0 +1,287 @@
+//===- ImportFunction.cpp - The entry function of a model -----------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The signature: symbols for the free dimensions of the inputs as leading index
+// arguments, then the inputs; and the results.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/Reader/Reader.h"
+#include "Frontend/ONNX/Reader/Verify.h"
+#include "dialects/Weft/IR/Weft.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/FileSystem.h"
+
+using namespace mlir;
+using namespace weft;
+using namespace weft::onnx;
+
+static StringRef str(std::string_view text) { return StringRef(text.data(), text.size()); }
+
+/// The runtime's name of an element type.
+static StringRef dtypeName(ElementType type) {
+  switch (type) {
+  case ElementType::Float: return "f32";
+  case ElementType::Double: return "f64";
+  case ElementType::Float16: return "f16";
+  case ElementType::BFloat16: return "bf16";
+  case ElementType::Bool: return "bool";
+  case ElementType::Int8: return "i8";
+  case ElementType::UInt8: return "u8";
+  case ElementType::Int16: return "i16";
+  case ElementType::UInt16: return "u16";
+  case ElementType::Int32: return "i32";
+  case ElementType::UInt32: return "u32";
+  case ElementType::Int64: return "i64";
+  case ElementType::UInt64: return "u64";
+  default: return "";
+  }
+}
+
+namespace {
+/// An input of the entry and its extents: sizes, or names of symbols.
+struct Input {
+  const ValueInfo *info;
+  SmallVector<std::variant<int64_t, std::string>> dims;
+};
+} // namespace
+
+FailureOr<TensorValue> Importer::constantInput(size_t index, const ValueInfo &input) {
+  SmallString<128> path(context.options.constantInputs);
+  llvm::sys::path::append(path, "input_" + Twine(index) + ".pb");
+  Result<MappedFile> file = MappedFile::open(std::string(path));
+  if (!file)
+    return error(b.getLoc(), file.error().message);
+  auto owner = std::make_shared<MappedFile>(std::move(*file));
+  Result<Tensor> tensor = readTensor(owner->bytes(), std::string(path));
+  if (!tensor)
+    return error(b.getLoc(), tensor.error().message);
+  Result<TensorBytes> contents = tensor->contents(*model->files);
+  if (!contents)
+    return error(b.getLoc(), contents.error().message);
+  std::span<const uint8_t> bytes = contents->bytes();
+  return makeConstant(tensor->elementType, tensor->dims,
+                      ArrayRef<uint8_t>(bytes.data(), bytes.size()), str(input.name));
+}
+
+LogicalResult Importer::createFunction() {
+  const Graph &graph = model->graph;
+  Location loc = NameLoc::get(b.getStringAttr(str(graph.name)));
+  const ImportOptions &options = context.options;
+  llvm::StringSet<> initializers;
+  for (const Tensor &tensor : graph.initializers)
+    initializers.insert(str(tensor.name));
+
+  SmallVector<Input> inputs;
+  SmallVector<std::string> symbolNames;
+  llvm::StringSet<> seen, usedShapes;
+  for (const ValueInfo &info : graph.inputs) {
+    if (initializers.contains(str(info.name)))
+      continue;
+    std::string what = "input " + quote(info.name);
+    if (info.type.kind != onnx::ValueType::Kind::Tensor ||
+        !storageType(&context.context, info.type.elementType)) {
+      context.failure = ImportFailure::Unsupported;
+      return emitError(loc) << context.path << ": " << what
+                            << " is not a tensor of numbers of at least 8 bits, which is all that "
+                               "entry points take";
+    }
+    if (!info.type.hasShape) {
+      context.failure = ImportFailure::Unsupported;
+      return emitError(loc) << context.path << ": " << what << " has no rank";
+    }
+    Input input{&info, {}};
+    auto shape = options.shapes.find(std::string(info.name));
+    if (shape != options.shapes.end()) {
+      usedShapes.insert(str(info.name));
+      if (shape->second.size() != info.type.shape.size())
+        return error(loc, what + " has rank " + Twine(info.type.shape.size()) +
+                              ", but the given shape has " + Twine(shape->second.size()) +
+                              " dimensions");
+    }
+    for (auto [axis, dim] : llvm::enumerate(info.type.shape)) {
+      std::string symbol;
+      if (dim.kind == Dimension::Kind::Parameter && !dim.parameter.empty())
+        symbol = std::string(dim.parameter);
+      else if (dim.kind != Dimension::Kind::Value || dim.value == -1 || options.allDynamic)
+        // Some exporters write -1 for a free dimension.
+        symbol = (str(info.name) + "." + Twine(axis)).str();
+      if (options.allDynamic)
+        symbol = (str(info.name) + "." + Twine(axis)).str();
+      if (symbol.empty() && dim.value < 0)
+        return error(loc, what + " has extent " + Twine(dim.value) + " in dimension " + Twine(axis));
+      int64_t given = shape != options.shapes.end() ? shape->second[axis] : -1;
+      if (given >= 0 && symbol.empty() && given != dim.value)
+        return error(loc, what + " has extent " + Twine(dim.value) + " in dimension " +
+                              Twine(axis) + ", but " + Twine(given) + " is given");
+      if (given >= 0) {
+        input.dims.push_back(given);
+        continue;
+      }
+      if (symbol.empty()) {
+        input.dims.push_back(dim.value);
+        continue;
+      }
+      auto range = options.dims.find(symbol);
+      if (range != options.dims.end() && range->second.min == range->second.max) {
+        input.dims.push_back(range->second.min);
+        continue;
+      }
+      input.dims.push_back(symbol);
+      if (seen.insert(symbol).second)
+        symbolNames.push_back(symbol);
+    }
+    inputs.push_back(std::move(input));
+  }
+  for (auto &[name, shape] : options.shapes)
+    if (!usedShapes.contains(name))
+      return error(loc, "a shape is given for " + quote(name) + ", which is no input");
+
+  bool constant = !options.constantInputs.empty();
+  SmallVector<mlir::Type> types;
+  if (!constant) {
+    types.append(symbolNames.size(), b.getIndexType());
+    for (Input &input : inputs) {
+      SmallVector<int64_t> shape;
+      for (auto &dim : input.dims)
+        shape.push_back(std::holds_alternative<int64_t>(dim) ? std::get<int64_t>(dim)
+                                                             : ShapedType::kDynamic);
+      types.push_back(RankedTensorType::get(
+          shape, storageType(&context.context, input.info->type.elementType)));
+    }
+  }
+  b.setInsertionPointToEnd(module->getBody());
+  b.setLoc(loc);
+  function = func::FuncOp::create(b, loc, "main", b.getFunctionType(types, {}));
+  Block *block = function.addEntryBlock();
+  b.setInsertionPointToStart(block);
+  // Constants are inserted before this operation, which goes away in the end.
+  constantAnchor = arith::ConstantIndexOp::create(b, loc, 0);
+
+  scopes.emplace_back();
+  addInitializers(graph, scopes.back());
+  unsigned next = 0;
+  if (!constant)
+    for (StringRef name : symbolNames) {
+      symbols[name] = block->getArgument(next);
+      function.setArgAttr(next, WeftDialect::symbolAttrName, b.getStringAttr(name));
+      auto range = options.dims.find(name.str());
+      if (range != options.dims.end())
+        function.setArgAttr(next, WeftDialect::symbolRangeAttrName,
+                            b.getDenseI64ArrayAttr({range->second.min, range->second.max}));
+      ++next;
+    }
+  for (auto [i, input] : llvm::enumerate(inputs)) {
+    StringRef name = str(input.info->name);
+    if (constant) {
+      FailureOr<TensorValue> value = constantInput(i, *input.info);
+      if (failed(value))
+        return failure();
+      scopes.back().values[name] = *value;
+      continue;
+    }
+    TensorValue value;
+    value.elementType = input.info->type.elementType;
+    value.value = block->getArgument(next);
+    SmallVector<mlir::Attribute> dimNames;
+    for (auto &dim : input.dims) {
+      if (auto *size = std::get_if<int64_t>(&dim)) {
+        value.dims.push_back(b.getIndexAttr(*size));
+        dimNames.push_back(b.getI64IntegerAttr(*size));
+      } else {
+        value.dims.push_back(symbols[std::get<std::string>(dim)]);
+        dimNames.push_back(b.getStringAttr(std::get<std::string>(dim)));
+      }
+    }
+    function.setArgAttr(next, WeftDialect::nameAttrName, b.getStringAttr(name));
+    function.setArgAttr(next, WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value.elementType)));
+    function.setArgAttr(next, "weft.dims", b.getArrayAttr(dimNames));
+    scopes.back().values[name] = value;
+    ++next;
+  }
+  return success();
+}
+
+LogicalResult Importer::finishFunction() {
+  Location loc = function.getLoc();
+  b.setLoc(loc);
+  SmallVector<Value> results;
+  SmallVector<DictionaryAttr> attributes;
+  for (const ValueInfo &output : model->graph.outputs) {
+    const TensorValue *value = lookup(str(output.name));
+    if (!value)
+      return error(loc, "output " + quote(output.name) + " is defined by nothing");
+    if (value->isSequence() || value->isNone || (!value->value && !value->elements)) {
+      context.failure = ImportFailure::Unsupported;
+      return emitError(loc) << context.path << ": output " << quote(output.name)
+                            << " is not a tensor of numbers of at least 8 bits, which is all that "
+                               "entry points give";
+    }
+    if (output.type.kind == onnx::ValueType::Kind::Tensor &&
+        output.type.elementType != ElementType::Undefined &&
+        output.type.elementType != value->elementType)
+      return error(loc, "output " + quote(output.name) + " is declared as " +
+                            name(output.type.elementType) + " but computed as " +
+                            name(value->elementType));
+    Node none;
+    NodeContext materialise(*this, none, 1);
+    results.push_back(materialise.value(*value));
+    SmallVector<mlir::Attribute> dimNames;
+    for (OpFoldResult dim : value->dims) {
+      mlir::Attribute entry = b.getI64IntegerAttr(-1);
+      if (auto constant = DimBuilder::constantOf(dim))
+        entry = b.getI64IntegerAttr(*constant);
+      else
+        for (auto &symbol : symbols)
+          if (symbol.second == cast<Value>(dim))
+            entry = b.getStringAttr(symbol.first());
+      dimNames.push_back(entry);
+    }
+    attributes.push_back(b.getDictionaryAttr(
+        {b.getNamedAttr(WeftDialect::nameAttrName, b.getStringAttr(str(output.name))),
+         b.getNamedAttr(WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value->elementType))),
+         b.getNamedAttr("weft.dims", b.getArrayAttr(dimNames))}));
+  }
+  func::ReturnOp::create(b, loc, results);
+  SmallVector<mlir::Type> types = llvm::to_vector(ValueRange(results).getTypes());
+  function.setFunctionType(b.getFunctionType(function.getArgumentTypes(), types));
+  for (auto [i, attribute] : llvm::enumerate(attributes))
+    function.setResultAttrs(i, attribute);
+  constantAnchor->erase();
+  return success();
+}
+
+OwningOpRef<ModuleOp> Importer::run() {
+  if (Status status = verify(*model); !status) {
+    context.failure = ImportFailure::Error;
+    emitError(UnknownLoc::get(&context.context)) << status.error().message;
+    return {};
+  }
+  context.context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect,
+                              math::MathDialect, scf::SCFDialect, tensor::TensorDialect,
+                              WeftDialect>();
+  module = ModuleOp::create(UnknownLoc::get(&context.context));
+  if (failed(createFunction()) || failed(importNodes(model->graph.nodes)) ||
+      failed(reportUnsupported()) || failed(finishFunction())) {
+    if (context.failure == ImportFailure::None)
+      context.failure = ImportFailure::Error;
+    return {};
+  }
+  if (failed(mlir::verify(*module))) {
+    context.failure = ImportFailure::Error;
+    return {};
+  }
+  return std::move(module);
+}

@@ -1,0 +1,108 @@
+//===- Importer.h - ONNX graphs become IR ---------------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_FRONTEND_ONNX_IMPORTER_H
+#define WEFT_FRONTEND_ONNX_IMPORTER_H
+
+#include "Frontend/ONNX/Reader/Model.h"
+#include "weft/Frontend/Import.h"
+#include "weft/Frontend/ONNX.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace weft::onnx {
+
+/// Imports one model. Nodes are visited in order; each is built by the builder
+/// that the registry has for its domain, name and opset version, or inlined if
+/// it calls a function of the model. Nodes that cannot be imported are gathered
+/// and reported together.
+class Importer {
+public:
+  Importer(ImportContext &context, Model model);
+  mlir::OwningOpRef<mlir::ModuleOp> run();
+
+  ImportContext &getContext() { return context; }
+  const Model &getModel() const { return *model; }
+
+  /// The value called `name` in the graphs around; null if there is none.
+  const TensorValue *lookup(llvm::StringRef name);
+  mlir::LogicalResult importNodes(llvm::ArrayRef<Node> nodes);
+  mlir::FailureOr<llvm::SmallVector<TensorValue>>
+  importGraph(const Graph &graph, llvm::ArrayRef<TensorValue> arguments);
+
+  /// A tensor of the file as a constant; `name` is for its key in the weight
+  /// store.
+  mlir::FailureOr<TensorValue> importConstant(const Tensor &tensor, llvm::StringRef name);
+  /// A constant from bytes in canonical form.
+  mlir::FailureOr<TensorValue> makeConstant(ElementType type, llvm::ArrayRef<int64_t> shape,
+                                            llvm::ArrayRef<uint8_t> bytes, llvm::StringRef name);
+
+  mlir::LogicalResult error(mlir::Location loc, const llvm::Twine &message);
+  void recordUnsupported(const Node &node, int64_t opset, const llvm::Twine &reason,
+                         llvm::StringRef dtypes);
+
+  mlir::ImplicitLocOpBuilder b;
+  DimBuilder dims;
+
+private:
+  friend class NodeContext;
+
+  /// Names of one graph. Initializers are imported at their first use.
+  struct Scope {
+    llvm::StringMap<TensorValue> values;
+    llvm::StringMap<const Tensor *> initializers;
+    /// The graph of the names; null in functions.
+    const Graph *graph = nullptr;
+  };
+  /// A function of the model being inlined.
+  struct FunctionFrame {
+    const Function *function;
+    const Node *call;
+  };
+
+  mlir::LogicalResult importNode(const Node &node);
+  mlir::LogicalResult importCall(const Function &function, const Node &node);
+  const Function *findFunction(const Node &node) const;
+  std::optional<int64_t> opsetOf(llvm::StringRef domain) const;
+  mlir::Location locationOf(const Node &node);
+  mlir::LogicalResult addInputs(mlir::func::FuncOp function);
+  mlir::LogicalResult createFunction();
+  mlir::LogicalResult finishFunction();
+  void addInitializers(const Graph &graph, Scope &scope);
+  mlir::LogicalResult reportUnsupported();
+  mlir::FailureOr<TensorValue> constantInput(size_t index, const ValueInfo &input);
+
+  ImportContext &context;
+  std::shared_ptr<Model> model;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::func::FuncOp function;
+  std::vector<Scope> scopes;
+  std::vector<FunctionFrame> frames;
+  /// By position in the entry's arguments: symbols' names.
+  llvm::StringMap<mlir::Value> symbols;
+  /// Where constants are created: the start of the entry.
+  mlir::Operation *constantAnchor = nullptr;
+  unsigned unnamedNodes = 0;
+
+  struct Unsupported {
+    int64_t count = 0;
+    std::string firstNode;
+  };
+  /// By "domain op, opset, reason, types".
+  llvm::MapVector<std::string, Unsupported, std::map<std::string, unsigned>> unsupported;
+};
+
+/// The names of element types of a list of values, for messages.
+std::string describe(const TensorValue &value);
+
+} // namespace weft::onnx
+
+#endif // WEFT_FRONTEND_ONNX_IMPORTER_H

@@ -1,0 +1,393 @@
+//===- ContribQuantized.cpp - Quantized operators of ONNX Runtime ---------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Operators of com.microsoft on quantized tensors; their meaning is in ONNX
+// Runtime's docs/ContribOperators.md. Reference bodies decode to f32.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/Ops/CompositeInputs.h"
+#include "Frontend/ONNX/Ops/Contrib.h"
+#include "Frontend/ONNX/Ops/Families.h"
+#include "Frontend/ONNX/Ops/QuantizedMath.h"
+#include "Frontend/ONNX/Ops/ScalarMath.h"
+
+using namespace mlir;
+using namespace weft;
+using namespace weft::onnx;
+
+using Outputs = FailureOr<SmallVector<TensorValue>>;
+
+static Outputs oneOutput(FailureOr<TensorValue> value) {
+  if (failed(value))
+    return failure();
+  return SmallVector<TensorValue>{*value};
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+/// An int32 product times scales, plus a bias, as `type`.
+static FailureOr<TensorValue> scaleProduct(NodeContext &node, const TensorValue &product,
+                                           const TensorValue &aScale, const TensorValue &bScale,
+                                           const TensorValue *bias, ElementType type) {
+  auto unitToScalar = [&](TensorValue x) {
+    return x.rank() == 1 && x.staticDim(0) == 1 ? reshape(node, x, {}) : x;
+  };
+  SmallVector<TensorValue> inputs{product, unitToScalar(alignToRows(node, aScale)), unitToScalar(bScale)};
+  if (bias)
+    inputs.push_back(*bias);
+  return elementwiseTo(node, inputs, type, product.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+    ScalarMath m{b, loc};
+    auto wide = [&](size_t i) {
+      return castScalar(b, loc, args[i], inputs[i].elementType, ElementType::Float);
+    };
+    Value x = m.mul(wide(0), m.mul(wide(1), wide(2)));
+    if (bias)
+      x = m.add(x, wide(3));
+    return castScalar(b, loc, x, ElementType::Float, type);
+  });
+}
+
+/// Inputs: A (float), B (8 bit), b_scale, b_zero_point, bias.
+static LogicalResult buildDynamicQuantizeMatMul(NodeContext &node) {
+  if (node.input(0).elementType != ElementType::Float)
+    return node.error("has an input " + describe(node.input(0)) + ", expected float");
+  if (failed(require8Bit(node, {node.input(1)})))
+    return failure();
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    FailureOr<DynamicCodes> a = quantizeDynamically(node, in[0]);
+    if (failed(a))
+      return failure();
+    FailureOr<TensorValue> product = matmulIntegers(node, a->codes, in[1], &a->zeroPoint, in.find(3));
+    if (failed(product))
+      return failure();
+    return oneOutput(scaleProduct(node, *product, a->scale, in[2], in.find(4), ElementType::Float));
+  });
+}
+
+/// Inputs: A, B, a_scale, b_scale, a_zero_point, b_zero_point, bias.
+static LogicalResult buildMatMulIntegerToFloat(NodeContext &node) {
+  if (failed(require8Bit(node, {node.input(0), node.input(1)})))
+    return failure();
+  ElementType type = node.input(2).elementType;
+  if (!isFloat(type))
+    return node.error("has a scale " + describe(node.input(2)));
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    FailureOr<TensorValue> product = matmulIntegers(node, in[0], in[1], in.find(4), in.find(5));
+    if (failed(product))
+      return failure();
+    return oneOutput(scaleProduct(node, *product, in[2], in[3], in.find(6), type));
+  });
+}
+
+/// The code of `bits` bits at position `index` of bytes in which the lowest bits
+/// come first; `read` gives the byte (i8) at a position.
+static Value unpackCode(ScalarMath &m, Value index, int64_t bits, llvm::function_ref<Value(Value)> read) {
+  Value perByte = m.index(8 / bits);
+  Value byte = read(m.div(index, perByte));
+  if (bits == 8)
+    return byte;
+  Type i8 = m.b.getI8Type();
+  Value shift = m.mul(m.rem(index, perByte), m.index(bits));
+  shift = arith::IndexCastOp::create(m.b, m.loc, i8, shift);
+  Value mask = makeIntScalar(m.b, m.loc, i8, (1 << bits) - 1);
+  return arith::AndIOp::create(m.b, m.loc, arith::ShRUIOp::create(m.b, m.loc, byte, shift), mask);
+}
+
+/// Inputs: A [..., K], B [N, blocks, block bytes], scales [N * blocks], zero
+/// points (packed like B, or of A's type), g_idx, bias [N]. The result is A * B'
+/// + bias.
+static LogicalResult buildMatMulNBits(NodeContext &node) {
+  const TensorValue &a = node.input(0), &packed = node.input(1), &scales = node.input(2);
+  int64_t k = node.getInt("K", 0), n = node.getInt("N", 0);
+  int64_t bits = node.getInt("bits", 4), block = node.getInt("block_size", 0);
+  if (node.failed())
+    return failure();
+  if (bits != 2 && bits != 4 && bits != 8)
+    return node.unsupported("has codes of " + Twine(bits) + " bits, expected 2, 4 or 8");
+  if (k < 1 || n < 1 || block < 8 || !llvm::isPowerOf2_64(block) || k > INT32_MAX || n > INT32_MAX ||
+      block > INT32_MAX)
+    return node.error("has K = " + Twine(k) + ", N = " + Twine(n) + " and block_size = " + Twine(block));
+  if (!isFloat(a.elementType) || !isFloat(scales.elementType) || packed.elementType != ElementType::UInt8)
+    return node.error("has inputs " + describe(a) + ", " + describe(packed) + " and " + describe(scales) +
+                      ", expected floats, uint8 and floats");
+  if (a.rank() < 1)
+    return node.error("has the scalar input A");
+  if (node.hasInput(4))
+    return node.unsupported("has a group index");
+  int64_t blocks = llvm::divideCeil(k, block), blockBytes = block * bits / 8;
+  int64_t zeroBytes = llvm::divideCeil(blocks * bits, 8);
+  auto expectCount = [&](size_t i, int64_t count) -> LogicalResult {
+    if (!node.hasInput(i))
+      return success();
+    OpFoldResult have = node.dims.product(node.input(i).dims);
+    return requireEqual(node, have, node.dims.constant(count),
+                        "has an input of {0} elements, expected {1}");
+  };
+  bool packedZero = node.hasInput(3) && node.input(3).elementType == ElementType::UInt8;
+  if (failed(expectCount(1, n * blocks * blockBytes)) || failed(expectCount(2, n * blocks)) ||
+      failed(expectCount(3, packedZero ? n * zeroBytes : n * blocks)) || failed(expectCount(5, n)) ||
+      failed(requireEqual(node, a.dims[a.rank() - 1], node.dims.constant(k),
+                          "multiplies rows of {0} elements, expected {1}")))
+    return failure();
+  ElementType type = a.elementType, sum = accumulatorType(type);
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    auto flat = [&](size_t i, int64_t count) {
+      return node.value(reshape(node, in[i], {node.dims.constant(count)}));
+    };
+    Value codes = flat(1, n * blocks * blockBytes), factors = flat(2, n * blocks);
+    Value zeros = in.has(3) ? flat(3, packedZero ? n * zeroBytes : n * blocks) : Value();
+    ElementType scaleType = scales.elementType;
+    // B as [K, N], which is what the product takes.
+    TensorValue weights = generate(
+        node, sum, {node.dims.constant(k), node.dims.constant(n)}, [&](ScalarMath &m, ArrayRef<Value> at) {
+          Value group = m.div(at[0], m.index(block));
+          Value row = m.add(m.mul(at[1], m.index(blocks)), group);
+          Value base = m.mul(row, m.index(blockBytes));
+          Value code = unpackCode(m, m.rem(at[0], m.index(block)), bits, [&](Value byte) {
+            return m.read(codes, m.add(base, byte));
+          });
+          Type wide = storageType(node.context(), sum);
+          Value x = arith::UIToFPOp::create(m.b, m.loc, wide, code);
+          Value zero = m.number(wide, static_cast<double>(int64_t(1) << (bits - 1)));
+          if (zeros && packedZero) {
+            Value start = m.mul(at[1], m.index(zeroBytes));
+            Value z = unpackCode(m, group, bits, [&](Value byte) { return m.read(zeros, m.add(start, byte)); });
+            zero = arith::UIToFPOp::create(m.b, m.loc, wide, z);
+          } else if (zeros) {
+            zero = castScalar(m.b, m.loc, m.read(zeros, row), in[3].elementType, sum);
+          }
+          Value scale = castScalar(m.b, m.loc, m.read(factors, row), scaleType, sum);
+          return m.mul(m.sub(x, zero), scale);
+        });
+    FailureOr<TensorValue> product = matmul(node, cast(node, in[0], sum), weights, sum);
+    if (failed(product))
+      return failure();
+    if (!in.has(5))
+      return SmallVector<TensorValue>{cast(node, *product, type)};
+    return oneOutput(elementwiseTo(node, {*product, cast(node, in[5], sum)}, type, product->dims,
+                                   [&](OpBuilder &b, Location loc, ValueRange args) {
+      return castScalar(b, loc, ScalarMath{b, loc}.add(args[0], args[1]), sum, type);
+    }));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Elementwise
+//===----------------------------------------------------------------------===//
+
+/// Inputs: A, its scale and zero point, B, its scale and zero point, the
+/// result's scale and zero point.
+static LogicalResult buildQLinearBinary(NodeContext &node, bool multiply) {
+  ElementType type = node.input(0).elementType;
+  if (failed(require8Bit(node, {node.input(0), node.input(3)})))
+    return failure();
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    FailureOr<TensorValue> a = dequantize(node, in[0], in[1], in.find(2));
+    FailureOr<TensorValue> c = dequantize(node, in[3], in[4], in.find(5));
+    if (failed(a) || failed(c))
+      return failure();
+    FailureOr<TensorValue> result = elementwise(
+        node, {*a, *c}, ElementType::Float, [&](OpBuilder &b, Location loc, ValueRange args) {
+          ScalarMath m{b, loc};
+          return multiply ? m.mul(args[0], args[1]) : m.add(args[0], args[1]);
+        });
+    if (failed(result))
+      return failure();
+    return oneOutput(quantize(node, *result, in[6], in.find(7), type));
+  });
+}
+
+static LogicalResult buildQLinearAdd(NodeContext &node) { return buildQLinearBinary(node, false); }
+static LogicalResult buildQLinearMul(NodeContext &node) { return buildQLinearBinary(node, true); }
+
+/// Inputs: X, its scale and zero point, the result's scale and zero point.
+static LogicalResult buildQLinearUnary(NodeContext &node,
+                                       llvm::function_ref<Value(ScalarMath &, Value)> function) {
+  ElementType type = node.input(0).elementType;
+  if (failed(require8Bit(node, {node.input(0)})))
+    return failure();
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    FailureOr<TensorValue> x = dequantize(node, in[0], in[1], in.find(2));
+    if (failed(x))
+      return failure();
+    FailureOr<TensorValue> y = elementwiseTo(
+        node, {*x}, ElementType::Float, x->dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+          ScalarMath m{b, loc};
+          return function(m, args[0]);
+        });
+    if (failed(y))
+      return failure();
+    return oneOutput(quantize(node, *y, in[3], in.find(4), type));
+  });
+}
+
+static LogicalResult buildQLinearSigmoid(NodeContext &node) {
+  return buildQLinearUnary(node, [](ScalarMath &m, Value x) {
+    Value e = math::ExpOp::create(m.b, m.loc, arith::NegFOp::create(m.b, m.loc, x));
+    return m.div(m.like(x, 1), m.add(e, m.like(x, 1)));
+  });
+}
+
+static LogicalResult buildQLinearLeakyRelu(NodeContext &node) {
+  double alpha = node.getFloat("alpha", 0.01f);
+  return buildQLinearUnary(node, [&](ScalarMath &m, Value x) {
+    return m.select(m.less(x, m.like(x, 0)), m.mul(x, m.like(x, alpha)), x);
+  });
+}
+
+/// Inputs: X [N, C, spatial...] (or channels last), scales and zero points as
+/// above.
+static LogicalResult buildQLinearGlobalAveragePool(NodeContext &node) {
+  const TensorValue &x = node.input(0);
+  if (failed(require8Bit(node, {x})))
+    return failure();
+  if (x.rank() < 3)
+    return node.error("has an input " + describe(x) + ", expected rank 3 or more");
+  bool channelsLast = node.getInt("channels_last", 0) != 0;
+  SmallVector<int64_t> axes;
+  OpFoldResult count = node.dims.constant(1);
+  for (int64_t i = channelsLast ? 1 : 2; i < x.rank() - (channelsLast ? 1 : 0); ++i) {
+    axes.push_back(i);
+    count = node.dims.mul(count, x.dims[i]);
+  }
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    FailureOr<TensorValue> numbers = dequantize(node, in[0], in[1], in.find(2));
+    if (failed(numbers))
+      return failure();
+    Value zero = makeScalar(node.b, node.b.getLoc(), node.b.getF32Type(), 0);
+    TensorValue sum = reduce(node, *numbers, axes, true, ElementType::Float, zero,
+                             [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+      return arith::AddFOp::create(b, loc, args[0], args[1]);
+    });
+    FailureOr<TensorValue> mean = elementwiseTo(
+        node, {sum}, ElementType::Float, sum.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+          ScalarMath m{b, loc};
+          return m.div(args[0], m.toFloat(m.extent(count), args[0].getType()));
+        });
+    if (failed(mean))
+      return failure();
+    return oneOutput(quantize(node, *mean, in[3], in.find(4), x.elementType));
+  });
+}
+
+/// Inputs: the result's scale and zero point, then each tensor with its own.
+static LogicalResult buildQLinearConcat(NodeContext &node) {
+  if (node.inputCount() % 3 != 2)
+    return node.error("has " + Twine(node.inputCount()) + " inputs, expected 2 and three for each tensor");
+  for (size_t i = 2; i < node.inputCount(); ++i)
+    if (!node.hasInput(i))
+      return node.error("has no input " + Twine(i));
+  ElementType type = node.input(1).elementType;
+  const TensorValue &first = node.input(2);
+  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", 0), first.rank());
+  if (failed(axis) || failed(require8Bit(node, {node.input(1)})))
+    return failure();
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    SmallVector<TensorValue> parts;
+    for (size_t i = 2; i < node.inputCount(); i += 3) {
+      FailureOr<TensorValue> numbers = dequantize(node, in[i], in[i + 1], &in[i + 2]);
+      if (failed(numbers))
+        return failure();
+      FailureOr<TensorValue> codes = quantize(node, *numbers, in[0], &in[1], type);
+      if (failed(codes))
+        return failure();
+      parts.push_back(*codes);
+    }
+    return oneOutput(concat(node, parts, *axis));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Lookups
+//===----------------------------------------------------------------------===//
+
+/// Inputs: data (uint8 with `bits` packed along the last dimension), indices,
+/// scales, zero points. Blocks of `block_size` along `quantize_axis` share a
+/// scale.
+static LogicalResult buildGatherBlockQuantized(NodeContext &node) {
+  const TensorValue &data = node.input(0), &indices = node.input(1), &scales = node.input(2);
+  int64_t bits = node.getInt("bits", 4), block = node.getInt("block_size", 128);
+  int64_t rank = data.rank();
+  FailureOr<int64_t> gatherAxis = normalizeAxis(node, node.getInt("gather_axis", 0), rank);
+  FailureOr<int64_t> quantizeAxis = normalizeAxis(node, node.getInt("quantize_axis", 1), rank);
+  if (failed(gatherAxis) || failed(quantizeAxis))
+    return failure();
+  if (data.elementType != ElementType::UInt8 || (bits != 4 && bits != 8) || *quantizeAxis != rank - 1 ||
+      *gatherAxis == rank - 1)
+    return node.unsupported("gathers along axis " + Twine(*gatherAxis) + " of " + describe(data) + " with codes of " +
+                            Twine(bits) + " bits quantized along axis " + Twine(*quantizeAxis));
+  if (block < 16 || block > INT32_MAX || !isInteger(indices.elementType) || !isFloat(scales.elementType) ||
+      scales.rank() != rank)
+    return node.error("has block_size = " + Twine(block) + ", indices " + describe(indices) + " and scales " +
+                      describe(scales));
+  DimBuilder &d = node.dims;
+  OpFoldResult width = d.mul(data.dims[rank - 1], d.constant(8 / bits));
+  OpFoldResult blocks = d.ceilDiv(width, d.constant(block));
+  for (int64_t i = 0; i < rank; ++i)
+    if (failed(requireEqual(node, scales.dims[i], i == rank - 1 ? blocks : data.dims[i],
+                            "has scales of extent {0}, expected {1}")))
+      return failure();
+  OpFoldResult zeroWidth = d.ceilDiv(d.mul(blocks, d.constant(bits)), d.constant(8));
+  if (node.hasInput(3) && (node.input(3).elementType != ElementType::UInt8 || node.input(3).rank() != rank ||
+                           failed(requireEqual(node, node.input(3).dims[rank - 1], zeroWidth,
+                                               "has zero points of extent {0}, expected {1}"))))
+    return node.failed() ? failure() : node.error("has zero points " + describe(node.input(3)));
+  OpFoldResult limit = data.dims[*gatherAxis];
+  assertInRange(node, indices, d.sub(d.constant(0), limit), limit, "index");
+  Dims dims(data.dims.begin(), data.dims.begin() + *gatherAxis);
+  llvm::append_range(dims, indices.dims);
+  dims.append(data.dims.begin() + *gatherAxis + 1, data.dims.end() - 1);
+  dims.push_back(width);
+  ElementType type = scales.elementType;
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    Value codes = node.value(in[0]), ids = node.value(in[1]), factors = node.value(in[2]);
+    Value zeros = in.has(3) ? node.value(in[3]) : Value();
+    return SmallVector<TensorValue>{generate(node, type, dims, [&](ScalarMath &m, ArrayRef<Value> at) {
+      Value id = m.read(ids, at.slice(*gatherAxis, indices.rank()));
+      id = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), id);
+      id = m.select(m.less(id, m.index(0)), m.add(id, m.extent(limit)), id);
+      SmallVector<Value> position(at.take_front(*gatherAxis));
+      position.push_back(m.clamp(id, m.extent(limit)));
+      position.append(at.begin() + *gatherAxis + indices.rank(), at.end());
+      Value column = position.back(), group = m.div(column, m.index(block));
+      auto readAt = [&](Value tensor) {
+        return [&m, &position, tensor](Value byte) {
+          SmallVector<Value> where = position;
+          where.back() = byte;
+          return m.read(tensor, where);
+        };
+      };
+      Type wide = m.b.getF32Type();
+      Value code = unpackCode(m, column, bits, readAt(codes));
+      Value x = arith::UIToFPOp::create(m.b, m.loc, wide, code);
+      Value zero = m.number(wide, static_cast<double>(int64_t(1) << (bits - 1)));
+      if (zeros)
+        zero = arith::UIToFPOp::create(m.b, m.loc, wide, unpackCode(m, group, bits, readAt(zeros)));
+      Value scale = castScalar(m.b, m.loc, readAt(factors)(group), type, ElementType::Float);
+      return castScalar(m.b, m.loc, m.mul(m.sub(x, zero), scale), ElementType::Float, type);
+    })};
+  });
+}
+
+void weft::onnx::registerContribQuantizedOps(Registrar &registrar) {
+  addOps(registrar, kMicrosoftDomain, {
+      {"DynamicQuantizeMatMul", 1, 3, 5, buildDynamicQuantizeMatMul},
+      {"MatMulIntegerToFloat", 1, 4, 7, buildMatMulIntegerToFloat},
+      {"MatMulNBits", 1, 3, 6, buildMatMulNBits},
+      {"QLinearAdd", 1, 7, 8, buildQLinearAdd},
+      {"QLinearMul", 1, 7, 8, buildQLinearMul},
+      {"QLinearSigmoid", 1, 4, 5, buildQLinearSigmoid},
+      {"QLinearLeakyRelu", 1, 4, 5, buildQLinearLeakyRelu},
+      {"QLinearGlobalAveragePool", 1, 4, 5, buildQLinearGlobalAveragePool},
+      {"QLinearConcat", 1, 5, kAnyNumber, buildQLinearConcat},
+      {"GatherBlockQuantized", 1, 3, 4, buildGatherBlockQuantized},
+  });
+}

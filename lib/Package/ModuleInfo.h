@@ -1,0 +1,101 @@
+//===- ModuleInfo.h - What a module's descriptor says ---------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The C++ side of `weft_module` (include/weft-runtime/module.h): each struct
+// mirrors the C struct of the same name, with functions given by their symbol
+// in the module's objects. Field meanings are documented there, once.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_PACKAGE_MODULEINFO_H
+#define WEFT_PACKAGE_MODULEINFO_H
+
+#include "weft-runtime/module.h"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+struct SymbolInfo {
+  std::string name;
+  int64_t min = 0;
+  int64_t max = std::numeric_limits<int64_t>::max();
+};
+
+/// One extent: `size` if it is static, else the index of a symbol of the
+/// function, else (outputs only) unknown before the call.
+struct DimInfo {
+  int64_t size = -1;
+  int32_t symbol = -1;
+
+  static DimInfo fixed(int64_t size) { return {size, -1}; }
+  static DimInfo symbolic(int32_t symbol) { return {-1, symbol}; }
+  static DimInfo unknown() { return {-1, -1}; }
+};
+
+struct ArgumentInfo {
+  std::string name;
+  weft_dtype dtype{WEFT_DTYPE_FLOAT, 32, 1};
+  std::vector<DimInfo> dims;
+  int32_t alias = -1;
+};
+
+struct FunctionInfo {
+  std::string name;
+  std::vector<ArgumentInfo> inputs, outputs;
+  std::vector<SymbolInfo> symbols;
+  /// Symbols of `i64 (ptr symbols, i64 workers)` and of
+  /// `i32 (ptr env, ptr symbols, ptr inputs)`.
+  std::string workspaceSymbol, invokeSymbol;
+};
+
+struct SiteInfo {
+  std::string node, op, message;
+};
+
+struct KernelInfo {
+  std::string name;
+  uint32_t flags = 0; ///< of weft_kernel_flags
+};
+
+struct VariantInfo {
+  std::string cpu;
+  std::string features;                   ///< comma-separated cpuid features
+  std::vector<std::string> kernelSymbols; ///< one per ModuleInfo::kernels
+};
+
+struct WeightInfo {
+  std::string name;
+  uint64_t offset = 0, size = 0; ///< bytes
+};
+
+struct ModuleInfo {
+  std::string name;
+  std::string compilerVersion;
+  std::string options; ///< a JSON object
+  std::array<uint8_t, 32> sourceHash{};
+  std::vector<KernelInfo> kernels;
+  std::vector<VariantInfo> variants; ///< best first
+  std::vector<SiteInfo> sites;
+  std::vector<FunctionInfo> functions;
+
+  // The weights. writeModule() fills these in from the weights it is given.
+  std::array<uint8_t, 32> weightsHash{};
+  /// Size in bytes of the section, or of the whole weights file.
+  uint64_t weightsSize = 0;
+  /// Name of the file beside the module; empty where they are embedded.
+  std::string weightsFile;
+  std::vector<WeightInfo> weights;
+};
+
+} // namespace weft
+
+#endif // WEFT_PACKAGE_MODULEINFO_H

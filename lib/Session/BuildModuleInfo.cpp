@@ -1,0 +1,147 @@
+//===- BuildModuleInfo.cpp - From the IR's attributes to the descriptor ---===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Session/BuildModuleInfo.h"
+
+#include "dialects/Weft/IR/Weft.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace weft;
+
+std::optional<weft_dtype> weft::parseDtype(StringRef name) {
+  auto dtype = [](uint8_t code, uint8_t bits) { return weft_dtype{code, bits, 1}; };
+  return llvm::StringSwitch<std::optional<weft_dtype>>(name)
+      .Case("f16", dtype(WEFT_DTYPE_FLOAT, 16))
+      .Case("f32", dtype(WEFT_DTYPE_FLOAT, 32))
+      .Case("f64", dtype(WEFT_DTYPE_FLOAT, 64))
+      .Case("bf16", dtype(WEFT_DTYPE_BFLOAT, 16))
+      .Case("bool", dtype(WEFT_DTYPE_BOOL, 8))
+      .Case("i8", dtype(WEFT_DTYPE_INT, 8))
+      .Case("i16", dtype(WEFT_DTYPE_INT, 16))
+      .Case("i32", dtype(WEFT_DTYPE_INT, 32))
+      .Case("i64", dtype(WEFT_DTYPE_INT, 64))
+      .Case("u8", dtype(WEFT_DTYPE_UINT, 8))
+      .Case("u16", dtype(WEFT_DTYPE_UINT, 16))
+      .Case("u32", dtype(WEFT_DTYPE_UINT, 32))
+      .Case("u64", dtype(WEFT_DTYPE_UINT, 64))
+      .Default(std::nullopt);
+}
+
+/// The element type's own dtype, for tensors that no frontend named.
+static weft_dtype dtypeOf(Type type) {
+  uint8_t bits = static_cast<uint8_t>(type.getIntOrFloatBitWidth());
+  if (isa<BFloat16Type>(type))
+    return {WEFT_DTYPE_BFLOAT, bits, 1};
+  if (isa<FloatType>(type))
+    return {WEFT_DTYPE_FLOAT, bits, 1};
+  return {WEFT_DTYPE_INT, bits, 1};
+}
+
+static FailureOr<ArgumentInfo> buildArgument(DictionaryAttr attributes, StringRef fallbackName,
+                                             const llvm::StringMap<int32_t> &symbols) {
+  ArgumentInfo info;
+  auto text = [&](StringRef key, StringRef alternative) {
+    auto value = attributes.getAs<StringAttr>(key);
+    if (!value)
+      value = attributes.getAs<StringAttr>(alternative);
+    return value ? value.getValue() : StringRef();
+  };
+  StringRef name = text("name", WeftDialect::nameAttrName);
+  info.name = name.empty() ? fallbackName.str() : name.str();
+  auto type = dyn_cast<RankedTensorType>(attributes.getAs<TypeAttr>("type").getValue());
+  std::optional<weft_dtype> dtype = parseDtype(text("dtype", WeftDialect::dtypeAttrName));
+  info.dtype = dtype ? *dtype : dtypeOf(type.getElementType());
+  auto dims = attributes.getAs<ArrayAttr>("dims");
+  if (!dims)
+    dims = attributes.getAs<ArrayAttr>("weft.dims");
+  for (auto [i, extent] : llvm::enumerate(type.getShape())) {
+    if (!ShapedType::isDynamic(extent)) {
+      info.dims.push_back(DimInfo::fixed(extent));
+      continue;
+    }
+    auto symbol = dims && i < dims.size() ? dyn_cast<StringAttr>(dims[i]) : StringAttr();
+    auto it = symbol ? symbols.find(symbol) : symbols.end();
+    info.dims.push_back(it == symbols.end() ? DimInfo::unknown() : DimInfo::symbolic(it->second));
+  }
+  return info;
+}
+
+FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
+  ModuleContents contents;
+  auto signature = module->getAttrOfType<DictionaryAttr>("weft.signature");
+  auto kernels = module->getAttrOfType<ArrayAttr>("weft.kernels");
+  auto sites = module->getAttrOfType<ArrayAttr>("weft.sites");
+  auto weights = module->getAttrOfType<ArrayAttr>("weft.weights");
+  if (!signature || !kernels || !sites || !weights)
+    return module.emitError("has not been lowered by the stage 'target'");
+
+  FunctionInfo function;
+  std::string entry = signature.getAs<StringAttr>("name").getValue().str();
+  function.name = entry;
+  function.invokeSymbol = entry + ".invoke";
+  function.workspaceSymbol = entry + ".workspace";
+  llvm::StringMap<int32_t> symbols;
+  for (Attribute attribute : signature.getAs<ArrayAttr>("symbols")) {
+    auto symbol = cast<DictionaryAttr>(attribute);
+    SymbolInfo info;
+    info.name = symbol.getAs<StringAttr>("name").getValue().str();
+    if (auto range = symbol.getAs<DenseI64ArrayAttr>("range")) {
+      info.min = range[0];
+      info.max = range[1];
+    }
+    symbols[info.name] = static_cast<int32_t>(function.symbols.size());
+    function.symbols.push_back(info);
+  }
+  for (auto [i, attribute] : llvm::enumerate(signature.getAs<ArrayAttr>("inputs"))) {
+    FailureOr<ArgumentInfo> info = buildArgument(cast<DictionaryAttr>(attribute),
+                                                 "input" + std::to_string(i), symbols);
+    if (failed(info))
+      return failure();
+    function.inputs.push_back(*info);
+  }
+  for (auto [i, attribute] : llvm::enumerate(signature.getAs<ArrayAttr>("outputs"))) {
+    FailureOr<ArgumentInfo> info = buildArgument(cast<DictionaryAttr>(attribute),
+                                                 "output" + std::to_string(i), symbols);
+    if (failed(info))
+      return failure();
+    function.outputs.push_back(*info);
+  }
+  contents.info.functions.push_back(std::move(function));
+
+  VariantInfo variant;
+  for (Attribute name : kernels) {
+    std::string symbol = cast<StringAttr>(name).getValue().str();
+    contents.info.kernels.push_back({symbol, 0});
+    variant.kernelSymbols.push_back(symbol);
+  }
+  contents.info.variants.push_back(std::move(variant));
+  for (Attribute attribute : sites) {
+    auto site = cast<ArrayAttr>(attribute);
+    auto text = [&](unsigned i) { return cast<StringAttr>(site[i]).getValue().str(); };
+    contents.info.sites.push_back({text(0), text(1), text(2)});
+  }
+
+  WeightStore &store = module->getContext()->getOrLoadDialect<WeftDialect>()->getWeightStore();
+  for (Attribute attribute : weights) {
+    auto weight = cast<WeightAttr>(attribute);
+    std::optional<ArrayRef<uint8_t>> bytes = store.lookup(weight.getKey());
+    if (!bytes)
+      return module.emitError("weight '") << weight.getKey() << "' is not in the weight store";
+    auto type = cast<RankedTensorType>(weight.getType());
+    Weight entryWeight;
+    entryWeight.name = weight.getKey().str();
+    entryWeight.dtype = dtypeOf(type.getElementType());
+    entryWeight.shape.assign(type.getShape().begin(), type.getShape().end());
+    entryWeight.bytes = *bytes;
+    contents.weights.push_back(std::move(entryWeight));
+  }
+  return contents;
+}

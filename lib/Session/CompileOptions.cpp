@@ -1,0 +1,136 @@
+//===- CompileOptions.cpp - The flags of `weft compile` -------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "weft/Session.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace weft;
+using namespace llvm;
+
+static Error fail(const Twine &sentence) { return createStringError(sentence); }
+
+/// `name=4` or `name=1..512`.
+static Error parseDim(StringRef text, ImportOptions &options) {
+  auto [name, value] = text.split('=');
+  auto [low, high] = value.split("..");
+  DimRange range;
+  bool isRange = value.contains("..");
+  if (name.empty() || low.getAsInteger(10, range.min) ||
+      (isRange && high.getAsInteger(10, range.max)))
+    return fail("--dim=" + text + ": expected NAME=SIZE or NAME=MIN..MAX");
+  if (!isRange)
+    range.max = range.min;
+  if (range.min < 0 || range.max < range.min)
+    return fail("--dim=" + text + ": expected 0 <= MIN <= MAX");
+  options.dims[name.str()] = range;
+  return Error::success();
+}
+
+/// `name:1x3x224x224`, where ? leaves a dimension as it is.
+static Error parseShape(StringRef text, ImportOptions &options) {
+  auto [name, shape] = text.rsplit(':');
+  std::vector<int64_t> dims;
+  SmallVector<StringRef> parts;
+  if (!shape.empty())
+    shape.split(parts, 'x');
+  for (StringRef part : parts) {
+    int64_t size = -1;
+    if (part != "?" && (part.getAsInteger(10, size) || size < 0))
+      return fail("--shape=" + text + ": expected NAME:1x3x224x224");
+    dims.push_back(size);
+  }
+  if (name.empty())
+    return fail("--shape=" + text + ": expected NAME:1x3x224x224");
+  options.shapes[name.str()] = dims;
+  return Error::success();
+}
+
+Error weft::parseCompileOptions(ArrayRef<std::string> arguments, CompileOptions &options) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    StringRef argument = arguments[i];
+    auto [flag, value] = argument.split('=');
+    bool hasValue = argument.contains('=');
+    // The value can be the next argument.
+    auto need = [&]() -> Error {
+      if (hasValue)
+        return Error::success();
+      if (i + 1 >= arguments.size())
+        return fail(flag + " expects a value");
+      value = arguments[++i];
+      return Error::success();
+    };
+    auto number = [&](auto &result) -> Error {
+      if (Error error = need())
+        return error;
+      if (value.getAsInteger(10, result))
+        return fail(flag + "=" + value + ": expected a number");
+      return Error::success();
+    };
+    if (flag == "-O0" || flag == "-O1" || flag == "-O2" || flag == "-O3") {
+      options.optLevel = static_cast<unsigned>(flag[2] - '0');
+    } else if (flag == "--all-dynamic") {
+      options.import.allDynamic = true;
+    } else if (flag == "--mlir-timing" || flag == "--timing") {
+      options.timing = true;
+    } else if (flag == "--verify-each") {
+      options.verifyEach = true;
+    } else if (flag == "--jobs") {
+      unsigned jobs;
+      if (Error e = number(jobs))
+        return e;
+    } else if (flag == "--embed-limit") {
+      if (Error e = number(options.embedLimit))
+        return e;
+    } else {
+      if (!flag.starts_with("--"))
+        return fail("unknown argument '" + argument + "'");
+      if (Error e = need())
+        return e;
+      if (flag == "--target") {
+        options.pipeline.target = value.str();
+      } else if (flag == "--cpu") {
+        options.cpu = value.str();
+      } else if (flag == "--dim") {
+        if (Error e = parseDim(value, options.import))
+          return e;
+      } else if (flag == "--shape") {
+        if (Error e = parseShape(value, options.import))
+          return e;
+      } else if (flag == "--constant-inputs") {
+        options.import.constantInputs = value.str();
+      } else if (flag == "--compile-to") {
+        std::optional<Stage> stage = parseStage(value);
+        if (!stage)
+          return fail("--compile-to=" + value + ": expected one of " + allStageNames());
+        options.lastStage = *stage;
+      } else if (flag == "--emit") {
+        auto emit = StringSwitch<std::optional<CompileOptions::Emit>>(value)
+                        .Case("module", CompileOptions::Emit::Module)
+                        .Case("obj", CompileOptions::Emit::Object)
+                        .Case("mlir", CompileOptions::Emit::MLIR)
+                        .Default(std::nullopt);
+        if (!emit)
+          return fail("--emit=" + value + ": expected module, obj or mlir");
+        options.emit = *emit;
+      } else if (flag == "--dump-stages") {
+        options.dumpStages = value.str();
+      } else if (flag == "--save-asm") {
+        options.saveAssembly = value.str();
+      } else if (flag == "--load-plugin") {
+        options.plugins.push_back(value.str());
+      } else if (flag == "--plugin-option") {
+        if (Error e = options.pipeline.setPluginOption(value))
+          return e;
+      } else {
+        return fail("unknown flag '" + flag + "'");
+      }
+    }
+  }
+  return Error::success();
+}

@@ -1,0 +1,337 @@
+//===- Session.cpp - Compiling a model ------------------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "weft/Session.h"
+
+#include "Package/ObjectEmitter.h"
+#include "Package/Writer.h"
+#include "Session/BuildModuleInfo.h"
+#include "dialects/Weft/IR/Weft.h"
+#include "targets/CPU/Chip.h"
+#include "weft/Registry.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+#include "llvm/Support/ThreadPool.h"
+
+#include <chrono>
+
+using namespace mlir;
+using namespace weft;
+
+std::string weft::versionText() {
+  return "weft " WEFT_VERSION_STRING ", LLVM " LLVM_VERSION_STRING;
+}
+
+namespace {
+/// One compilation: the context and what the stages leave.
+class Compilation {
+public:
+  Compilation(const Registry &registry, const CompileOptions &options, Session::Progress progress,
+              Session::Diagnose diagnose)
+      : registry(registry), options(options), progress(progress), diagnose(diagnose),
+        start(std::chrono::steady_clock::now()) {}
+  ExitCode run();
+
+private:
+  ExitCode fail(const Twine &message) {
+    diagnose(("error: " + message).str());
+    return ExitCode::Error;
+  }
+  ExitCode import();
+  LogicalResult runStage(Stage stage);
+  std::string summaryOf(Stage stage);
+  bool dump(Stage stage);
+  ExitCode writeModule();
+  std::string optionsText() const;
+  std::string outputPath() const;
+
+  const Registry &registry;
+  const CompileOptions &options;
+  Session::Progress progress;
+  Session::Diagnose diagnose;
+  std::chrono::steady_clock::time_point start;
+  cpu::Chip chip;
+  std::unique_ptr<MLIRContext> context;
+  OwningOpRef<ModuleOp> module;
+  int64_t nodeCount = 0;
+};
+} // namespace
+
+/// The lines of a diagnostic: its message, where it has a place in a file, and
+/// its notes. Operations are never printed: a user wants the sentence.
+static std::string render(Diagnostic &diagnostic) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  switch (diagnostic.getSeverity()) {
+  case DiagnosticSeverity::Error:
+    os << "error: ";
+    break;
+  case DiagnosticSeverity::Warning:
+    os << "warning: ";
+    break;
+  case DiagnosticSeverity::Note:
+  case DiagnosticSeverity::Remark:
+    os << "note: ";
+    break;
+  }
+  if (auto file = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>())
+    os << file.getFilename().getValue() << ":" << file.getLine() << ":" << file.getColumn() << ": ";
+  os << diagnostic.str();
+  return text;
+}
+
+std::string Compilation::outputPath() const {
+  if (!options.output.empty())
+    return options.output;
+  SmallString<128> path(llvm::sys::path::filename(options.input));
+  llvm::sys::path::replace_extension(path, "so");
+  return std::string(path);
+}
+
+ExitCode Compilation::import() {
+  if (StringRef(options.input).ends_with(".mlir")) {
+    module = parseSourceFile<ModuleOp>(options.input, context.get());
+    return module ? ExitCode::Success : ExitCode::Error;
+  }
+  llvm::sys::fs::file_status status;
+  if (std::error_code error = llvm::sys::fs::status(options.input, status))
+    return fail(options.input + ": " + error.message());
+  std::vector<uint8_t> firstBytes;
+  if (auto buffer = llvm::MemoryBuffer::getFileSlice(
+          options.input, std::min<uint64_t>(4096, status.getSize()), 0))
+    firstBytes.assign((*buffer)->getBufferStart(), (*buffer)->getBufferEnd());
+  const FrontendInfo *frontend = registry.findFrontend(options.input, firstBytes);
+  if (!frontend)
+    return fail(options.input + ": no frontend knows this format; .onnx and .mlir files are read");
+  ImportContext importContext(*context, registry, options.input, options.import);
+  module = frontend->import(importContext);
+  nodeCount = importContext.nodeCount;
+  if (module)
+    return ExitCode::Success;
+  return importContext.failure == ImportFailure::Unsupported ? ExitCode::Unsupported
+                                                             : ExitCode::Error;
+}
+
+std::string Compilation::summaryOf(Stage stage) {
+  int64_t operations = 0, dispatches = 0, kernels = 0, composites = 0;
+  module->walk([&](Operation *op) {
+    ++operations;
+    dispatches += isa<DispatchOp>(op);
+    kernels += isa<KernelOp>(op);
+    composites += isa<CompositeOp>(op);
+  });
+  switch (stage) {
+  case Stage::Input:
+    return llvm::formatv("{0} nodes -> {1} ops", nodeCount, operations);
+  case Stage::Fuse:
+    return llvm::formatv("{0} kernels ({1} distinct)", dispatches, kernels);
+  case Stage::Buffer: {
+    int64_t bytes = 0, bound = 0;
+    module->walk([&](func::FuncOp op) {
+      if (auto attribute = op->getAttrOfType<IntegerAttr>("weft.arena_bytes"))
+        bytes = attribute.getInt();
+      if (auto attribute = op->getAttrOfType<IntegerAttr>("weft.arena_lower_bound"))
+        bound = attribute.getInt();
+    });
+    return llvm::formatv("arena {0} bytes (lower bound {1})", bytes, bound);
+  }
+  default:
+    return llvm::formatv("{0} ops", operations);
+  }
+}
+
+/// `--dump-stages`: the IR after a stage.
+bool Compilation::dump(Stage stage) {
+  if (options.dumpStages.empty())
+    return true;
+  SmallString<128> path(options.dumpStages);
+  if (std::error_code error = llvm::sys::fs::create_directories(path)) {
+    fail(options.dumpStages + ": " + error.message());
+    return false;
+  }
+  llvm::sys::path::append(path, llvm::formatv("{0}-{1}.mlir", static_cast<int>(stage) + 1,
+                                              stageName(stage)).str());
+  std::error_code error;
+  llvm::raw_fd_ostream os(path, error);
+  if (error) {
+    fail(path + ": " + error.message());
+    return false;
+  }
+  module->print(os, OpPrintingFlags().enableDebugInfo());
+  return true;
+}
+
+LogicalResult Compilation::runStage(Stage stage) {
+  PassManager pm(context.get());
+  pm.enableVerifier(options.verifyEach);
+  buildStagePipeline(stage, pm, registry, options.pipeline);
+  if (failed(pm.run(*module)))
+    return failure();
+  // Stages keep their contract: what they leave is valid IR.
+  return verify(*module);
+}
+
+std::string Compilation::optionsText() const {
+  llvm::json::Object object;
+  object["target"] = options.pipeline.target;
+  object["cpu"] = chip.cpu;
+  object["opt_level"] = static_cast<int64_t>(options.optLevel);
+  return llvm::formatv("{0}", llvm::json::Value(std::move(object)));
+}
+
+static std::array<uint8_t, 32> hashOf(StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, false, false);
+  if (!buffer)
+    return {};
+  StringRef bytes = (*buffer)->getBuffer();
+  return llvm::SHA256::hash(ArrayRef<uint8_t>(
+      reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+}
+
+ExitCode Compilation::writeModule() {
+  FailureOr<ModuleContents> contents = buildModuleContents(*module);
+  if (failed(contents))
+    return ExitCode::Error;
+  ModuleInfo &info = contents->info;
+  info.name = llvm::sys::path::stem(options.input).str();
+  info.compilerVersion = versionText();
+  info.options = optionsText();
+  info.sourceHash = hashOf(options.input);
+  info.variants[0].cpu = chip.cpu;
+  info.variants[0].features = chip.required;
+
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(*module, llvmContext, info.name);
+  if (!llvmModule)
+    return ExitCode::Error;
+  for (llvm::Function &function : *llvmModule) {
+    if (function.isDeclaration())
+      continue;
+    // Instructions are chosen by features, scheduling by the processor.
+    function.addFnAttr("tune-cpu", chip.cpu);
+    function.addFnAttr("prefer-vector-width", std::to_string(chip.vectorBits));
+    function.addFnAttr("no-trapping-math", "true");
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+  }
+  EmitOptions emit;
+  emit.cpu = "x86-64";
+  emit.features = chip.features;
+  emit.optLevel = options.optLevel;
+  auto warn = [&](StringRef text) { diagnose(("warning: " + text).str()); };
+  emit.onWarning = warn;
+  SmallVector<char, 0> assembly;
+  if (!options.saveAssembly.empty())
+    emit.assembly = &assembly;
+  // Everything is internal to the module but for the query.
+  llvm::Expected<ObjectBuffer> object = emitObject(*llvmModule, emit);
+  if (!object)
+    return fail(llvm::toString(object.takeError()));
+  if (emit.assembly) {
+    SmallString<128> path(options.saveAssembly);
+    if (std::error_code error = llvm::sys::fs::create_directories(path))
+      return fail(options.saveAssembly + ": " + error.message());
+    llvm::sys::path::append(path, info.name + ".s");
+    std::error_code error;
+    llvm::raw_fd_ostream os(path, error);
+    if (error)
+      return fail(path + ": " + error.message());
+    os.write(assembly.data(), assembly.size());
+  }
+  WriteOptions write;
+  write.embedLimit = options.embedLimit;
+  if (options.emit == CompileOptions::Emit::Object)
+    write.kind = WriteOptions::Kind::Object;
+  std::vector<ObjectBuffer> objects;
+  objects.push_back(std::move(*object));
+  size_t kernelCount = info.kernels.size();
+  llvm::Expected<WrittenModule> written =
+      weft::writeModule(outputPath(), info, std::move(objects), contents->weights, write);
+  if (!written)
+    return fail(llvm::toString(written.takeError()));
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  progress(8, stageName(Stage::Module), llvm::formatv("{0} bytes", written->moduleSize).str());
+  diagnose(llvm::formatv("{0}: {1} bytes{2}, {3} kernels, for {4}, compiled in {5:f2} s",
+                         outputPath(), written->moduleSize,
+                         written->weightsPath.empty()
+                             ? std::string()
+                             : " and " + written->weightsPath + " (" +
+                                   std::to_string(written->weightsSize) + " bytes)",
+                         kernelCount, chip.cpu, seconds).str());
+  return ExitCode::Success;
+}
+
+ExitCode Compilation::run() {
+  if (llvm::Error error = checkPipelineOptions(registry, options.pipeline))
+    return fail(llvm::toString(std::move(error)));
+  llvm::Expected<cpu::Chip> resolved = cpu::resolveChip(options.cpu);
+  if (!resolved)
+    return fail(llvm::toString(resolved.takeError()));
+  chip = *resolved;
+
+  DialectRegistry dialects;
+  registerAllDialects(dialects);
+  registerAllExtensions(dialects);
+  registerAllToLLVMIRTranslations(dialects);
+  registry.appendDialectsTo(dialects);
+  // One thread: workers of a compilation are processes or objects, not passes.
+  context = std::make_unique<MLIRContext>(dialects, MLIRContext::Threading::DISABLED);
+  context->printOpOnDiagnostic(false);
+  ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
+    diagnose(render(diagnostic));
+    return success();
+  });
+  // Builders of operators create operations of their plugin's dialects.
+  for (const auto &contribution : registry.contributions())
+    for (const std::string &name : contribution->dialects)
+      context->getOrLoadDialect(name);
+
+  if (ExitCode code = import(); code != ExitCode::Success)
+    return code;
+  (*module)->setAttr(WeftDialect::targetAttrName,
+                     TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
+                                     chip.features, chip.vectorBits, options.optLevel));
+  for (Stage stage : allStages) {
+    if (stage == Stage::Module)
+      break;
+    if (failed(runStage(stage)))
+      return ExitCode::Error;
+    progress(static_cast<int>(stage) + 1, stageName(stage), summaryOf(stage));
+    if (!dump(stage))
+      return ExitCode::Error;
+    if (stage == options.lastStage)
+      break;
+  }
+  if (options.lastStage != Stage::Module || options.emit == CompileOptions::Emit::MLIR) {
+    std::error_code error;
+    std::string path = options.output.empty() ? "-" : options.output;
+    llvm::raw_fd_ostream os(path, error);
+    if (error)
+      return fail(path + ": " + error.message());
+    module->print(os);
+    return ExitCode::Success;
+  }
+  return writeModule();
+}
+
+ExitCode Session::run(Progress progress, Diagnose diagnose) {
+  return Compilation(registry, options, progress, diagnose).run();
+}

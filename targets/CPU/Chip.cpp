@@ -1,0 +1,59 @@
+//===- Chip.cpp - Which processor to compile for --------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "targets/CPU/Chip.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
+
+using namespace llvm;
+
+/// Extensions that generated code may use. What is not among them (system
+/// instructions, say) is not asked of the machine either.
+static constexpr StringLiteral usedFeatures[] = {
+    "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16", "lzcnt", "bmi", "bmi2", "movbe",
+    "avx", "avx2", "fma", "f16c", "avxvnni", "avxvnniint8", "avxvnniint16", "avxifma",
+    "avxneconvert", "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx512ifma",
+    "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bitalg", "avx512vpopcntdq", "avx512bf16",
+    "avx512fp16", "gfni", "amx-tile", "amx-int8", "amx-bf16"};
+
+Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
+  Chip chip;
+  StringSet<> available;
+  if (name == "native") {
+    chip.cpu = sys::getHostCPUName().str();
+    for (const auto &feature : sys::getHostCPUFeatures())
+      if (feature.second)
+        available.insert(feature.first());
+  } else {
+    SmallVector<StringRef> known;
+    X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
+    if (!llvm::is_contained(known, name))
+      return createStringError("unknown processor '" + name +
+                               "'; try native, x86-64-v2, x86-64-v3, x86-64-v4 or a name that "
+                               "'llc -mcpu=help' lists");
+    chip.cpu = name.str();
+    SmallVector<StringRef> features;
+    X86::getFeaturesForCPU(name, features);
+    for (StringRef feature : features)
+      available.insert(feature);
+  }
+  if (!available.contains("sse4.2"))
+    return createStringError("processor '" + chip.cpu +
+                             "' lacks SSE4.2; x86-64-v2 is the least that modules are compiled for");
+  for (StringRef feature : usedFeatures) {
+    if (!available.contains(feature))
+      continue;
+    chip.features += (chip.features.empty() ? "+" : ",+") + feature.str();
+    chip.required += (chip.required.empty() ? "" : ",") + feature.str();
+  }
+  chip.vectorBits = available.contains("avx512vl") ? 512 : available.contains("avx2") ? 256 : 128;
+  return chip;
+}

@@ -1,0 +1,446 @@
+//===- LowerHost.cpp - Host functions get the module ABI ------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Weft/IR/Weft.h"
+#include "targets/CPU/ABI.h"
+#include "targets/CPU/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace weft {
+#define GEN_PASS_DEF_LOWERCPUHOST
+#include "targets/CPU/Passes.h.inc"
+} // namespace weft
+
+using namespace mlir;
+using namespace weft;
+using namespace weft::cpu;
+
+namespace {
+/// The module's call sites, in order of first use.
+class SiteTable {
+public:
+  explicit SiteTable(MLIRContext *context) : context(context) {}
+  int64_t add(Location loc, StringRef message);
+  ArrayAttr attribute() const { return ArrayAttr::get(context, sites.getArrayRef()); }
+
+private:
+  MLIRContext *context;
+  llvm::SetVector<Attribute> sites;
+};
+
+/// Lowers the entry function and its size function.
+class HostLowering {
+public:
+  HostLowering(ModuleOp module, func::FuncOp function, SiteTable &sites)
+      : module(module), function(function), sites(sites), rewriter(module.getContext()) {}
+  LogicalResult run();
+  static void lowerWorkspace(func::FuncOp function);
+
+private:
+  ABIBuilder at(Location loc) { return ABIBuilder{rewriter, loc}; }
+  /// Splits the block before the insertion point's operation and leaves the
+  /// function with `status` where `failed` (i1) is true.
+  void leaveIf(Location loc, Value failed, Value status);
+  Value stackArray(Location loc, int64_t count);
+  LogicalResult lower(DispatchOp op);
+  void lower(AssertOp op);
+  void lower(PollOp op);
+  void lower(OutputBufferOp op);
+  LogicalResult lower(AllocOp op);
+  LogicalResult lower(WeightBufferOp op);
+  DictionaryAttr signature();
+
+  ModuleOp module;
+  func::FuncOp function;
+  SiteTable &sites;
+  IRRewriter rewriter;
+  LLVM::LLVMFuncOp entry;
+  Value env, buffers, sizes;
+  int64_t maxBuffers = 0, maxSizes = 0;
+  DenseMap<StringAttr, int64_t> kernels;
+  llvm::MapVector<Attribute, int64_t> weights;
+};
+} // namespace
+
+/// The node and operation names in a location: importers give
+/// `loc("node"("operation"))`; fused locations list what a kernel computes.
+static void collectNames(Location loc, SmallVectorImpl<std::pair<StringRef, StringRef>> &names) {
+  if (auto fused = dyn_cast<FusedLoc>(loc)) {
+    for (Location part : fused.getLocations())
+      collectNames(part, names);
+  } else if (auto name = dyn_cast<NameLoc>(loc)) {
+    auto child = dyn_cast<NameLoc>(name.getChildLoc());
+    std::pair<StringRef, StringRef> entry{name.getName(), child ? child.getName().getValue() : ""};
+    if (!llvm::is_contained(names, entry))
+      names.push_back(entry);
+  } else if (auto call = dyn_cast<CallSiteLoc>(loc)) {
+    collectNames(call.getCallee(), names);
+  }
+}
+
+int64_t SiteTable::add(Location loc, StringRef message) {
+  SmallVector<std::pair<StringRef, StringRef>> names;
+  collectNames(loc, names);
+  std::string node, op;
+  for (auto [i, name] : llvm::enumerate(names)) {
+    if (i == 4) {
+      node += ", ...";
+      op += ", ...";
+      break;
+    }
+    node += (i ? ", " : "") + name.first.str();
+    op += (i ? ", " : "") + name.second.str();
+  }
+  Builder b(context);
+  Attribute site = b.getStrArrayAttr({node, op, message});
+  sites.insert(site);
+  return llvm::find(sites, site) - sites.begin();
+}
+
+void HostLowering::leaveIf(Location loc, Value failed, Value status) {
+  Block *block = rewriter.getInsertionBlock();
+  Block *rest = rewriter.splitBlock(block, rewriter.getInsertionPoint());
+  Block *leave = rewriter.createBlock(rest->getParent(), rest->getParent()->end());
+  LLVM::ReturnOp::create(rewriter, loc, status);
+  rewriter.setInsertionPointToEnd(block);
+  cf::CondBranchOp::create(rewriter, loc, failed, leave, ValueRange(), rest, ValueRange());
+  rewriter.setInsertionPointToStart(rest);
+}
+
+/// Arrays for the arguments of calls are taken once, at the function's start.
+Value HostLowering::stackArray(Location loc, int64_t count) {
+  ABIBuilder abi = at(loc);
+  return LLVM::AllocaOp::create(rewriter, loc, abi.ptr(), abi.i64(),
+                                abi.constant(abi.i64(), std::max<int64_t>(count, 1)));
+}
+
+LogicalResult HostLowering::lower(DispatchOp op) {
+  auto it = kernels.find(op.getKernelAttr().getAttr());
+  if (it == kernels.end())
+    return op.emitOpError("refers to an unknown kernel ") << op.getKernelAttr();
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(loc);
+  SmallVector<Value> shaped(op.getInputs());
+  llvm::append_range(shaped, op.getOuts());
+  int64_t nextSize = 0;
+  for (Value size : op.getSizes())
+    abi.storeElement(sizes, nextSize++, abi.fromIndex(size));
+  for (auto [i, value] : llvm::enumerate(shaped)) {
+    abi.storeElement(buffers, static_cast<int64_t>(i), abi.address(value));
+    auto type = cast<MemRefType>(value.getType());
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      if (type.isDynamicDim(d))
+        abi.storeElement(sizes, nextSize++,
+                         abi.fromIndex(memref::DimOp::create(rewriter, loc, value, d)));
+  }
+  Value status = abi.callField(env, EnvOffset::Dispatch, abi.i32(),
+                               {env, abi.constant(abi.i64(), it->second), buffers, sizes,
+                                abi.constant(abi.i64(), sites.add(loc, ""))});
+  Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::ne, status,
+                                      abi.constant(abi.i32(), 0));
+  leaveIf(loc, failed, status);
+  rewriter.eraseOp(op);
+  return success();
+}
+
+void HostLowering::lower(AssertOp op) {
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(loc);
+  SmallVector<Value> values;
+  for (Value value : op.getValues())
+    values.push_back(abi.fromIndex(value));
+  values.resize(2, values.size() < 2 ? abi.constant(abi.i64(), 0) : Value());
+  Block *block = rewriter.getInsertionBlock();
+  Block *rest = rewriter.splitBlock(block, op->getIterator());
+  Block *fail = rewriter.createBlock(rest->getParent(), rest->getParent()->end());
+  Value status = abi.callField(env, EnvOffset::Fail, abi.i32(),
+                               {env, abi.constant(abi.i64(), sites.add(loc, op.getMessage())),
+                                abi.constant(abi.i32(), op.getCode()), values[0], values[1]});
+  LLVM::ReturnOp::create(rewriter, loc, status);
+  rewriter.setInsertionPointToEnd(block);
+  cf::CondBranchOp::create(rewriter, loc, op.getCondition(), rest, ValueRange(), fail, ValueRange());
+  rewriter.eraseOp(op);
+}
+
+void HostLowering::lower(PollOp op) {
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(loc);
+  Value flag = LLVM::LoadOp::create(rewriter, loc, abi.i32(),
+                                    abi.loadField(env, EnvOffset::Cancelled, abi.ptr()),
+                                    /*alignment=*/0, /*isVolatile=*/true);
+  Value cancelled = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::ne, flag,
+                                         abi.constant(abi.i32(), 0));
+  Block *block = rewriter.getInsertionBlock();
+  Block *rest = rewriter.splitBlock(block, op->getIterator());
+  Block *stop = rewriter.createBlock(rest->getParent(), rest->getParent()->end());
+  Value zero = abi.constant(abi.i64(), 0);
+  Value status =
+      abi.callField(env, EnvOffset::Fail, abi.i32(),
+                    {env, abi.constant(abi.i64(), sites.add(loc, "the call was cancelled")),
+                     abi.constant(abi.i32(), /*CANCELLED*/ 1), zero, zero});
+  LLVM::ReturnOp::create(rewriter, loc, status);
+  rewriter.setInsertionPointToEnd(block);
+  cf::CondBranchOp::create(rewriter, loc, cancelled, stop, ValueRange(), rest, ValueRange());
+  rewriter.eraseOp(op);
+}
+
+void HostLowering::lower(OutputBufferOp op) {
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(loc);
+  auto type = cast<MemRefType>(op.getBuffer().getType());
+  SmallVector<Value> dynamic;
+  for (Value size : op.getSizes())
+    dynamic.push_back(abi.fromIndex(size));
+  size_t next = 0;
+  for (auto [d, extent] : llvm::enumerate(type.getShape()))
+    abi.storeElement(sizes, static_cast<int64_t>(d),
+                     ShapedType::isDynamic(extent) ? dynamic[next++]
+                                                   : abi.constant(abi.i64(), extent));
+  Value address = abi.callField(env, EnvOffset::Output, abi.ptr(),
+                                {env, abi.constant(abi.i64(), op.getIndex()),
+                                 abi.constant(abi.i64(), type.getRank()), sizes});
+  Value null = LLVM::ZeroOp::create(rewriter, loc, abi.ptr());
+  Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq, address, null);
+  leaveIf(loc, failed, abi.constant(abi.i32(), 8)); // recorded as what it was
+  rewriter.replaceOp(op, abi.memref(type, address, dynamic));
+}
+
+LogicalResult HostLowering::lower(AllocOp op) {
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(loc);
+  auto type = cast<MemRefType>(op.getBuffer().getType());
+  int64_t fixed = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  for (int64_t extent : type.getShape())
+    if (!ShapedType::isDynamic(extent) && __builtin_mul_overflow(fixed, extent, &fixed))
+      return op.emitOpError("has more bytes than an address space");
+  SmallVector<Value> dynamic;
+  // The product saturates: the environment refuses what is too large.
+  Value bytes = abi.constant(abi.i64(), fixed);
+  Value limit = abi.constant(abi.i64(), INT64_MAX);
+  auto checked = LLVM::LLVMStructType::getLiteral(rewriter.getContext(),
+                                                  {abi.i64(), rewriter.getI1Type()});
+  for (Value size : op.getSizes()) {
+    Value extent = abi.fromIndex(size);
+    dynamic.push_back(extent);
+    Value product = LLVM::SMulWithOverflowOp::create(rewriter, loc, checked, bytes, extent);
+    Value value = LLVM::ExtractValueOp::create(rewriter, loc, product, 0);
+    Value overflow = LLVM::ExtractValueOp::create(rewriter, loc, product, 1);
+    bytes = LLVM::SelectOp::create(rewriter, loc, overflow, limit, value);
+  }
+  Value address = abi.callField(env, EnvOffset::Alloc, abi.ptr(), {env, bytes});
+  Value null = LLVM::ZeroOp::create(rewriter, loc, abi.ptr());
+  Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq, address, null);
+  leaveIf(loc, failed, abi.constant(abi.i32(), 8));
+  rewriter.replaceOp(op, abi.memref(type, address, dynamic));
+  return success();
+}
+
+LogicalResult HostLowering::lower(WeightBufferOp op) {
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(op.getLoc());
+  int64_t index = static_cast<int64_t>(
+      weights.insert({op.getValueAttr(), static_cast<int64_t>(weights.size())}).first->second);
+  Value table = abi.loadField(env, EnvOffset::Weights, abi.ptr());
+  Value address = abi.loadElement(table, index, abi.ptr());
+  rewriter.replaceOp(op, abi.memref(cast<MemRefType>(op.getBuffer().getType()), address, {}));
+  return success();
+}
+
+/// What the packaging needs to know of the entry, while its arguments are there.
+DictionaryAttr HostLowering::signature() {
+  Builder b(module.getContext());
+  SmallVector<Attribute> symbols, inputs;
+  auto orEmpty = [&](Attribute value) { return value ? value : b.getStringAttr(""); };
+  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
+    DictionaryAttr attributes = function.getArgAttrDict(i);
+    auto get = [&](StringRef name) { return attributes ? attributes.get(name) : Attribute(); };
+    if (function.getArgumentTypes()[i].isIndex()) {
+      Attribute range = get(WeftDialect::symbolRangeAttrName);
+      symbols.push_back(b.getDictionaryAttr(
+          {b.getNamedAttr("name", orEmpty(get(WeftDialect::symbolAttrName))),
+           b.getNamedAttr("range", range ? range : b.getDenseI64ArrayAttr({0, INT64_MAX}))}));
+      continue;
+    }
+    auto type = cast<MemRefType>(function.getArgumentTypes()[i]);
+    Attribute dims = get("weft.dims");
+    inputs.push_back(b.getDictionaryAttr(
+        {b.getNamedAttr("name", orEmpty(get(WeftDialect::nameAttrName))),
+         b.getNamedAttr("dtype", orEmpty(get(WeftDialect::dtypeAttrName))),
+         b.getNamedAttr("dims", dims ? dims : b.getDenseI64ArrayAttr({})),
+         b.getNamedAttr("type", TypeAttr::get(RankedTensorType::get(
+                                    type.getShape(), type.getElementType())))}));
+  }
+  Attribute outputs = function->getAttr("weft.results");
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("name", function.getSymNameAttr()),
+       b.getNamedAttr("symbols", b.getArrayAttr(symbols)),
+       b.getNamedAttr("inputs", b.getArrayAttr(inputs)),
+       b.getNamedAttr("outputs", outputs ? outputs : b.getArrayAttr({})),
+       b.getNamedAttr("arena_bytes", function->getAttr("weft.arena_bytes")
+                                         ? function->getAttr("weft.arena_bytes")
+                                         : b.getI64IntegerAttr(0))});
+}
+
+LogicalResult HostLowering::run() {
+  if (auto order = module->getAttrOfType<ArrayAttr>("weft.kernels"))
+    for (auto [i, name] : llvm::enumerate(order))
+      kernels[cast<StringAttr>(name)] = static_cast<int64_t>(i);
+  function.walk([&](DispatchOp op) {
+    int64_t count = static_cast<int64_t>(op.getSizes().size()), shaped = 0;
+    for (Value value : op->getOperands().drop_front(op.getSizes().size())) {
+      ++shaped;
+      count += cast<MemRefType>(value.getType()).getNumDynamicDims();
+    }
+    maxSizes = std::max(maxSizes, count);
+    maxBuffers = std::max(maxBuffers, shaped);
+  });
+  function.walk([&](OutputBufferOp op) {
+    maxSizes = std::max(maxSizes, cast<MemRefType>(op.getBuffer().getType()).getRank());
+  });
+  DictionaryAttr description = signature();
+
+  Location loc = function.getLoc();
+  rewriter.setInsertionPoint(function);
+  ABIBuilder abi = at(loc);
+  auto type = LLVM::LLVMFunctionType::get(abi.i32(), {abi.ptr(), abi.ptr(), abi.ptr()});
+  entry = LLVM::LLVMFuncOp::create(rewriter, loc, (function.getSymName() + ".invoke").str(), type);
+  entry.setVisibility_(LLVM::Visibility::Hidden);
+  Block *prologue = entry.addEntryBlock(rewriter);
+  rewriter.setInsertionPointToStart(prologue);
+  env = entry.getArgument(0);
+  buffers = stackArray(loc, maxBuffers);
+  sizes = stackArray(loc, maxSizes);
+  SmallVector<Value> arguments, symbols;
+  unsigned input = 0;
+  llvm::StringMap<Value> symbolByName;
+  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
+    Type argument = function.getArgumentTypes()[i];
+    if (argument.isIndex()) {
+      Value value = abi.loadElement(entry.getArgument(1), i, abi.i64());
+      symbols.push_back(value);
+      if (auto name = function.getArgAttrOfType<StringAttr>(i, WeftDialect::symbolAttrName))
+        symbolByName[name] = value;
+      arguments.push_back(abi.toIndex(value));
+      continue;
+    }
+    auto memref = cast<MemRefType>(argument);
+    auto dims = function.getArgAttrOfType<ArrayAttr>(i, "weft.dims");
+    SmallVector<Value> extents;
+    for (int64_t d = 0; d < memref.getRank(); ++d) {
+      if (!memref.isDynamicDim(d))
+        continue;
+      auto name = dims && d < static_cast<int64_t>(dims.size()) ? dyn_cast<StringAttr>(dims[d])
+                                                                : StringAttr();
+      if (!name || !symbolByName.contains(name))
+        return function.emitOpError("argument ")
+               << i << " has a dynamic dimension " << d << " without a symbol";
+      extents.push_back(symbolByName[name]);
+    }
+    Value address = abi.loadElement(entry.getArgument(2), input++, abi.ptr());
+    arguments.push_back(abi.memref(memref, address, extents));
+  }
+  Block *first = &function.getBody().front();
+  rewriter.inlineRegionBefore(function.getBody(), entry.getBody(), entry.getBody().end());
+  // The prologue and the first block become one, unless a loop leads back.
+  rewriter.mergeBlocks(first, prologue, arguments);
+
+  SmallVector<Operation *> operations;
+  entry.walk([&](Operation *op) {
+    if (isa<DispatchOp, AssertOp, PollOp, OutputBufferOp, AllocOp, WeightBufferOp, ArenaOp, MaxWorkersOp,
+            func::ReturnOp>(op))
+      operations.push_back(op);
+  });
+  for (Operation *op : operations) {
+    rewriter.setInsertionPoint(op);
+    ABIBuilder abi = at(op->getLoc());
+    LogicalResult result = success();
+    if (auto dispatch = dyn_cast<DispatchOp>(op))
+      result = lower(dispatch);
+    else if (auto assertion = dyn_cast<AssertOp>(op))
+      lower(assertion);
+    else if (auto poll = dyn_cast<PollOp>(op))
+      lower(poll);
+    else if (auto output = dyn_cast<OutputBufferOp>(op))
+      lower(output);
+    else if (auto alloc = dyn_cast<AllocOp>(op))
+      result = lower(alloc);
+    else if (auto weight = dyn_cast<WeightBufferOp>(op))
+      result = lower(weight);
+    else if (auto arena = dyn_cast<ArenaOp>(op))
+      rewriter.replaceOp(op, abi.memref(cast<MemRefType>(arena.getBuffer().getType()),
+                                        abi.loadField(env, EnvOffset::Arena, abi.ptr()),
+                                        abi.constant(abi.i64(), INT64_MAX)));
+    else if (isa<MaxWorkersOp>(op))
+      rewriter.replaceOp(op, abi.toIndex(LLVM::ZExtOp::create(
+                                 rewriter, op->getLoc(), abi.i64(),
+                                 abi.loadField(env, EnvOffset::MaxWorkers, abi.i32()))));
+    else
+      rewriter.replaceOpWithNewOp<LLVM::ReturnOp>(op, abi.constant(abi.i32(), 0));
+    if (failed(result))
+      return failure();
+  }
+  module->setAttr("weft.signature", description);
+  SmallVector<Attribute> table;
+  for (auto &[weight, index] : weights)
+    table.push_back(weight);
+  module->setAttr("weft.weights", rewriter.getArrayAttr(table));
+  rewriter.eraseOp(function);
+  return success();
+}
+
+/// `index f(symbols..., workers)` becomes `i64 f(symbols, workers)`.
+void HostLowering::lowerWorkspace(func::FuncOp function) {
+  IRRewriter rewriter(function.getContext());
+  Location loc = function.getLoc();
+  rewriter.setInsertionPoint(function);
+  ABIBuilder abi{rewriter, loc};
+  auto type = LLVM::LLVMFunctionType::get(abi.i64(), {abi.ptr(), abi.i64()});
+  auto lowered = LLVM::LLVMFuncOp::create(rewriter, loc, function.getSymName(), type);
+  lowered.setVisibility_(LLVM::Visibility::Hidden);
+  Block *block = lowered.addEntryBlock(rewriter);
+  rewriter.setInsertionPointToStart(block);
+  SmallVector<Value> arguments;
+  unsigned symbols = function.getNumArguments() - 1;
+  for (unsigned i = 0; i < symbols; ++i)
+    arguments.push_back(abi.toIndex(abi.loadElement(lowered.getArgument(0), i, abi.i64())));
+  arguments.push_back(abi.toIndex(lowered.getArgument(1)));
+  auto ret = cast<func::ReturnOp>(function.getBody().front().getTerminator());
+  rewriter.inlineBlockBefore(&function.getBody().front(), block, block->end(), arguments);
+  rewriter.setInsertionPoint(ret);
+  rewriter.replaceOpWithNewOp<LLVM::ReturnOp>(ret, abi.fromIndex(ret.getOperand(0)));
+  rewriter.eraseOp(function);
+}
+
+namespace {
+struct LowerCPUHost : weft::impl::LowerCPUHostBase<LowerCPUHost> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SiteTable sites(&getContext());
+    for (auto function : llvm::to_vector(module.getOps<func::FuncOp>())) {
+      if (function->hasAttr("weft.workspace_of")) {
+        HostLowering::lowerWorkspace(function);
+        continue;
+      }
+      if (failed(HostLowering(module, function, sites).run()))
+        return signalPassFailure();
+    }
+    module->setAttr("weft.sites", sites.attribute());
+  }
+};
+} // namespace

@@ -1,0 +1,58 @@
+//===- Passes.td - The passes of the CPU target ------------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def LowerCPUCopies : Pass<"weft-cpu-lower-copies"> {
+  let summary = "Turns copies of memrefs into loops";
+  let description = [{
+    A `memref.copy` of strided memory would become a call of MLIR's run-time
+    library; as `linalg.copy` it becomes a loop nest.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
+def LowerCPUReshapes : Pass<"weft-cpu-lower-reshapes"> {
+  let summary = "Turns reshapes of contiguous memory into casts";
+  let description = [{
+    `memref.expand_shape` and `memref.collapse_shape` whose source and result are
+    contiguous become `memref.reinterpret_cast`: extents as given, strides as
+    their products. Upstream's expansion cannot split one dynamic dimension into
+    several.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def LowerCPUKernels : Pass<"weft-cpu-lower-kernels", "::mlir::ModuleOp"> {
+  let summary = "Gives kernels the calling convention of the module ABI";
+  let description = [{
+    `weft.kernel @k` becomes three kinds of functions:
+    - `@k`: `i32 (env, buffers, sizes, site)`, the ABI of
+      `weft-runtime/module.h`; it loads the addresses and calls
+    - `@k.body`, whose buffers are arguments that do not alias, which is what
+      lets LLVM vectorise it; it is always inlined;
+    - `@k.parallel_N` for each outermost `scf.forall`: the range function that
+      the environment's `parallel_for` runs. What the loop uses from outside is
+      computed again there; it consists of views and index arithmetic.
+    Nested `scf.forall`s become sequential loops.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def LowerCPUHost : Pass<"weft-cpu-lower-host", "::mlir::ModuleOp"> {
+  let summary = "Gives host functions the calling convention of the module ABI";
+  let description = [{
+    The entry becomes `@<entry>.invoke`: `i32 (env, symbols, inputs)`; its
+    dispatches, outputs and failures become calls through the environment table,
+    each of which can end the call. Records the signature, the order of kernels
+    and the call sites as attributes of the module, for the packaging. Runs on
+    control flow of blocks (after `convert-scf-to-cf`).
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}

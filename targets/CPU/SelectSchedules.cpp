@@ -1,0 +1,211 @@
+//===- SelectSchedules.cpp - Chooses schedules for CPUs -------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Weft/IR/Weft.h"
+#include "targets/CPU/SelectSchedules.h"
+#include "transforms/Tile/Contraction.h"
+#include "transforms/Tile/Schedule.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+
+using namespace mlir;
+using namespace weft;
+
+/// Scalar operations that one work item should compute.
+static constexpr int64_t kItemWork = 32768;
+
+/// Multiply-adds that one work item of a contraction should compute.
+static constexpr int64_t kContractionWork = 1 << 20;
+
+/// What a dynamic extent counts as.
+static constexpr int64_t kAssumedExtent = 64;
+
+/// Scalar operations for each element of the root's result that the kernel's
+/// other operations and its reductions add.
+static int64_t workPerElement(KernelOp kernel) {
+  int64_t most = 1;
+  kernel->walk([&](linalg::LinalgOp op) {
+    int64_t work = 1;
+    SmallVector<int64_t> extents = op.getStaticLoopRanges();
+    for (auto [extent, iterator] : llvm::zip(extents, op.getIteratorTypesArray()))
+      if (iterator == utils::IteratorType::reduction)
+        work *= std::min<int64_t>(ShapedType::isDynamic(extent) ? kAssumedExtent : extent, 1 << 20);
+    most = std::max(most, std::min<int64_t>(work, 1 << 30));
+  });
+  return most;
+}
+
+/// Register tile and work items of a kernel around one contraction. The root's
+/// loops are those of the result; rows and columns are its last two in that
+/// order of the contraction, the others are independent matrices.
+///
+/// - Columns: as many vectors as leave registers for the row broadcasts; 12 x 2
+///   accumulators of 32 registers (AVX-512), 6 x 2 of 16 (AVX2).
+/// - Work items: all of k, a multiple of the register tile, sized so that the
+///   packed columns (k x columns) stay in half of a 1 MiB L2 cache.
+static bool selectContractionSchedule(KernelOp kernel) {
+  std::optional<Contraction> contraction;
+  unsigned reductions = 0;
+  kernel->walk([&](linalg::GenericOp op) {
+    if (op.getNumReductionLoops() == 0)
+      return;
+    ++reductions;
+    contraction = Contraction::match(op);
+  });
+  TilingInterface root = getScheduledRoot(kernel);
+  auto generic = dyn_cast_or_null<linalg::LinalgOp>(root.getOperation());
+  if (!contraction || reductions != 1 || !generic || root->getNumResults() != 1)
+    return false;
+  linalg::GenericOp op = contraction->op;
+  auto resultType = cast<RankedTensorType>(op.getResult(0).getType());
+  AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  // The root must walk the contraction's result, one loop a dimension.
+  if (root != op.getOperation() &&
+      generic.getNumLoops() != static_cast<unsigned>(resultType.getRank()))
+    return false;
+  if (!contraction->accumulatorType.isIntOrFloat())
+    return false;
+  auto target = kernel->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(
+      WeftDialect::targetAttrName);
+  int64_t vectorBits = target ? target.getVectorBits() : 128;
+  int64_t lanes = vectorBits / contraction->accumulatorType.getIntOrFloatBitWidth();
+  if (lanes < 2)
+    return false;
+
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  // Loops without iterations are not worth tiles, and upstream cannot cut them.
+  if (llvm::is_contained(extents, 0))
+    return false;
+  // More than a million counts as a million: products of extents stay small.
+  auto extentOf = [&](unsigned loop) {
+    return std::min<int64_t>(
+        ShapedType::isDynamic(extents[loop]) ? kAssumedExtent * 4 : extents[loop], 1 << 20);
+  };
+  int64_t m = contraction->m ? extentOf(*contraction->m) : 1;
+  int64_t n = extentOf(contraction->n), k = 1;
+  for (unsigned loop : contraction->k)
+    k = std::min<int64_t>(k * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
+  // Vectors that cover n with the least waste, two of them if it does not matter.
+  int64_t accumulators = vectorBits >= 512 ? 24 : 12, vectors = 2;
+  auto covered = [&](int64_t v) { return llvm::alignTo(n, v * lanes); };
+  for (int64_t v : {4, 3, 1})
+    if (covered(v) < covered(vectors))
+      vectors = v;
+  int64_t rows = accumulators / vectors;
+  if (m < rows) {
+    // Few rows: more columns, so that enough multiply-adds are in flight.
+    rows = std::max<int64_t>(m, 1);
+    vectors = std::min<int64_t>(vectorBits >= 512 ? 8 : 4, std::max<int64_t>(1, accumulators / rows));
+    while (vectors > 1 && covered(vectors - 1) <= covered(vectors))
+      --vectors;
+  }
+  int64_t columns = vectors * lanes;
+
+  int64_t elementBytes = std::max<int64_t>(1, contraction->accumulatorType.getIntOrFloatBitWidth() / 8);
+  int64_t columnTile = std::max<int64_t>(columns, (512 * 1024 / (elementBytes * k)) / columns * columns);
+  columnTile = std::min<int64_t>(columnTile, 256 / columns * columns + columns);
+  int64_t rowTile = std::max<int64_t>(rows, 240 / rows * rows);
+  // At least a few items for each of some threads.
+  int64_t matrices = 1;
+  for (unsigned loop : contraction->others)
+    matrices = std::min<int64_t>(matrices * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
+  while (columnTile > columns && matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 8)
+    columnTile -= columns;
+  // Small matrices are taken several at a time, innermost loops first.
+  int64_t work = std::min(m, rowTile) * std::min(n, columnTile) * std::max<int64_t>(k, 1);
+  SmallVector<int64_t> otherTiles(extents.size(), 1);
+  for (unsigned loop : llvm::reverse(contraction->others)) {
+    int64_t extent = std::max<int64_t>(extentOf(loop), 1);
+    if (work >= kContractionWork)
+      break;
+    otherTiles[loop] = std::min<int64_t>(
+        extent, llvm::divideCeil(kContractionWork, std::max<int64_t>(work, 1)));
+    work *= otherTiles[loop];
+  }
+
+  SmallVector<int64_t> tiles(generic.getNumLoops(), 0);
+  for (unsigned i = 0; i < outMap.getNumResults(); ++i) {
+    unsigned loop = outMap.getDimPosition(i);
+    unsigned rootLoop = root == op.getOperation() ? loop : i;
+    if (loop == contraction->n)
+      tiles[rootLoop] = columnTile < n || ShapedType::isDynamic(extents[loop]) ? columnTile : 0;
+    else if (contraction->m && loop == *contraction->m)
+      tiles[rootLoop] = rowTile < m || ShapedType::isDynamic(extents[loop]) ? rowTile : 0;
+    else
+      tiles[rootLoop] = extents[loop] == otherTiles[loop] ? 0 : otherTiles[loop];
+  }
+  kernel.setScheduleAttr(
+      ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes}));
+  return true;
+}
+
+/// The root's loops along which another operation of the kernel reduces: a tile
+/// of them would compute the whole reduction again.
+static SmallVector<bool> reducedByProducers(KernelOp kernel, linalg::LinalgOp root) {
+  SmallVector<bool> reduced(root.getNumLoops(), false);
+  kernel->walk([&](linalg::LinalgOp op) {
+    if (op == root || op.getNumReductionLoops() == 0)
+      return;
+    SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+    for (OpOperand &operand : op->getOpOperands()) {
+      AffineMap map = op.getMatchingIndexingMap(&operand);
+      if (map.getNumResults() != root.getNumLoops())
+        continue;
+      for (auto [i, expr] : llvm::enumerate(map.getResults()))
+        if (auto dim = dyn_cast<AffineDimExpr>(expr))
+          if (iterators[dim.getPosition()] == utils::IteratorType::reduction)
+            reduced[i] = true;
+    }
+  });
+  return reduced;
+}
+
+/// Cuts the parallel loops of a kernel's root so that one work item computes
+/// about kItemWork scalar operations: inner loops stay whole as long as the
+/// product of their extents is below it, outer ones are tiled to 1. Dynamic
+/// extents count as kAssumedExtent. A kernel with little work gets no schedule.
+LogicalResult cpu::selectSchedule(KernelOp kernel) {
+  if (selectContractionSchedule(kernel))
+    return success();
+  TilingInterface root = getScheduledRoot(kernel);
+  auto generic = dyn_cast_or_null<linalg::LinalgOp>(root.getOperation());
+  if (!generic)
+    return success();
+  SmallVector<int64_t> extents = generic.getStaticLoopRanges();
+  if (llvm::is_contained(extents, 0))
+    return success();
+  SmallVector<utils::IteratorType> iterators = generic.getIteratorTypesArray();
+  SmallVector<int64_t> tiles(extents.size(), 0);
+  int64_t work = workPerElement(kernel);
+  SmallVector<bool> isReduced = reducedByProducers(kernel, generic);
+  bool tiled = false;
+  for (int64_t i = static_cast<int64_t>(extents.size()) - 1; i >= 0; --i) {
+    if (iterators[i] != utils::IteratorType::parallel || isReduced[i])
+      continue;
+    bool dynamic = ShapedType::isDynamic(extents[i]);
+    int64_t extent = dynamic ? kAssumedExtent : extents[i];
+    if (work >= kItemWork) {
+      if (extents[i] == 1)
+        continue;
+      tiles[i] = 1;
+      tiled = true;
+    } else if (dynamic || work * extent > kItemWork) {
+      tiles[i] = std::max<int64_t>(1, llvm::divideCeil(kItemWork, work));
+      if (!dynamic && tiles[i] >= extent)
+        tiles[i] = 0;
+      else
+        tiled = true;
+      work = kItemWork;
+    } else {
+      work *= std::max<int64_t>(extent, 1);
+    }
+  }
+  if (tiled)
+    kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {}));
+  return success();
+}

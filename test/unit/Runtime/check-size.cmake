@@ -1,0 +1,25 @@
+# The stripped library stays below 150 KB, and needs no library beyond these.
+execute_process(COMMAND ${STRIP} -o ${OUTPUT} ${LIBRARY} COMMAND_ERROR_IS_FATAL ANY)
+file(SIZE ${OUTPUT} size)
+if(size GREATER 150000)
+  message(FATAL_ERROR "stripped: ${size} bytes, expected at most 150000")
+endif()
+execute_process(COMMAND ${READELF} -d ${LIBRARY} OUTPUT_VARIABLE text
+  COMMAND_ERROR_IS_FATAL ANY)
+if(NOT text MATCHES "\\(SONAME\\)[^\n]*\\[libweft-runtime.so.0\\]")
+  message(FATAL_ERROR "no SONAME libweft-runtime.so.0:\n${text}")
+endif()
+string(REGEX MATCHALL "\\(NEEDED\\)[^\n]*\\[[^]\n]+" lines "${text}")
+foreach(line IN LISTS lines)
+  string(REGEX REPLACE ".*\\[" "" needed "${line}")
+  if(NOT needed MATCHES "^(libc|libm|libdl|libpthread|libtbb|libstdc\\+\\+|libgcc_s|ld-linux.*)\\.so")
+    message(FATAL_ERROR "needs ${needed}")
+  endif()
+endforeach()
+# Nothing in the library ends the process.
+execute_process(COMMAND ${NM} -D --undefined-only --format=posix ${LIBRARY} OUTPUT_VARIABLE imports
+  COMMAND_ERROR_IS_FATAL ANY)
+if(imports MATCHES "(^|\n)(abort|_?exit|_Exit|quick_exit|raise|kill|__assert_fail|longjmp|_ZSt20__throw[^@ \n]*)[@ \n]")
+  message(FATAL_ERROR "imports ${CMAKE_MATCH_2}")
+endif()
+message(STATUS "${size} bytes")

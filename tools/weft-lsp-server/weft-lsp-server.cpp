@@ -1,0 +1,21 @@
+//===- weft-lsp-server.cpp - Weft's IR in editors -------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Session/ToolMain.h"
+
+#include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
+#include "llvm/Support/InitLLVM.h"
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM initLLVM(argc, argv);
+  weft::Registry registry;
+  mlir::DialectRegistry dialects;
+  if (!weft::initializeTool(argc, argv, registry, dialects))
+    return EXIT_FAILURE;
+  weft::PluginFlags pluginFlags;
+  return mlir::failed(mlir::MlirLspServerMain(argc, argv, dialects));
+}

@@ -1,0 +1,83 @@
+//===- weft-opt.cpp - Runs passes and stages over IR ----------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Session/ToolMain.h"
+
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/WithColor.h"
+
+static int fail(llvm::Error error) {
+  llvm::WithColor::error(llvm::errs(), "weft-opt")
+      << llvm::toString(std::move(error)) << "\n";
+  return EXIT_FAILURE;
+}
+
+/// Takes the comments that --print-pipeline writes out of --pass-pipeline.
+static llvm::Error stripComments(std::vector<std::string> &arguments) {
+  for (std::string &argument : arguments) {
+    llvm::StringRef text = argument;
+    if (!text.starts_with("--pass-pipeline=") &&
+        !text.starts_with("-pass-pipeline="))
+      continue;
+    llvm::Expected<std::string> stripped = weft::stripPipelineComments(text);
+    if (!stripped)
+      return stripped.takeError();
+    argument = std::move(*stripped);
+  }
+  return llvm::Error::success();
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM initLLVM(argc, argv);
+  weft::Registry registry;
+  mlir::DialectRegistry dialects;
+  if (!weft::initializeTool(argc, argv, registry, dialects))
+    return EXIT_FAILURE;
+
+  std::vector<std::string> arguments(argv, argv + argc);
+  if (llvm::Error error = stripComments(arguments))
+    return fail(std::move(error));
+  std::vector<char *> pointers;
+  for (std::string &argument : arguments)
+    pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+
+  weft::PluginFlags pluginFlags;
+  llvm::cl::opt<bool> listPlugins(
+      "list-plugins",
+      llvm::cl::desc("List built-ins and plugins with what they register"));
+  llvm::cl::opt<bool> printPipeline(
+      "print-pipeline",
+      llvm::cl::desc("Print all stages as one pipeline, extension points "
+                     "marked, that --pass-pipeline= takes back"));
+  weft::PipelineOptions options;
+  llvm::cl::opt<std::string, /*ExternalStorage=*/true> target(
+      "target", llvm::cl::desc("The target of --print-pipeline"),
+      llvm::cl::location(options.target), llvm::cl::init(options.target));
+  llvm::cl::list<std::string> pluginOptions(
+      "plugin-option",
+      llvm::cl::desc("An option of a plugin, for --print-pipeline"),
+      llvm::cl::value_desc("plugin.option=value"));
+
+  auto [input, output] = mlir::registerAndParseCLIOptions(
+      argc, pointers.data(), "Weft's optimizer driver\n", dialects);
+  if (listPlugins)
+    weft::printPlugins(llvm::outs(), registry);
+  for (const std::string &assignment : pluginOptions)
+    if (llvm::Error error = options.setPluginOption(assignment))
+      return fail(std::move(error));
+  if (printPipeline) {
+    if (llvm::Error error = weft::checkPipelineOptions(registry, options))
+      return fail(std::move(error));
+    weft::printPipeline(llvm::outs(), registry, options);
+  }
+  if (listPlugins || printPipeline)
+    return EXIT_SUCCESS;
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, pointers.data(), input, output, dialects));
+}

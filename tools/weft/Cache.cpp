@@ -1,0 +1,306 @@
+//===- Cache.cpp - Modules that run and bench compiled before -------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// An entry is a folder named by its key with the module and its weights file.
+// It is made under another name and renamed, so that it is whole or not there.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Cache.h"
+
+#include "Base/MappedFile.h"
+#include "Compiler.h"
+#include "Sha256.h"
+#include "TempFolder.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace weft;
+namespace fs = std::filesystem;
+
+static constexpr uint64_t defaultCapacity = 4'000'000'000;
+static constexpr size_t keyLength = 64;
+
+std::string weft::cacheFolder() {
+  const char *cache = std::getenv("XDG_CACHE_HOME");
+  if (cache && cache[0] == '/') // as the XDG specification demands
+    return std::string(cache) + "/weft";
+  const char *home = std::getenv("HOME");
+  if (home && home[0] == '/')
+    return std::string(home) + "/.cache/weft";
+  return "";
+}
+
+uint64_t weft::cacheCapacity() {
+  const char *text = std::getenv("WEFT_CACHE_SIZE");
+  uint64_t bytes = 0;
+  if (text &&
+      std::from_chars(text, text + std::strlen(text), bytes).ec == std::errc())
+    return bytes;
+  return defaultCapacity;
+}
+
+namespace {
+
+struct CacheEntry {
+  fs::path path;
+  uint64_t bytes = 0;
+  fs::file_time_type used;
+};
+
+} // namespace
+
+static std::vector<CacheEntry> listEntries(const std::string &folder) {
+  std::vector<CacheEntry> entries;
+  std::error_code code;
+  for (fs::directory_iterator it(folder, code), end; !code && it != end;
+       it.increment(code)) {
+    if (it->path().filename().string().size() != keyLength)
+      continue;
+    CacheEntry entry;
+    entry.path = it->path();
+    std::error_code ignored;
+    entry.used = fs::last_write_time(entry.path, ignored);
+    for (fs::directory_iterator file(entry.path, ignored);
+         !ignored && file != end; file.increment(ignored)) {
+      std::error_code failed;
+      uintmax_t size = file->file_size(failed);
+      entry.bytes += failed ? 0 : size;
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+CacheUse weft::cacheUse(const std::string &folder) {
+  CacheUse use;
+  for (const CacheEntry &entry : listEntries(folder)) {
+    use.bytes += entry.bytes;
+    ++use.entries;
+  }
+  return use;
+}
+
+/// Removes what was used longest ago until the rest fits; `keep` stays.
+static void evict(const std::string &folder, const fs::path &keep) {
+  std::vector<CacheEntry> entries = listEntries(folder);
+  std::sort(
+      entries.begin(), entries.end(),
+      [](const CacheEntry &a, const CacheEntry &b) { return a.used > b.used; });
+  uint64_t total = 0;
+  for (const CacheEntry &entry : entries) {
+    total += entry.bytes;
+    std::error_code ignored;
+    if (total > cacheCapacity() && entry.path != keep)
+      fs::remove_all(entry.path, ignored);
+  }
+}
+
+/// Adds name, size and time of the files with external data that the model
+/// names. The names stand behind a field that reads "location" (a
+/// StringStringEntryProto); a false hit only makes the key more particular.
+static void hashExternalFiles(Sha256 &hash, const std::string &path,
+                              std::span<const uint8_t> bytes) {
+  static constexpr std::string_view mark("\x0a\x08location\x12", 11);
+  std::string_view text(reinterpret_cast<const char *>(bytes.data()),
+                        bytes.size());
+  fs::path folder = fs::path(path).parent_path();
+  std::string last;
+  for (size_t at = text.find(mark); at != std::string_view::npos;
+       at = text.find(mark, at + 1)) {
+    size_t length = at + mark.size();
+    if (length >= text.size())
+      break;
+    // Longer names than 127 bytes have a two-byte length.
+    size_t size = static_cast<uint8_t>(text[length++]);
+    if (size >= 0x80 && length < text.size())
+      size = (size & 0x7f) | size_t(static_cast<uint8_t>(text[length++])) << 7;
+    std::string name(text.substr(length, size));
+    if (name == last || name.find('\0') != std::string::npos)
+      continue;
+    last = name;
+    hash.update(fileIdentity((folder / name).string()));
+  }
+}
+
+/// Adds the plugins that the compiler will load.
+static void hashPlugins(Sha256 &hash,
+                        const std::vector<std::string> &arguments) {
+  static constexpr std::string_view option = "--load-plugin=";
+  for (const std::string &argument : arguments)
+    if (argument.starts_with(option))
+      hash.update(fileIdentity(argument.substr(option.size())));
+  const char *paths = std::getenv("WEFT_PLUGIN_PATH");
+  for (std::string_view rest = paths ? paths : ""; !rest.empty();) {
+    std::string entry(rest.substr(0, rest.find(':')));
+    rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
+    hash.update(fileIdentity(entry));
+    std::error_code ignored;
+    std::vector<std::string> files;
+    for (fs::directory_iterator it(entry, ignored), end; !ignored && it != end;
+         it.increment(ignored))
+      files.push_back(fileIdentity(it->path().string()));
+    std::sort(files.begin(), files.end());
+    for (const std::string &file : files)
+      hash.update(file);
+  }
+}
+
+/// Adds what `--cpu=native` depends on: the folder may be shared by machines.
+static void hashMachine(Sha256 &hash) {
+  std::ifstream file("/proc/cpuinfo");
+  bool hasModel = false, hasFlags = false;
+  for (std::string line; !(hasModel && hasFlags) && std::getline(file, line);) {
+    bool isModel = line.starts_with("model name");
+    bool isFlags = line.starts_with("flags");
+    if (isModel || isFlags)
+      hash.update(line + "\n");
+    hasModel |= isModel;
+    hasFlags |= isFlags;
+  }
+}
+
+static Result<std::string> cacheKey(const std::string &path,
+                                    const std::vector<std::string> &arguments,
+                                    const std::string &identity) {
+  Result<MappedFile> file = MappedFile::open(path);
+  if (!file)
+    return file.error();
+  Sha256 hash;
+  hash.update("weft cache 1\n" + identity + "\n");
+  hashMachine(hash);
+  for (const std::string &argument : arguments)
+    hash.update(std::to_string(argument.size()) + ":" + argument);
+  hash.update("\n" + std::to_string(file->bytes().size()) + "\n");
+  hash.update(file->bytes());
+  hashExternalFiles(hash, path, file->bytes());
+  hashPlugins(hash, arguments);
+  return hash.finish();
+}
+
+Result<bool> weft::isModuleFile(const std::string &path) {
+  Result<MappedFile> file = MappedFile::open(path);
+  if (!file)
+    return file.error();
+  return file->bytes().size() >= 4 && std::memcmp(file->bytes().data(),
+                                                  "\x7f"
+                                                  "ELF",
+                                                  4) == 0;
+}
+
+std::vector<Option> weft::cacheOptions() {
+  std::vector<Option> options(compilerOptions().begin(),
+                              compilerOptions().end());
+  options.push_back(
+      {"no-cache", "", "Cache", "Compiles anew and keeps nothing"});
+  options.push_back({"quiet", "", "Output", "No progress"});
+  return options;
+}
+
+static int compileInto(const Compiler &compiler, const std::string &model,
+                       const std::string &module, const Arguments &arguments,
+                       double &seconds) {
+  CompileRequest request;
+  request.input = model;
+  request.output = module;
+  request.arguments = arguments.forCompiler();
+  request.quiet = arguments.has("quiet");
+  CompileOutcome outcome = compiler.compile(request);
+  seconds = outcome.seconds;
+  if (!outcome.diagnostics.empty() &&
+      (outcome.code != ExitSuccess || !request.quiet)) {
+    std::fputs(outcome.diagnostics.c_str(), stderr);
+    if (!outcome.diagnostics.ends_with("\n"))
+      std::fputc('\n', stderr);
+  }
+  if (outcome.code != ExitSuccess && outcome.diagnostics.empty())
+    return fail(model + ": the compiler failed without a message",
+                outcome.code);
+  return outcome.code;
+}
+
+static int loadInto(const std::string &path, std::optional<Loaded> &loaded,
+                    double compileSeconds, bool compiled) {
+  double start = now();
+  Result<Program> program = Program::load(path);
+  if (!program)
+    return fail(program.error());
+  loaded = Loaded{*std::move(program), path, compiled, compileSeconds,
+                  now() - start};
+  return ExitSuccess;
+}
+
+int weft::loadProgram(const std::string &path, const Arguments &arguments,
+                      std::optional<Loaded> &loaded) {
+  Result<bool> isModule = isModuleFile(path);
+  if (!isModule)
+    return fail(isModule.error());
+  if (*isModule) {
+    if (!arguments.forCompiler().empty() && !arguments.has("dim"))
+      return fail("'" + path + "' is compiled already: option '" +
+                      arguments.forCompiler().front() + "' has no effect on it",
+                  ExitUsage);
+    return loadInto(path, loaded, 0, false);
+  }
+  Result<Compiler> compiler = Compiler::open();
+  if (!compiler)
+    return fail(compiler.error());
+  std::string folder = arguments.has("no-cache") ? "" : cacheFolder();
+  std::error_code failed;
+  if (!folder.empty())
+    fs::create_directories(folder, failed);
+  bool useCache = !folder.empty() && !failed;
+  if (!useCache && !arguments.has("no-cache"))
+    std::fprintf(stderr,
+                 "weft: warning: no cache: cannot make its folder "
+                 "'%s'\n",
+                 folder.c_str());
+  std::string entry;
+  if (useCache) {
+    Result<std::string> key =
+        cacheKey(path, arguments.forCompiler(), compiler->identity());
+    if (!key)
+      return fail(key.error());
+    entry = folder + "/" + *key;
+    std::string module = entry + "/module.so";
+    if (fs::exists(module, failed)) {
+      double start = now();
+      Result<Program> program = Program::load(module);
+      if (program) {
+        ::utimensat(AT_FDCWD, entry.c_str(), nullptr, 0); // used now
+        loaded = Loaded{*std::move(program), module, false, 0, now() - start};
+        return ExitSuccess;
+      }
+      fs::remove_all(entry, failed); // damaged: compile again
+    }
+  }
+  Result<TempFolder> temporary =
+      TempFolder::create(useCache ? folder : TempFolder::systemFolder());
+  if (!temporary)
+    return fail(temporary.error());
+  std::string module = temporary->path() + "/module.so";
+  double seconds = 0;
+  if (int code = compileInto(*compiler, path, module, arguments, seconds))
+    return code;
+  if (!useCache)
+    // The mapping outlives the file.
+    return loadInto(module, loaded, seconds, true);
+  fs::rename(temporary->path(), entry, failed);
+  if (failed && !fs::exists(entry + "/module.so"))
+    return fail(entry + ": cannot add to the cache: " + failed.message());
+  if (!failed)
+    temporary->release();
+  evict(folder, entry);
+  return loadInto(entry + "/module.so", loaded, seconds, true);
+}

@@ -1,0 +1,324 @@
+//===- CheckWorker.cpp - Compiles, runs and compares one case -------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Check.h"
+
+#include "Peer.h"
+#include "Program.h"
+#include "TempFolder.h"
+#include "Tool.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace weft;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Why a case did not pass.
+struct Finding {
+  Verdict verdict;
+  std::string reason;
+};
+
+class Worker {
+public:
+  Worker(const CheckCase &testCase, const Compiler &compiler,
+         const CheckOptions &options)
+      : testCase(testCase), compiler(compiler), options(options) {
+    record.name = testCase.name;
+  }
+
+  CheckRecord run();
+
+private:
+  std::optional<Finding> check();
+  std::optional<Finding> compile(const std::string &model,
+                                 const std::string &constantInputs,
+                                 std::optional<Program> &program);
+  std::optional<Finding> checkDataSet(const std::string &folder,
+                                      const Program &program);
+  std::optional<Finding> checkPeer(const Program &program);
+  std::optional<Finding> execute(const Program &program,
+                                 std::vector<Tensor> inputs,
+                                 std::vector<Tensor> &outputs);
+  std::optional<Finding> compare(const Program &program,
+                                 const std::vector<Tensor> &outputs,
+                                 const std::vector<Tensor> &expected,
+                                 const std::string &where);
+  Tolerance toleranceFor(const Tensor &expected) const;
+  std::string bisect(const Program &program, const std::vector<Tensor> &inputs);
+
+  const CheckCase &testCase;
+  const Compiler &compiler;
+  const CheckOptions &options;
+  CheckRecord record;
+  std::optional<TempFolder> folder;
+  int modules = 0;
+};
+
+} // namespace
+
+static Finding failed(std::string reason) {
+  return {Verdict::Failed, std::move(reason)};
+}
+
+/// One line, for a record.
+static std::string oneLine(std::string text) {
+  while (!text.empty() && text.back() == '\n')
+    text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ';');
+  return text.size() > 2000 ? text.substr(0, 2000) + "..." : text;
+}
+
+std::optional<Finding> Worker::compile(const std::string &model,
+                                       const std::string &constantInputs,
+                                       std::optional<Program> &program) {
+  CompileRequest request;
+  request.input = model;
+  // A name of its own: an earlier module is still mapped.
+  request.output =
+      folder->path() + "/module" + std::to_string(modules++) + ".so";
+  request.arguments = options.compilerArguments;
+  if (options.variant == Variant::Dynamic)
+    request.arguments.push_back("--all-dynamic");
+  if (options.variant == Variant::Constant)
+    request.arguments.push_back("--constant-inputs=" + constantInputs);
+  CompileOutcome outcome = compiler.compile(request);
+  record.compileSeconds += outcome.seconds;
+  if (outcome.code == ExitUnsupported)
+    return Finding{Verdict::Unsupported, oneLine(outcome.diagnostics)};
+  if (outcome.code != ExitSuccess)
+    return failed("compile (exit " + std::to_string(outcome.code) +
+                  "): " + oneLine(outcome.diagnostics));
+  Result<Program> loaded = Program::load(request.output);
+  if (!loaded)
+    return failed("load: " + loaded.error().message);
+  program = *std::move(loaded);
+  return std::nullopt;
+}
+
+/// Reads PREFIX_0.pb, PREFIX_1.pb, ... of a data set.
+static std::optional<Finding> readTensors(const std::string &folder,
+                                          const char *prefix,
+                                          std::vector<Tensor> &tensors) {
+  std::error_code ignored;
+  for (size_t i = 0;; ++i) {
+    std::string path = folder + "/" + prefix + "_" + std::to_string(i) + ".pb";
+    if (!fs::exists(path, ignored))
+      return std::nullopt;
+    Result<Tensor> tensor = readTensorFile(path);
+    if (!tensor) {
+      // The module takes tensors of numbers; what else a file holds (a
+      // sequence, an optional, strings) is not for it.
+      bool isText = tensor.error().message.find("strings") != std::string::npos;
+      return Finding{isText ? Verdict::Unsupported : Verdict::Failed,
+                     tensor.error().message};
+    }
+    tensors.push_back(*std::move(tensor));
+  }
+}
+
+/// Tools without bf16 write its bits as u16; the module knows better.
+static void relabelBFloat16(std::vector<Tensor> &tensors, const weft_argument *arguments,
+                            uint32_t count) {
+  for (size_t i = 0; i < std::min<size_t>(tensors.size(), count); ++i) {
+    weft_dtype wanted = arguments[i].dtype, found = tensors[i].dtype();
+    if (wanted.code == WEFT_DTYPE_BFLOAT && wanted.bits == 16 &&
+        found.code == WEFT_DTYPE_UINT && found.bits == 16)
+      tensors[i] = tensors[i].withType(dtype::bf16);
+  }
+}
+
+std::optional<Finding> Worker::execute(const Program &program,
+                                       std::vector<Tensor> inputs,
+                                       std::vector<Tensor> &outputs) {
+  Result<Call> call = Call::create(program, options.threads);
+  if (!call)
+    return failed("run: " + call.error().message);
+  if (Status status = call->bind(std::move(inputs)); !status)
+    return failed("run: " + status.error().message);
+  double start = now();
+  Status status = call->run();
+  record.runSeconds += now() - start;
+  if (!status)
+    return failed("run: " + status.error().message);
+  Result<std::vector<Tensor>> results = call->outputs();
+  if (!results)
+    return failed("run: " + results.error().message);
+  outputs = *std::move(results);
+  return std::nullopt;
+}
+
+static double largestMagnitude(const Tensor &tensor) {
+  double largest = 0;
+  DataType type = componentType(tensor.dtype());
+  for (int64_t i = 0; i < tensor.count() * componentCount(tensor.dtype()); ++i)
+    if (double value = std::fabs(loadNumber(type, tensor.raw(), i));
+        std::isfinite(value))
+      largest = std::max(largest, value);
+  return largest;
+}
+
+Tolerance Worker::toleranceFor(const Tensor &expected) const {
+  Tolerance tolerance = options.tolerance;
+  if (options.isScaled)
+    tolerance.absolute *= std::max(1.0, largestMagnitude(expected));
+  return tolerance;
+}
+
+std::optional<Finding> Worker::compare(const Program &program,
+                                       const std::vector<Tensor> &outputs,
+                                       const std::vector<Tensor> &expected,
+                                       const std::string &where) {
+  const weft_function &function = program.entry();
+  if (outputs.size() != expected.size())
+    return failed(where + "expected " + std::to_string(expected.size()) +
+                  " outputs, the module has " + std::to_string(outputs.size()));
+  std::optional<Finding> first;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    Comparison comparison =
+        compareTensors(outputs[i], expected[i], toleranceFor(expected[i]));
+    record.maxAbsoluteError =
+        std::max(record.maxAbsoluteError, comparison.maxAbsoluteError);
+    record.maxRelativeError =
+        std::max(record.maxRelativeError, comparison.maxRelativeError);
+    if (!comparison.isEqual && !first)
+      first = failed(where + "output '" + function.outputs[i].name +
+                     "': " + comparison.message);
+  }
+  return first;
+}
+
+std::optional<Finding> Worker::checkDataSet(const std::string &dataSet,
+                                            const Program &program) {
+  std::vector<Tensor> inputs, expected, outputs;
+  if (auto finding = readTensors(dataSet, "input", inputs))
+    return finding;
+  if (auto finding = readTensors(dataSet, "output", expected))
+    return finding;
+  relabelBFloat16(inputs, program.entry().inputs, program.entry().input_count);
+  relabelBFloat16(expected, program.entry().outputs, program.entry().output_count);
+  // Folded inputs are gone from the signature.
+  if (options.variant == Variant::Constant && program.entry().input_count == 0)
+    inputs.clear();
+  if (auto finding = execute(program, inputs, outputs))
+    return finding;
+  std::string where = testCase.dataSets.size() > 1
+                          ? fs::path(dataSet).filename().string() + ": "
+                          : std::string();
+  std::optional<Finding> finding = compare(program, outputs, expected, where);
+  if (finding && options.isBisected)
+    finding->reason += "; bisect: " + bisect(program, inputs);
+  return finding;
+}
+
+std::optional<Finding> Worker::checkPeer(const Program &program) {
+  const weft_function &function = program.entry();
+  std::string made;
+  Result<std::vector<Tensor>> inputs = completeInputs(
+      function, std::vector<std::optional<Tensor>>(function.input_count),
+      options.dims, made);
+  if (!inputs)
+    return failed(inputs.error().message);
+  std::vector<NamedTensor> named;
+  for (size_t i = 0; i < inputs->size(); ++i)
+    named.push_back({function.inputs[i].name, (*inputs)[i]});
+  Result<std::vector<NamedTensor>> peer =
+      runPeer(options.peer, testCase.model, named,
+              std::max<int64_t>(1, options.threads));
+  if (!peer)
+    return failed(peer.error().message);
+  std::vector<Tensor> expected, outputs;
+  for (NamedTensor &tensor : *peer)
+    expected.push_back(std::move(tensor.tensor));
+  if (auto finding = execute(program, *inputs, outputs))
+    return finding;
+  std::optional<Finding> finding =
+      compare(program, outputs, expected, "against " + options.peer + ": ");
+  if (finding && options.isBisected)
+    finding->reason += "; bisect: " + bisect(program, *inputs);
+  return finding;
+}
+
+/// What the first node is whose output differs from ONNX Runtime's, in a model
+/// in which every value is an output. Says so if none does: fusion ends at
+/// outputs, so that its mistakes are gone there.
+std::string Worker::bisect(const Program &program,
+                           const std::vector<Tensor> &inputs) {
+  if (inputs.size() != program.entry().input_count)
+    return "not possible with constant inputs";
+  std::vector<NamedTensor> named;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    named.push_back({program.entry().inputs[i].name, inputs[i]});
+  Result<std::vector<ExposedValue>> values =
+      exposeValues(testCase.model, named, folder->path());
+  if (!values)
+    return values.error().message;
+  std::optional<Program> exposed;
+  if (auto finding = compile(folder->path() + "/exposed.onnx", "", exposed))
+    return finding->reason;
+  std::vector<Tensor> outputs;
+  if (auto finding = execute(*exposed, inputs, outputs))
+    return finding->reason;
+  std::string names;
+  for (const ExposedValue &value : *values)
+    names += (names.empty() ? "" : ", ") + value.name;
+  if (outputs.size() != values->size())
+    return "expected " + std::to_string(values->size()) + " outputs (" + names +
+           "), the module has " + std::to_string(outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const ExposedValue &value = (*values)[i];
+    Comparison comparison =
+        compareTensors(outputs[i], value.tensor, toleranceFor(value.tensor));
+    if (!comparison.isEqual)
+      return "node '" + value.node + "' (" + value.op +
+             ") is the first whose "
+             "output differs: '" +
+             value.name + "': " + comparison.message;
+  }
+  return "no node differs when every value is an output, so that fusion or "
+         "memory planning is to be suspected";
+}
+
+std::optional<Finding> Worker::check() {
+  Result<TempFolder> made = TempFolder::create(options.workFolder);
+  if (!made)
+    return failed(made.error().message);
+  folder.emplace(*std::move(made));
+  std::optional<Program> program;
+  bool isPeer = !options.peer.empty();
+  if (!isPeer && testCase.dataSets.empty())
+    return failed("there is no test_data_set_* folder beside the model; "
+                  "--against=onnxruntime needs none");
+  if (options.variant != Variant::Constant)
+    if (auto finding = compile(testCase.model, "", program))
+      return finding;
+  if (isPeer)
+    return checkPeer(*program);
+  for (const std::string &dataSet : testCase.dataSets) {
+    if (options.variant == Variant::Constant)
+      if (auto finding = compile(testCase.model, dataSet, program))
+        return finding;
+    if (auto finding = checkDataSet(dataSet, *program))
+      return finding;
+  }
+  return std::nullopt;
+}
+
+CheckRecord Worker::run() {
+  std::optional<Finding> finding = check();
+  record.verdict = finding ? finding->verdict : Verdict::Passed;
+  record.reason = finding ? finding->reason : "";
+  return record;
+}
+
+CheckRecord weft::runCase(const CheckCase &testCase, const Compiler &compiler,
+                          const CheckOptions &options) {
+  return Worker(testCase, compiler, options).run();
+}

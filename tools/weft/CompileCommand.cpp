@@ -1,0 +1,150 @@
+//===- CompileCommand.cpp - weft compile ----------------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Everything is the compiler's; what is done here is progress and the summary.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Compiler.h"
+#include "Program.h"
+#include "Tool.h"
+
+#include <cstdio>
+#include <filesystem>
+
+using namespace weft;
+
+Command weft::describeCompile() {
+  Command command{
+      "compile",
+      "MODEL [options]",
+      "compiles a model to a module",
+      "",
+      {{"o", "FILE|-", "Output",
+        "The module (default: the model's name with .so); - is standard "
+        "output"},
+       {"emit", "module|obj|mlir", "Output",
+        "A module (default), an object to link, or IR", true},
+       {"compile-to", "STAGE", "Output",
+        "Stops after input, model, fuse, tile, vector, buffer, target or "
+        "module",
+        true},
+       {"embed-limit", "BYTES", "Output",
+        "Weights above this go to a file beside the module (default: 64 MB)",
+        true},
+       {"report", "FILE.html", "Diagnosis", "Writes a report", true},
+       {"save-asm", "DIR", "Diagnosis", "Keeps the assembly of each kernel",
+        true},
+       {"dump-stages", "DIR", "Diagnosis", "Writes the IR after every stage",
+        true},
+       {"mlir-timing", "", "Diagnosis", "Prints the time of each pass", true},
+       {"verify-each", "", "Diagnosis", "Verifies the IR after every pass",
+        true},
+       {"jobs", "N", "Execution", "Threads of the compiler", true},
+       {"quiet", "", "Execution", "No progress and no summary"}}};
+  for (const Option &option : compilerOptions())
+    command.options.push_back(option);
+  return command;
+}
+
+static std::string fileLine(const std::string &path) {
+  std::error_code failed;
+  uintmax_t size = std::filesystem::file_size(path, failed);
+  return path + (failed ? "" : " (" + formatBytes(size) + ")");
+}
+
+/// Bytes of workspace at the smallest shapes; -1 if there is no such size.
+static int64_t smallestWorkspace(const weft_function &function,
+                                 int64_t workers) {
+  std::vector<int64_t> symbols;
+  for (uint32_t i = 0; i < function.symbol_count; ++i)
+    symbols.push_back(std::max<int64_t>(function.symbols[i].min, 1));
+  return function.workspace_size(symbols.data(), workers);
+}
+
+static void printSummary(const std::string &model, const std::string &path,
+                         double seconds) {
+  Result<Program> program = Program::load(path);
+  std::printf("module    %s\n", fileLine(path).c_str());
+  if (!program) {
+    // It may well be for another machine.
+    std::printf("          cannot run here: %s\n",
+                program.error().message.c_str());
+    std::printf("time      %s\n", formatTime(seconds).c_str());
+    return;
+  }
+  const weft_module &module = program->description();
+  const weft_function &function = program->entry();
+  if (std::string weights = program->weightsPath(); !weights.empty())
+    std::printf("weights   %s\n", fileLine(weights).c_str());
+  else if (module.weights_size)
+    std::printf("weights   %s, embedded\n",
+                formatBytes(module.weights_size).c_str());
+  for (uint32_t i = 0; i < function.input_count; ++i)
+    std::printf("%s%s\n", i ? "          " : "inputs    ",
+                describeArgument(function, function.inputs[i]).c_str());
+  for (uint32_t i = 0; i < function.output_count; ++i)
+    std::printf("%s%s\n", i ? "          " : "outputs   ",
+                describeArgument(function, function.outputs[i]).c_str());
+  for (uint32_t i = 0; i < module.variant_count; ++i)
+    std::printf(
+        "%s%s%s\n", i ? "          " : "cpu       ", module.variants[i].cpu,
+        &module.variants[i] == &program->variant() ? " (runs here)" : "");
+  uint32_t fallbacks = 0;
+  for (uint32_t i = 0; i < module.kernel_count; ++i)
+    fallbacks += (module.kernels[i].flags & WEFT_KERNEL_FALLBACK) != 0;
+  std::printf("kernels   %u, of them %u fallbacks\n", module.kernel_count,
+              fallbacks);
+  int64_t arena = smallestWorkspace(function, weft_usable_threads());
+  if (arena >= 0)
+    std::printf("arena     %s%s\n",
+                formatBytes(static_cast<uint64_t>(arena)).c_str(),
+                function.symbol_count ? " at the smallest shapes" : "");
+  std::printf("time      %s\n", formatTime(seconds).c_str());
+  std::printf("next      weft bench %s\n", path.c_str());
+}
+
+int weft::runCompile(const Command &command, const Arguments &arguments) {
+  if (arguments.positional().size() != 1)
+    return fail("expected one model, found " +
+                    std::to_string(arguments.positional().size()) +
+                    "; see 'weft compile --help'",
+                ExitUsage);
+  CompileRequest request;
+  request.input = arguments.positional()[0];
+  request.arguments = arguments.forCompiler();
+  request.quiet = arguments.has("quiet");
+  std::string emit = arguments.get("emit").value_or("module");
+  std::string stage = arguments.get("compile-to").value_or("module");
+  bool isModule = emit == "module" && stage == "module";
+  std::filesystem::path base = std::filesystem::path(request.input).filename();
+  request.output =
+      arguments.get("o").value_or(base.replace_extension(emit == "obj" ? ".o"
+                                                         : isModule    ? ".so"
+                                                                    : ".mlir")
+                                      .string());
+  Result<Compiler> compiler = Compiler::open();
+  if (!compiler)
+    return fail(compiler.error());
+  CompileOutcome outcome = compiler->compile(request);
+  bool isSilent = request.quiet && outcome.code == ExitSuccess;
+  if (!outcome.diagnostics.empty() && !isSilent) {
+    std::fputs(outcome.diagnostics.c_str(), stderr);
+    if (!outcome.diagnostics.ends_with("\n"))
+      std::fputc('\n', stderr);
+  } else if (outcome.code != ExitSuccess) {
+    return fail(request.input + ": the compiler failed without a message",
+                outcome.code);
+  }
+  if (outcome.code == ExitSuccess && !request.quiet && request.output != "-") {
+    if (isModule)
+      printSummary(request.input, request.output, outcome.seconds);
+    else
+      std::printf("written   %s\ntime      %s\n",
+                  fileLine(request.output).c_str(),
+                  formatTime(outcome.seconds).c_str());
+  }
+  return outcome.code;
+}

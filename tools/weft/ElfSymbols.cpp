@@ -1,0 +1,70 @@
+//===- ElfSymbols.cpp - Functions of a module by address ------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ElfSymbols.h"
+
+#include "Base/MappedFile.h"
+
+#include <cstring>
+#include <dlfcn.h>
+#include <elf.h>
+
+using namespace weft;
+
+/// Entry `index` of a table of `T` at `offset`, if the file has it.
+template <typename T>
+static std::optional<T> entryAt(std::span<const uint8_t> bytes, uint64_t offset,
+                                uint64_t index) {
+  uint64_t start;
+  if (__builtin_mul_overflow(index, sizeof(T), &start) ||
+      __builtin_add_overflow(start, offset, &start) || start > bytes.size() ||
+      bytes.size() - start < sizeof(T))
+    return std::nullopt;
+  T entry;
+  std::memcpy(&entry, bytes.data() + start, sizeof entry);
+  return entry;
+}
+
+ElfSymbols ElfSymbols::read(const std::string &path, const void *inside) {
+  ElfSymbols symbols;
+  Dl_info info;
+  if (::dladdr(inside, &info) == 0)
+    return symbols;
+  symbols.base = reinterpret_cast<uint64_t>(info.dli_fbase);
+  Result<MappedFile> file = MappedFile::open(path);
+  if (!file)
+    return symbols;
+  std::span<const uint8_t> bytes = file->bytes();
+  std::optional<Elf64_Ehdr> header = entryAt<Elf64_Ehdr>(bytes, 0, 0);
+  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+      header->e_ident[EI_CLASS] != ELFCLASS64 ||
+      header->e_shentsize != sizeof(Elf64_Shdr))
+    return symbols;
+  for (uint64_t i = 0; i < header->e_shnum; ++i) {
+    std::optional<Elf64_Shdr> section =
+        entryAt<Elf64_Shdr>(bytes, header->e_shoff, i);
+    if (!section || section->sh_type != SHT_SYMTAB)
+      continue;
+    for (uint64_t k = 0; k < section->sh_size / sizeof(Elf64_Sym); ++k) {
+      std::optional<Elf64_Sym> symbol =
+          entryAt<Elf64_Sym>(bytes, section->sh_offset, k);
+      if (!symbol)
+        break;
+      if (ELF64_ST_TYPE(symbol->st_info) == STT_FUNC && symbol->st_size)
+        symbols.sizes[symbol->st_value] = symbol->st_size;
+    }
+  }
+  return symbols;
+}
+
+std::optional<ElfSymbol> ElfSymbols::find(const void *address) const {
+  uint64_t offset = reinterpret_cast<uint64_t>(address) - base;
+  auto entry = sizes.find(offset);
+  if (entry == sizes.end())
+    return std::nullopt;
+  return ElfSymbol{offset, entry->second};
+}

@@ -1,0 +1,260 @@
+//===- InspectCommand.cpp - weft inspect ----------------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Cache.h"
+#include "Compiler.h"
+#include "ElfSymbols.h"
+#include "Peer.h"
+#include "Program.h"
+#include "Tensor/Json.h"
+
+#include <cstdio>
+#include <filesystem>
+
+using namespace weft;
+
+Command weft::describeInspect() {
+  Command command{
+      "inspect",
+      "MODULE|MODEL [options]",
+      "shows what a module consists of",
+      "",
+      {{"json", "", "Output", "As JSON"},
+       {"disassemble", "KERNEL", "Output",
+        "The machine code of a kernel (needs llvm-objdump or objdump)"},
+       {"graph", "dot|svg", "Output",
+        "The model's graph (MODEL only; written by the compiler)"}}};
+  for (const Option &option : cacheOptions())
+    command.options.push_back(option);
+  return command;
+}
+
+static std::string hex(const uint8_t (&bytes)[32]) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (uint8_t byte : bytes) {
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
+static Json argumentJson(const weft_function &function,
+                         const weft_argument &argument) {
+  Json dims = Json::array();
+  for (int32_t axis = 0; axis < argument.rank; ++axis) {
+    const weft_dim &dim = argument.dims[axis];
+    if (dim.symbol >= 0)
+      dims.append(function.symbols[dim.symbol].name);
+    else if (dim.size >= 0)
+      dims.append(dim.size);
+    else
+      dims.append(Json());
+  }
+  Json json = Json::object();
+  json.set("name", argument.name);
+  json.set("dtype", dataTypeName(argument.dtype));
+  json.set("dims", std::move(dims));
+  if (argument.alias >= 0)
+    json.set("alias", function.inputs[argument.alias].name);
+  return json;
+}
+
+static Json functionJson(const weft_function &function) {
+  Json json = Json::object();
+  json.set("name", function.name);
+  Json inputs = Json::array(), outputs = Json::array(), symbols = Json::array();
+  for (uint32_t i = 0; i < function.input_count; ++i)
+    inputs.append(argumentJson(function, function.inputs[i]));
+  for (uint32_t i = 0; i < function.output_count; ++i)
+    outputs.append(argumentJson(function, function.outputs[i]));
+  for (uint32_t i = 0; i < function.symbol_count; ++i) {
+    Json symbol = Json::object();
+    symbol.set("name", function.symbols[i].name);
+    symbol.set("min", function.symbols[i].min);
+    symbol.set("max", function.symbols[i].max);
+    symbols.append(std::move(symbol));
+  }
+  json.set("inputs", std::move(inputs));
+  json.set("outputs", std::move(outputs));
+  json.set("symbols", std::move(symbols));
+  return json;
+}
+
+static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
+  const Program &program = loaded.program;
+  const weft_module &module = program.description();
+  std::error_code failed;
+  uintmax_t size = std::filesystem::file_size(loaded.path, failed);
+  Json json = Json::object();
+  json.set("file", loaded.path);
+  json.set("file_bytes", failed ? int64_t(0) : static_cast<int64_t>(size));
+  json.set("name", module.name ? module.name : "");
+  json.set("abi", std::to_string(module.abi_major) + "." +
+                      std::to_string(module.abi_minor));
+  json.set("compiler", module.compiler_version ? module.compiler_version : "");
+  Result<Json> options =
+      Json::parse(module.options ? module.options : "", "options");
+  json.set("options", options ? *options : Json());
+  json.set("source_sha256", hex(module.source_hash));
+  Json variants = Json::array();
+  for (uint32_t i = 0; i < module.variant_count; ++i) {
+    Json variant = Json::object();
+    variant.set("cpu", module.variants[i].cpu);
+    variant.set("features", module.variants[i].features);
+    variant.set("chosen", &module.variants[i] == &program.variant());
+    variants.append(std::move(variant));
+  }
+  json.set("variants", std::move(variants));
+  Json functions = Json::array();
+  for (uint32_t i = 0; i < module.function_count; ++i)
+    functions.append(functionJson(module.functions[i]));
+  json.set("functions", std::move(functions));
+  Json weights = Json::object();
+  weights.set("count", module.weight_count);
+  weights.set("bytes", static_cast<int64_t>(module.weights_size));
+  weights.set("sha256", hex(module.weights_hash));
+  weights.set("file", program.weightsPath());
+  json.set("weights", std::move(weights));
+  Json kernels = Json::array();
+  for (uint32_t i = 0; i < module.kernel_count; ++i) {
+    Json kernel = Json::object();
+    kernel.set("name", module.kernels[i].name);
+    kernel.set("fallback",
+               (module.kernels[i].flags & WEFT_KERNEL_FALLBACK) != 0);
+    if (std::optional<ElfSymbol> symbol = symbols.find(
+            reinterpret_cast<const void *>(program.variant().kernels[i])))
+      kernel.set("code_bytes", static_cast<int64_t>(symbol->size));
+    kernels.append(std::move(kernel));
+  }
+  json.set("kernels", std::move(kernels));
+  json.set("sites", module.site_count);
+  return json;
+}
+
+static void printModule(const Loaded &loaded, const Json &json) {
+  const weft_module &module = loaded.program.description();
+  auto text = [&](const char *name) { return json.find(name)->asString(); };
+  std::printf(
+      "file        %s (%s)\n", loaded.path.c_str(),
+      formatBytes(static_cast<uint64_t>(json.find("file_bytes")->asNumber()))
+          .c_str());
+  std::printf("model       %s\n", text("name").c_str());
+  std::printf("compiler    %s, module ABI %s\n", text("compiler").c_str(),
+              text("abi").c_str());
+  std::printf("options     %s\n", module.options ? module.options : "");
+  std::printf("source      sha256 %s\n", text("source_sha256").c_str());
+  for (uint32_t i = 0; i < module.variant_count; ++i)
+    std::printf(
+        "variant     %s%s (%s)\n", module.variants[i].cpu,
+        &module.variants[i] == &loaded.program.variant() ? ", chosen here" : "",
+        module.variants[i].features);
+  for (uint32_t f = 0; f < module.function_count; ++f) {
+    const weft_function &function = module.functions[f];
+    std::printf("function    %s\n", function.name);
+    for (uint32_t i = 0; i < function.input_count; ++i)
+      std::printf("  input     %s\n",
+                  describeArgument(function, function.inputs[i]).c_str());
+    for (uint32_t i = 0; i < function.output_count; ++i)
+      std::printf("  output    %s\n",
+                  describeArgument(function, function.outputs[i]).c_str());
+    for (uint32_t i = 0; i < function.symbol_count; ++i)
+      std::printf("  symbol    %s: %lld..%lld\n", function.symbols[i].name,
+                  static_cast<long long>(function.symbols[i].min),
+                  static_cast<long long>(function.symbols[i].max));
+  }
+  std::string weights = loaded.program.weightsPath();
+  std::printf("weights     %u, %s, %s\n", module.weight_count,
+              formatBytes(module.weights_size).c_str(),
+              weights.empty() ? "embedded" : weights.c_str());
+  std::printf("kernels     %u\n", module.kernel_count);
+  for (const Json &kernel : json.find("kernels")->elements()) {
+    const Json *size = kernel.find("code_bytes");
+    std::printf(
+        "  %-40s %10s%s\n", kernel.find("name")->asString().c_str(),
+        size ? formatBytes(static_cast<uint64_t>(size->asNumber())).c_str()
+             : "",
+        kernel.find("fallback")->asBool() ? "  fallback" : "");
+  }
+}
+
+static int disassemble(const Loaded &loaded, const ElfSymbols &symbols,
+                       const std::string &name) {
+  const weft_module &module = loaded.program.description();
+  std::vector<std::string_view> names;
+  for (uint32_t i = 0; i < module.kernel_count; ++i) {
+    names.push_back(module.kernels[i].name);
+    if (name != module.kernels[i].name)
+      continue;
+    std::optional<ElfSymbol> symbol = symbols.find(
+        reinterpret_cast<const void *>(loaded.program.variant().kernels[i]));
+    if (!symbol)
+      return fail(loaded.path +
+                  ": the module has no symbols to find the code "
+                  "of '" +
+                  name + "' by");
+    Error last{"no disassembler found: install llvm or binutils"};
+    for (const char *tool : {"llvm-objdump-22", "llvm-objdump", "objdump"}) {
+      Result<std::string> text = runProgram(
+          {tool, "-d", "--no-show-raw-insn",
+           "--start-address=" + std::to_string(symbol->address),
+           "--stop-address=" + std::to_string(symbol->address + symbol->size),
+           loaded.path});
+      if (text) {
+        std::fputs(text->c_str(), stdout);
+        return ExitSuccess;
+      }
+      if (text.error().message.find("cannot run") == std::string::npos)
+        last = text.error();
+    }
+    return fail(last);
+  }
+  std::optional<std::string_view> meant = nearest(name, names);
+  return fail(
+      "the module has no kernel '" + name + "'" +
+          (meant ? "; did you mean '" + std::string(*meant) + "'?" : ""),
+      ExitUsage);
+}
+
+int weft::runInspect(const Command &command, const Arguments &arguments) {
+  if (arguments.positional().size() != 1)
+    return fail("expected one module or model; see 'weft inspect --help'",
+                ExitUsage);
+  const std::string &path = arguments.positional()[0];
+  if (std::optional<std::string> format = arguments.get("graph")) {
+    Result<bool> isModule = isModuleFile(path);
+    if (!isModule)
+      return fail(isModule.error());
+    if (*isModule)
+      return fail("option '--graph' needs the model, '" + path +
+                      "' is a module",
+                  ExitUsage);
+    Result<Compiler> compiler = Compiler::open();
+    if (!compiler)
+      return fail(compiler.error());
+    CompileRequest request;
+    request.input = path;
+    request.output = "-";
+    request.arguments = arguments.forCompiler();
+    request.arguments.push_back("--graph=" + *format);
+    CompileOutcome outcome = compiler->compile(request);
+    std::fputs(outcome.diagnostics.c_str(), stderr);
+    return outcome.code;
+  }
+  std::optional<Loaded> loaded;
+  if (int code = loadProgram(path, arguments, loaded))
+    return code;
+  ElfSymbols symbols = ElfSymbols::read(loaded->path, &loaded->program.entry());
+  if (std::optional<std::string> kernel = arguments.get("disassemble"))
+    return disassemble(*loaded, symbols, *kernel);
+  Json json = moduleJson(*loaded, symbols);
+  if (arguments.has("json"))
+    std::printf("%s\n", json.dump(true).c_str());
+  else
+    printModule(*loaded, json);
+  return ExitSuccess;
+}

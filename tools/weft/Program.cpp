@@ -1,0 +1,268 @@
+//===- Program.cpp - A loaded module, called with tensors -----------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Program.h"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <map>
+
+using namespace weft;
+
+// What the signal handler needs: the contexts that it may cancel. A handler can
+// reach nothing but globals.
+static constexpr size_t maxCalls = 256;
+static std::atomic<weft_context *> liveContexts[maxCalls];
+
+static void handleInterrupt(int signal) {
+  for (std::atomic<weft_context *> &slot : liveContexts)
+    if (weft_context *context = slot.load(std::memory_order_acquire))
+      weft_context_cancel(context);
+  // A second Ctrl-C ends the process at once.
+  ::signal(signal, SIG_DFL);
+}
+
+static Error take(weft_error *error) {
+  Error result{weft_error_message(error)};
+  weft_error_free(error);
+  return result;
+}
+
+Result<Program> Program::load(const std::string &path) {
+  weft_loaded_module *loaded = nullptr;
+  // A bare name is a file of the current folder.
+  if (weft_error *error = weft_module_load_file(path.c_str(), nullptr, &loaded))
+    return take(error);
+  Program program;
+  program.module.reset(loaded);
+  if (program.description().function_count == 0)
+    return Error{path + ": the module has no functions"};
+  return program;
+}
+
+std::string Program::weightsPath() const {
+  const char *path = weft_module_weights_path(module.get());
+  return path ? path : "";
+}
+
+void Call::Release::operator()(weft_context *context) const {
+  for (std::atomic<weft_context *> &slot : liveContexts) {
+    weft_context *expected = context;
+    slot.compare_exchange_strong(expected, nullptr);
+  }
+  weft_context_release(context);
+}
+
+Result<Call> Call::create(const Program &program, int64_t threads) {
+  weft_context_options options = {};
+  options.struct_size = sizeof options;
+  options.threads = static_cast<int32_t>(threads);
+  weft_context *created = nullptr;
+  if (weft_error *error =
+          weft_context_create(program.handle(), 0, &options, &created))
+    return take(error);
+  Call call;
+  call.context.reset(created);
+  for (std::atomic<weft_context *> &slot : liveContexts) {
+    weft_context *expected = nullptr;
+    if (slot.compare_exchange_strong(expected, created))
+      break;
+  }
+  struct sigaction action = {};
+  action.sa_handler = handleInterrupt;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  return call;
+}
+
+static weft_tensor viewOf(const Tensor &tensor) {
+  weft_tensor view = {};
+  view.data = const_cast<uint8_t *>(tensor.raw());
+  view.dtype = tensor.dtype();
+  view.rank = static_cast<int32_t>(tensor.rank());
+  view.dims = tensor.dims().data();
+  return view;
+}
+
+Status Call::bind(std::vector<Tensor> tensors) {
+  const weft_function &function = *weft_context_function(context.get());
+  if (tensors.size() != function.input_count)
+    return Error{"expected " + std::to_string(function.input_count) +
+                 " inputs (" +
+                 argumentNames(function.inputs, function.input_count) +
+                 "), found " + std::to_string(tensors.size())};
+  inputs = std::move(tensors);
+  for (uint32_t i = 0; i < function.input_count; ++i) {
+    weft_tensor view = viewOf(inputs[i]);
+    if (weft_error *error = weft_context_bind_input(context.get(), i, &view))
+      return take(error);
+  }
+  return {};
+}
+
+Status Call::run() {
+  if (weft_error *error = weft_context_run(context.get()))
+    return take(error);
+  return {};
+}
+
+Result<std::vector<Tensor>> Call::outputs() const {
+  const weft_function &function = *weft_context_function(context.get());
+  std::vector<Tensor> tensors;
+  for (uint32_t i = 0; i < function.output_count; ++i) {
+    weft_tensor view = {};
+    if (weft_error *error = weft_context_output(context.get(), i, &view))
+      return take(error);
+    Result<Tensor> tensor =
+        Tensor::zeros(view.dtype, Dims(view.dims, view.dims + view.rank));
+    if (!tensor)
+      return tensor.error();
+    if (!tensor->bytes().empty())
+      std::memcpy(tensor->mutableRaw(), view.data, tensor->bytes().size());
+    tensors.push_back(*std::move(tensor));
+  }
+  return tensors;
+}
+
+weft_stats Call::stats() const {
+  weft_stats stats = {};
+  stats.struct_size = sizeof stats;
+  weft_error_free(weft_context_stats(context.get(), &stats));
+  return stats;
+}
+
+std::string weft::describeArgument(const weft_function &function,
+                                   const weft_argument &argument) {
+  std::string text = std::string(argument.name) + ": ";
+  for (int32_t axis = 0; axis < argument.rank; ++axis) {
+    const weft_dim &dim = argument.dims[axis];
+    text += dim.symbol >= 0 ? std::string(function.symbols[dim.symbol].name)
+            : dim.size >= 0 ? std::to_string(dim.size)
+                            : std::string("?");
+    text += "x";
+  }
+  return text + dataTypeName(argument.dtype);
+}
+
+std::string weft::argumentNames(const weft_argument *arguments,
+                                uint32_t count) {
+  std::string names;
+  for (uint32_t i = 0; i < count; ++i)
+    names += std::string(i ? ", " : "") + "'" + arguments[i].name + "'";
+  return count ? names : "none";
+}
+
+Result<std::vector<std::optional<Tensor>>>
+weft::assignSpecs(const std::vector<std::string> &specs,
+                  const weft_argument *arguments, uint32_t count,
+                  const char *option) {
+  std::vector<std::optional<Tensor>> tensors(count);
+  uint32_t position = 0;
+  std::string prefix = std::string(option) + " ";
+  for (const std::string &text : specs) {
+    Result<NamedTensor> spec = parseSpec(text);
+    if (!spec)
+      return Error{prefix + spec.error().message};
+    uint32_t index = position;
+    if (spec->name.empty()) {
+      ++position;
+      if (index >= count)
+        return Error{prefix + "'" + text + "': there are only " +
+                     std::to_string(count) + " of them (" +
+                     argumentNames(arguments, count) + ")"};
+    } else {
+      for (index = 0; index < count; ++index)
+        if (arguments[index].name == spec->name)
+          break;
+      if (index == count)
+        return Error{prefix + "'" + text + "': there is none of that name, " +
+                     "expected one of " + argumentNames(arguments, count)};
+    }
+    if (tensors[index])
+      return Error{prefix + "'" + text + "': '" + arguments[index].name +
+                   "' is given twice"};
+    tensors[index] = std::move(spec->tensor);
+  }
+  return tensors;
+}
+
+/// "batch=4" into the map.
+static Status parseDims(const std::vector<std::string> &dims,
+                        const weft_function &function,
+                        std::map<std::string, int64_t> &values) {
+  for (const std::string &text : dims) {
+    size_t equals = text.find('=');
+    int64_t value = 0;
+    std::string number =
+        equals == std::string::npos ? "" : text.substr(equals + 1);
+    // A range was for the compiler; its lower end is a value that fits.
+    number = number.substr(0, number.find(".."));
+    const char *last = number.data() + number.size();
+    std::from_chars_result parsed = std::from_chars(number.data(), last, value);
+    if (number.empty() || parsed.ec != std::errc() || parsed.ptr != last ||
+        value < 0)
+      return Error{
+          "option '--dim': expected NAME=N or NAME=LOW..HIGH, found '" + text +
+          "'"};
+    values[text.substr(0, equals)] = value;
+  }
+  return {};
+}
+
+Result<std::vector<Tensor>>
+weft::completeInputs(const weft_function &function,
+                     const std::vector<std::optional<Tensor>> &given,
+                     const std::vector<std::string> &dims, std::string &made) {
+  std::map<std::string, int64_t> values;
+  if (Status status = parseDims(dims, function, values); !status)
+    return status.error();
+  // Symbols that given inputs fix.
+  for (uint32_t i = 0; i < function.input_count; ++i) {
+    const weft_argument &argument = function.inputs[i];
+    if (!given[i] || given[i]->rank() != argument.rank)
+      continue;
+    for (int32_t axis = 0; axis < argument.rank; ++axis)
+      if (int32_t symbol = argument.dims[axis].symbol; symbol >= 0)
+        values[function.symbols[symbol].name] =
+            given[i]->dims()[static_cast<size_t>(axis)];
+  }
+  std::vector<Tensor> inputs;
+  for (uint32_t i = 0; i < function.input_count; ++i) {
+    if (given[i]) {
+      inputs.push_back(*given[i]);
+      continue;
+    }
+    const weft_argument &argument = function.inputs[i];
+    Dims shape;
+    for (int32_t axis = 0; axis < argument.rank; ++axis) {
+      const weft_dim &dim = argument.dims[axis];
+      if (dim.symbol < 0) {
+        shape.push_back(dim.size);
+        continue;
+      }
+      const weft_symbol &symbol = function.symbols[dim.symbol];
+      auto value = values.find(symbol.name);
+      shape.push_back(
+          value != values.end()
+              ? value->second
+              : std::clamp<int64_t>(1, symbol.min,
+                                    std::max(symbol.min, symbol.max)));
+    }
+    Result<Tensor> tensor = randomTensor(argument.dtype, shape, i + 1);
+    if (!tensor)
+      return Error{"input '" + std::string(argument.name) +
+                   "': " + tensor.error().message};
+    made += std::string(made.empty() ? "" : ", ") + argument.name + " (" +
+            tensor->typeName() + ")";
+    inputs.push_back(*std::move(tensor));
+  }
+  return inputs;
+}

@@ -1,0 +1,62 @@
+//===- Passes.td - The passes of stage buffer --------------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def BufferizeKernels : Pass<"weft-bufferize-kernels", "::mlir::ModuleOp"> {
+  let summary = "Turns the tensors of kernels into memory";
+  let description = [{
+    Arguments become contiguous memrefs; what a kernel yields is computed into
+    its out arguments. One-shot bufferization runs on each kernel alone.
+  }];
+  let dependentDialects = [
+    "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::linalg::LinalgDialect"];
+}
+
+def BufferizeHost : Pass<"weft-bufferize-host", "::mlir::ModuleOp"> {
+  let summary = "Turns the tensors of host functions into memory";
+  let description = [{
+    Inputs become read-only memrefs; results are computed into buffers that the
+    environment hands out (`weft.output_buffer`), requested as early as their
+    extents are known so that kernels write there directly. Runs after
+    `weft-bufferize-kernels`: dispatches then pass memrefs.
+  }];
+  let dependentDialects = [
+    "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::linalg::LinalgDialect", "::weft::WeftDialect"];
+}
+
+def HoistScratch : Pass<"weft-hoist-scratch", "::mlir::ModuleOp"> {
+  let summary = "Takes allocations out of kernels";
+  let description = [{
+    Temporaries of static size go to the stack, up to 32 KiB a kernel. The
+    others become one more out argument, bytes that the host allocates: for each
+    worker the sum of the temporaries' upper bounds, which the pass computes at
+    the dispatch from the kernel's arguments.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::affine::AffineDialect", "::weft::WeftDialect"];
+}
+
+def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "Gives the host's buffers their places in one workspace";
+  let description = [{
+    Buffers whose size is a function of the symbols (class a) lie in the arena
+    of the call. Static ones are placed largest first at the lowest offset where
+    no buffer of overlapping lifetime lies (Pisarchyk and Lee, arXiv
+    2001.03288, "greedy by size"). Symbolic ones share slots in order of
+    definition; a slot is as large as its largest buffer, at run time.
+    A function `<entry>.workspace` computes the arena's size. The others (class
+    c) are allocated by the environment.
+
+    `weft.arena_bytes` and `weft.arena_lower_bound` on the entry report the
+    static part and the most bytes that are alive at once in it.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect", "::weft::WeftDialect"];
+}

@@ -1,0 +1,51 @@
+//===- FuseElementwise.cpp - Merges elementwise operations ----------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "transforms/Fuse/Passes.h"
+
+namespace weft {
+#define GEN_PASS_DEF_FUSEELEMENTWISE
+#include "transforms/Fuse/Passes.h.inc"
+} // namespace weft
+
+using namespace mlir;
+using namespace weft;
+
+/// Whether the body of `op` reads other tensors by position: such an operation
+/// is not worth repeating for each element of its consumer.
+static bool readsByPosition(Operation *op) {
+  return op->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
+}
+
+namespace {
+struct FuseElementwise : weft::impl::FuseElementwiseBase<FuseElementwise> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    linalg::populateElementwiseOpsFusionPatterns(patterns, [](OpOperand *operand) {
+      Operation *producer = operand->get().getDefiningOp();
+      if (!producer || producer->getBlock() != operand->getOwner()->getBlock())
+        return false;
+      if (readsByPosition(producer))
+        return false;
+      auto consumer = dyn_cast<linalg::LinalgOp>(operand->getOwner());
+      // Into a reduction a producer would be computed once for each element
+      // reduced, which is as often as before; into a contraction, more often.
+      if (!consumer || consumer.getNumReductionLoops() > 0)
+        return false;
+      return producer->hasOneUse() || isa<linalg::FillOp>(producer);
+    });
+    linalg::GenericOp::getCanonicalizationPatterns(patterns, &getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+} // namespace

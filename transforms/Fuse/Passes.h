@@ -1,0 +1,19 @@
+//===- Passes.h - The passes of stage "fuse" ---------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_TRANSFORMS_FUSE_PASSES_H
+#define WEFT_TRANSFORMS_FUSE_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace weft {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "transforms/Fuse/Passes.h.inc"
+} // namespace weft
+
+#endif // WEFT_TRANSFORMS_FUSE_PASSES_H

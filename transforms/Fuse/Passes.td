@@ -1,0 +1,49 @@
+//===- Passes.td - The passes of stage fuse ----------------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def FuseElementwise : Pass<"weft-fuse-elementwise"> {
+  let summary = "Merges elementwise operations and their broadcasts into one";
+  let description = [{
+    Upstream's elementwise fusion on `linalg.generic`: a producer that is
+    purely parallel moves into its only consumer. A producer with several
+    consumers stays, because computing it again costs more than reading it.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect"];
+}
+
+def PadConvolutions : Pass<"weft-pad-convolutions"> {
+  let summary = "Pads the inputs of convolutions beforehand";
+  let description = [{
+    A convolution with pads that are not negative becomes one without, of a
+    padded input: its inner loops then read without tests, which is what makes
+    them contractions. Transposed convolutions stay.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def OutlineKernels : Pass<"weft-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "Moves tensor computations into kernels";
+  let description = [{
+    Divides a function into a host part, which keeps control flow and shape
+    arithmetic, and kernels. Groups are formed greedily in program order: an
+    operation starts a group, and as long as the group's only result has one
+    consumer that is elementwise over it, the consumer joins. A group becomes a
+    `weft.kernel` in destination style and a `weft.dispatch` where its last
+    operation stood: index values and extents become size arguments, tensors
+    from outside inputs, and the tensor that a result is computed into (the
+    base of its chain of inits) an output.
+
+    Kernels that are equal but for names and locations are one.
+  }];
+  let dependentDialects = ["::weft::WeftDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numDispatches", "dispatches", "Number of dispatches">,
+    Statistic<"numKernels", "kernels", "Number of distinct kernels">
+  ];
+}

@@ -1,0 +1,42 @@
+//===- Passes.td - The passes of stage tile ----------------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def LowerToReference : Pass<"weft-lower-to-reference"> {
+  let summary = "Replaces operations by their reference lowering";
+  let description = [{
+    Applies `ReferenceOpInterface` to every operation that has it, and brings
+    `tensor.pad`, `tensor.concat` and `linalg.softmax` to plain `linalg` in
+    destination style.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def SelectSchedules : Pass<"weft-select-schedules", "::mlir::ModuleOp"> {
+  let summary = "Has the target choose the schedule of each kernel";
+  let description = [{
+    Calls the hook `selectSchedule` of the module's target (`weft.target`, "cpu"
+    where there is none) for every kernel that has no schedule yet.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
+def TileKernels : Pass<"weft-tile-kernels", "::weft::KernelOp"> {
+  let summary = "Tiles kernels by their schedule";
+  let description = [{
+    Cuts the parallel dimensions of a kernel's last operation into tiles of the
+    sizes in `#weft.schedule`, as one `scf.forall`, and pulls the producers
+    into it. A kernel without schedule stays as it is: it runs serially.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}

@@ -1,0 +1,76 @@
+//===- TileKernels.cpp - Tiles kernels by their schedule ------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Weft/IR/Weft.h"
+#include "transforms/Tile/Passes.h"
+#include "transforms/Tile/Schedule.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/TilingInterface.h"
+
+namespace weft {
+#define GEN_PASS_DEF_TILEKERNELS
+#include "transforms/Tile/Passes.h.inc"
+} // namespace weft
+
+using namespace mlir;
+using namespace weft;
+
+TilingInterface weft::getScheduledRoot(KernelOp kernel) {
+  YieldOp yield = kernel.getYield();
+  if (yield.getNumOperands() == 0)
+    return {};
+  Operation *root = yield.getOperand(0).getDefiningOp();
+  if (!root || root->getParentOp() != kernel ||
+      llvm::any_of(yield.getOperands(), [&](Value v) { return v.getDefiningOp() != root; }))
+    return {};
+  return dyn_cast<TilingInterface>(root);
+}
+
+namespace {
+struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
+  void runOnOperation() override {
+    KernelOp kernel = getOperation();
+    ScheduleAttr schedule = kernel.getScheduleAttr();
+    TilingInterface root = getScheduledRoot(kernel);
+    if (!schedule || !root ||
+        llvm::all_of(schedule.getParallel(), [](int64_t size) { return size == 0; }))
+      return;
+    size_t loops = root.getLoopIteratorTypes().size();
+    if (schedule.getParallel().size() > loops) {
+      kernel.emitOpError("has a schedule of ") << schedule.getParallel().size()
+          << " parallel tile sizes for a root of " << loops << " loops";
+      return signalPassFailure();
+    }
+    IRRewriter rewriter(&getContext());
+    scf::SCFTilingOptions tiling;
+    tiling.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
+    tiling.setTileSizes(getAsIndexOpFoldResult(&getContext(), schedule.getParallel()));
+    scf::SCFTileAndFuseOptions options;
+    options.setTilingOptions(tiling);
+    rewriter.setInsertionPoint(root);
+    FailureOr<scf::SCFTileAndFuseResult> tiled =
+        scf::tileConsumerAndFuseProducersUsingSCF(rewriter, root, options);
+    if (failed(tiled)) {
+      kernel.emitOpError("cannot be tiled by its schedule");
+      return signalPassFailure();
+    }
+    for (OpResult result : root->getResults())
+      if (Value replacement = tiled->replacements.lookup(result))
+        rewriter.replaceAllUsesWith(result, replacement);
+    // Producers that live in the loop now.
+    Block &body = kernel.getBody().front();
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+      if (isOpTriviallyDead(&op))
+        rewriter.eraseOp(&op);
+  }
+};
+} // namespace

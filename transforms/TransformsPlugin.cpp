@@ -1,0 +1,34 @@
+//===- TransformsPlugin.cpp - The generic passes, registered --------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "transforms/Buffer/Passes.h"
+#include "transforms/Fuse/Passes.h"
+#include "transforms/Model/Passes.h"
+#include "transforms/Tile/Passes.h"
+#include "transforms/Vector/Passes.h"
+#include "weft/Registry.h"
+
+namespace weft {
+
+mlir::LogicalResult registerTransforms(Registrar &registrar) {
+  registrar.addPass(createInlineComposites);
+  registrar.addPass(createPadConvolutions);
+  registrar.addPass(createFuseElementwise);
+  registrar.addPass(createOutlineKernels);
+  registrar.addPass(createLowerToReference);
+  registrar.addPass(createSelectSchedules);
+  registrar.addPass(createTileKernels);
+  registrar.addPass(createVectorizeContractions);
+  registrar.addPass(createExpandMath);
+  registrar.addPass(createBufferizeKernels);
+  registrar.addPass(createBufferizeHost);
+  registrar.addPass(createHoistScratch);
+  registrar.addPass(createPlanMemory);
+  return mlir::success();
+}
+
+} // namespace weft

@@ -1,0 +1,62 @@
+//===- Passes.td - The passes of stage vector --------------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+
+def ExpandMath : Pass<"weft-expand-math"> {
+  let summary = "Rewrite transcendental functions to arithmetic";
+  let description = [{
+    Replaces `exp`, `exp2`, `expm1`, `log`, `log2`, `log10`, `log1p`, `sin`, `cos`,
+    `sincos`, `tan`, `asin`, `acos`, `atan`, `atan2`, `sinh`, `cosh`, `tanh`,
+    `asinh`, `acosh`, `atanh`, `erf`, `erfc`, `powf`, `fpowi`, `ipowi`, `cbrt`,
+    `rsqrt`, `round` and `clampf` of the math dialect by operations that every
+    target has as instructions. No call to a library is left, and every target
+    computes the same bits, as no result depends on fast-math flags or on
+    contraction: where a product and a sum round once, a `math.fma` says so.
+
+    Scalars and vectors of any fixed shape are rewritten; f32 and f64 have
+    algorithms of their own, narrower floats are computed in f32. The bounds on
+    the error stand in docs/math.md, and tests hold them.
+
+    Run it after vectorization: sines of large arguments become an `scf.if` around
+    a loop, taken only where a lane needs it. Run `cse` after it, as equal
+    constants are created many times.
+
+    ```mlir
+    %y = math.exp %x : vector<16xf32>
+    ```
+    becomes a clamp, a reduction by ln 2, a polynomial of degree 6 in `math.fma`,
+    and a scaling by powers of two made of shifted integers.
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect",
+                           "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
+}
+
+def VectorizeContractions : Pass<"weft-vectorize-contractions", "::weft::KernelOp"> {
+  let summary = "Computes contractions in register tiles";
+  let description = [{
+    A `linalg.generic` that multiplies and accumulates over one innermost row
+    dimension (m), one column dimension (n) and any reduced dimensions (k) becomes
+    vector code, if the kernel's `#weft.schedule` has a register tile
+    `vector = [rows, columns]`:
+
+    - if m is more than one tile, the column operand is packed into panels of
+      `columns` elements, [panels, k, columns], zero beyond n, so that the inner
+      loop reads contiguous memory however the operand lies (Goto and van de
+      Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008);
+    - for each register tile, `rows` x `columns` accumulators stay in registers
+      over the k loop; each step loads the columns, broadcasts one element of
+      each row and multiplies and adds, fused.
+
+    Tails are masked, never scalar: columns beyond n by a lane mask, rows beyond m
+    by reading the last row again and not storing.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
+}
