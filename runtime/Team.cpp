@@ -12,24 +12,43 @@
 
 #include "Team.h"
 
+#include <atomic>
+#include <cstring>
 #include <ctime>
-#include <sched.h>
-
-#if WEFT_RUNTIME_TBB
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/info.h>
-#include <oneapi/tbb/task_arena.h>
-#include <oneapi/tbb/task_group.h>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <optional>
-#endif
+#include <sched.h>
+#include <type_traits>
+#include <utility>
 
-// oneTBB is not instrumented, so the thread sanitizer is told what enqueueing a
-// task orders, and kept from looking at the task's own memory.
+// oneTBB's library is not instrumented, so the thread sanitizer sees neither
+// what orders the uses of a task's memory nor who used it before. It is told
+// what enqueueing a task orders, and kept from looking at that memory: from
+// here on everything in oneTBB's headers is compiled without it. The standard
+// headers that they include come before.
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define WEFT_TSAN 1
 #endif
 #endif
+
+#if WEFT_RUNTIME_TBB
+#if WEFT_TSAN
+#pragma clang attribute push(__attribute__((no_sanitize("thread"))),           \
+                             apply_to = function)
+#endif
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
+#include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_group.h>
+#if WEFT_TSAN
+#pragma clang attribute pop
+#endif
+#endif
+
 #if WEFT_TSAN
 extern "C" void __tsan_acquire(void *address);
 extern "C" void __tsan_release(void *address);
