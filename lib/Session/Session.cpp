@@ -187,11 +187,28 @@ LogicalResult Compilation::runStage(Stage stage) {
   return verify(*module);
 }
 
+/// `weft.metadata` as JSON. ONNX does not promise that text is UTF-8, JSON does.
+static llvm::json::Object metadataObject(DictionaryAttr metadata) {
+  llvm::json::Object object;
+  for (NamedAttribute entry : metadata) {
+    llvm::json::ObjectKey key(llvm::json::fixUTF8(entry.getName().getValue()));
+    if (auto text = dyn_cast<StringAttr>(entry.getValue()))
+      object[key] = llvm::json::fixUTF8(text.getValue());
+    else if (auto number = dyn_cast<IntegerAttr>(entry.getValue()))
+      object[key] = number.getInt();
+    else if (auto nested = dyn_cast<DictionaryAttr>(entry.getValue()))
+      object[key] = metadataObject(nested);
+  }
+  return object;
+}
+
 std::string Compilation::optionsText() const {
   llvm::json::Object object;
   object["target"] = options.pipeline.target;
   object["cpu"] = chip.cpu;
   object["opt_level"] = static_cast<int64_t>(options.optLevel);
+  if (auto metadata = (*module)->getAttrOfType<DictionaryAttr>("weft.metadata"))
+    object["metadata"] = metadataObject(metadata);
   return llvm::formatv("{0}", llvm::json::Value(std::move(object)));
 }
 
