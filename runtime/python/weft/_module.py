@@ -24,7 +24,7 @@ from typing import (
 
 import numpy as np
 
-from . import _ffi, _tensor
+from . import _ffi, _strings, _tensor
 from ._ffi import Code, Error, check, library
 
 Dimension = Union[int, str, None]
@@ -232,6 +232,14 @@ class Context:
         for i, struct in enumerate(signature.output_structs):
             array = arrays[i]
             shape = signature.output_shape(i, views)
+            if _strings.is_string(struct.dtype):
+                if array is not None:
+                    raise Error(
+                        Code.INVALID_ARGUMENT,
+                        f"output '{signature.outputs[i].name}' is of strings, which "
+                        f"cannot be computed into an array",
+                    )
+                continue
             if array is None:
                 if shape is None:
                     continue
@@ -296,6 +304,8 @@ class Context:
         real = _ffi.Tensor()
         check(library().weft_context_output(self._handle, index, c.byref(real)))
         shape = tuple(real.dims[i] for i in range(real.rank))
+        if _strings.is_string(struct.dtype):
+            return _strings.unpack(real.data, shape)
         mine = array is not None and (array.size == 0 or real.data == array.ctypes.data)
         if mine and array is not None:
             if _tensor.is_packed(struct.dtype) or array.shape == shape:
