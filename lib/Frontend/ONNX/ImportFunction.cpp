@@ -46,6 +46,7 @@ static StringRef dtypeName(ElementType type) {
   case ElementType::UInt32: return "u32";
   case ElementType::Int64: return "i64";
   case ElementType::UInt64: return "u64";
+  case ElementType::String: return "string";
   default: return "";
   }
 }
@@ -95,7 +96,7 @@ LogicalResult Importer::createFunction() {
         !storageType(&context.context, info.type.elementType)) {
       context.failure = ImportFailure::Unsupported;
       return emitError(loc) << context.path << ": " << what
-                            << " is not a tensor of numbers of at least 8 bits, which is all that "
+                            << " is not a tensor of strings or of numbers of at least 8 bits, which is all that "
                                "entry points take";
     }
     if (!info.type.hasShape) {
@@ -263,6 +264,28 @@ LogicalResult Importer::finishFunction() {
   return success();
 }
 
+/// What the file says of itself, for `weft.metadata` of the module. A model that
+/// says nothing has none.
+static DictionaryAttr metadataOf(const Model &model, Builder &b) {
+  NamedAttrList fields, custom;
+  auto add = [&](NamedAttrList &list, StringRef name, std::string_view text) {
+    if (!name.empty() && !text.empty())
+      list.set(name, b.getStringAttr(str(text)));
+  };
+  add(fields, "producer_name", model.producerName);
+  add(fields, "graph_name", model.graph.name);
+  add(fields, "domain", model.domain);
+  add(fields, "description", model.docString);
+  add(fields, "graph_description", model.graph.docString);
+  if (model.modelVersion)
+    fields.set("version", b.getI64IntegerAttr(model.modelVersion));
+  for (const onnx::StringPair &entry : model.metadata)
+    add(custom, str(entry.key), entry.value);
+  if (!custom.empty())
+    fields.set("custom_metadata_map", custom.getDictionary(b.getContext()));
+  return fields.getDictionary(b.getContext());
+}
+
 OwningOpRef<ModuleOp> Importer::run() {
   if (Status status = verify(*model); !status) {
     context.failure = ImportFailure::Error;
@@ -273,6 +296,8 @@ OwningOpRef<ModuleOp> Importer::run() {
                               math::MathDialect, scf::SCFDialect, tensor::TensorDialect,
                               WeftDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context.context));
+  if (DictionaryAttr metadata = metadataOf(*model, b); !metadata.empty())
+    (*module)->setAttr("weft.metadata", metadata);
   if (failed(createFunction()) || failed(importNodes(model->graph.nodes)) ||
       failed(reportUnsupported()) || failed(finishFunction())) {
     if (context.failure == ImportFailure::None)
