@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The function becomes an object as that of a module does, but is loaded by
+// The function becomes objects as that of a module does, but these are loaded by
 // LLVM's JIT linker. What a runtime offers to generated code (`weft_env`) is
 // here a small environment without threads.
 //
@@ -14,7 +14,7 @@
 #include "Session/HostEvaluator.h"
 
 #include "Package/Linker.h"
-#include "Package/ObjectEmitter.h"
+#include "Session/GenerateObjects.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/Chip.h"
 #include "weft-runtime/module.h"
@@ -23,10 +23,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/Module.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -177,33 +174,20 @@ static llvm::Error lower(ModuleOp module) {
   return llvm::Error::success();
 }
 
-/// Generates code that exports the entry, its size function and the kernels.
-static llvm::Expected<ObjectBuffer> emit(ModuleOp module, TargetAttr target,
-                                         ArrayRef<std::string> exports) {
-  llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> llvmModule;
-  {
-    ScopedDiagnosticHandler handler(module.getContext(), [](Diagnostic &) { return success(); });
-    llvmModule = translateModuleToLLVMIR(module, context, "constants");
-  }
-  if (!llvmModule)
-    return evaluationError("cannot be translated to LLVM IR");
-  for (llvm::Function &function : *llvmModule)
-    if (!function.isDeclaration()) {
-      function.addFnAttr("prefer-vector-width", std::to_string(target.getVectorBits()));
-      function.addFnAttr("no-trapping-math", "true");
-      function.addFnAttr(llvm::Attribute::NoUnwind);
-    }
-  EmitOptions options;
-  options.features = target.getFeatures().str();
+static llvm::Expected<std::vector<ObjectBuffer>> generate(ModuleOp module, TargetAttr target) {
+  cpu::Chip chip;
+  chip.cpu = target.getCpu().str();
+  chip.features = target.getFeatures().str();
+  chip.vectorBits = static_cast<unsigned>(target.getVectorBits());
+  GenerateOptions options;
   options.optLevel = static_cast<unsigned>(target.getOptLevel());
-  options.exports.assign(exports.begin(), exports.end());
-  return emitObject(*llvmModule, options);
+  ScopedDiagnosticHandler handler(module.getContext(), [](Diagnostic &) { return success(); });
+  return generateObjects(module, chip, options);
 }
 
-/// Loads the object beside the builtins; nothing of this process is visible to
-/// it.
-static llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> load(const ObjectBuffer &object) {
+/// Loads the objects beside the builtins; nothing of this process is visible to
+/// them.
+static llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> load(ArrayRef<ObjectBuffer> objects) {
   auto jit = llvm::orc::LLJITBuilder()
                  .setJITTargetMachineBuilder(llvm::orc::JITTargetMachineBuilder(
                      llvm::Triple("x86_64-unknown-linux-gnu")))
@@ -212,19 +196,27 @@ static llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> load(const ObjectBuffer
                  .create();
   if (!jit)
     return jit.takeError();
-  for (auto [bytes, name] : {std::pair(StringRef(object.bytes.data(), object.bytes.size()), "constants"),
-                             std::pair(builtinsObject(), "builtins")})
-    if (llvm::Error error = (*jit)->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(bytes, name)))
+  auto add = [&](StringRef bytes, StringRef name) {
+    return (*jit)->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(bytes, name));
+  };
+  if (llvm::Error error = add(builtinsObject(), "builtins"))
+    return std::move(error);
+  for (const ObjectBuffer &object : objects)
+    if (llvm::Error error = add(StringRef(object.bytes.data(), object.bytes.size()), object.name))
       return std::move(error);
   return std::move(*jit);
 }
 
+/// The function of that name, which need not be visible outside of its object.
 template <typename Function>
 static llvm::Error find(llvm::orc::LLJIT &jit, StringRef name, Function &function) {
-  llvm::Expected<llvm::orc::ExecutorAddr> address = jit.lookup(name);
-  if (!address)
-    return address.takeError();
-  function = address->toPtr<Function>();
+  llvm::Expected<llvm::orc::ExecutorSymbolDef> symbol = jit.getExecutionSession().lookup(
+      llvm::orc::makeJITDylibSearchOrder(&jit.getMainJITDylib(),
+                                         llvm::orc::JITDylibLookupFlags::MatchAllSymbols),
+      jit.mangleAndIntern(name));
+  if (!symbol)
+    return symbol.takeError();
+  function = symbol->getAddress().toPtr<Function>();
   return llvm::Error::success();
 }
 
@@ -274,13 +266,10 @@ weft::evaluateOnHost(OwningOpRef<ModuleOp> module) {
     elementBytes.push_back(
         static_cast<int64_t>(llvm::divideCeil(cast<ShapedType>(type).getElementTypeBitWidth(), 8)));
   }
-  SmallVector<std::string> exports{entry + ".invoke", entry + ".workspace"};
-  for (Attribute kernel : kernels)
-    exports.push_back(cast<StringAttr>(kernel).getValue().str());
-  llvm::Expected<ObjectBuffer> object = emit(*module, *target, exports);
-  if (!object)
-    return object.takeError();
-  auto jit = load(*object);
+  llvm::Expected<std::vector<ObjectBuffer>> objects = generate(*module, *target);
+  if (!objects)
+    return objects.takeError();
+  auto jit = load(*objects);
   if (!jit)
     return jit.takeError();
 
@@ -289,13 +278,14 @@ weft::evaluateOnHost(OwningOpRef<ModuleOp> module) {
   Environment environment(store, elementBytes);
   decltype(weft_function::workspace_size) workspaceSize = nullptr;
   decltype(weft_function::invoke) invoke = nullptr;
-  if (llvm::Error error = find(**jit, exports[0], invoke))
+  if (llvm::Error error = find(**jit, entry + ".invoke", invoke))
     return std::move(error);
-  if (llvm::Error error = find(**jit, exports[1], workspaceSize))
+  if (llvm::Error error = find(**jit, entry + ".workspace", workspaceSize))
     return std::move(error);
-  for (const std::string &name : ArrayRef(exports).drop_front(2)) {
+  for (Attribute kernel : kernels) {
     environment.kernels.emplace_back();
-    if (llvm::Error error = find(**jit, name, environment.kernels.back()))
+    if (llvm::Error error =
+            find(**jit, cast<StringAttr>(kernel).getValue(), environment.kernels.back()))
       return std::move(error);
   }
   std::vector<const void *> weights;
