@@ -109,6 +109,11 @@ static bool isControlFlow(Operation *op) {
   return isa<scf::IfOp, scf::ForOp, scf::WhileOp, scf::IndexSwitchOp, scf::ExecuteRegionOp>(op);
 }
 
+/// Strings are addresses: those of this process mean nothing to the module.
+static bool handlesStrings(Operation *op) {
+  return isa<StringLiteralOp, StringEqualOp, StringCaseOp, StringConcatOp>(op);
+}
+
 /// Kernels compute safely whatever their input; a division in host code may rely
 /// on an assertion before it.
 static bool hasEffects(Operation *op) {
@@ -116,7 +121,8 @@ static bool hasEffects(Operation *op) {
       llvm::none_of(op->getResultTypes(), llvm::IsaPred<TensorType>))
     return true;
   return !isMemoryEffectFree(op) || op->walk([&](Operation *nested) {
-    return isa<AssertOp, PollOp>(nested) ? WalkResult::interrupt() : WalkResult::advance();
+    return isa<AssertOp, PollOp>(nested) || handlesStrings(nested) ? WalkResult::interrupt()
+                                                                   : WalkResult::advance();
   }).wasInterrupted();
 }
 
