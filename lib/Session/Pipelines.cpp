@@ -104,6 +104,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
   case Stage::Model:
     passManager.addPass(createInlineComposites());
     addCleanup(passManager);
+    passManager.addPass(createEvaluateConstants());
+    addCleanup(passManager);
     return;
   case Stage::Fuse:
     passManager.addPass(createPadConvolutions());
