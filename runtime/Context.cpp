@@ -7,6 +7,7 @@
 
 #include "Context.h"
 #include "Cpu.h"
+#include "Interrupt.h"
 #include "Tensor.h"
 
 #include <cinttypes>
@@ -239,6 +240,7 @@ weft_error *weft_context::describe(const Failure &failure) const {
 }
 
 weft_error *weft_context::run() {
+  Interruptible interruptible(*this);
   allocations.store(0, std::memory_order_relaxed);
   unboundedAllocations = unboundedBytes = 0;
   kernels = parallelLoops = serialLoops = 0;

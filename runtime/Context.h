@@ -165,6 +165,10 @@ struct weft_context {
   std::atomic<bool> running{false};
   // Read by generated code as a plain volatile, hence no std::atomic.
   int32_t cancelled = 0;
+  // The signal that cancels calls of a thread; see Interrupt.h.
+  int32_t interruptSignal = 0;
+  pthread_t interruptThread = {};
+  bool interrupted = false;
 
   // The rest belongs to one call.
   weft::runtime::Failure failure;

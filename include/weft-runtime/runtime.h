@@ -276,6 +276,12 @@ WEFT_API weft_error *weft_context_warm_up(weft_context *context);
    until the request is taken back. Async-signal-safe. */
 WEFT_API void weft_context_cancel(weft_context *context);
 WEFT_API void weft_context_reset_cancel(weft_context *context);
+/* Lets `signal` cancel the call in progress, and no later one, when the calling
+   thread makes it; 0 ends that. For hosts such as interpreters, whose own handler
+   only notes the signal: it is called as before. A signal that has no handler
+   keeps its effect; call again after another handler has been installed. */
+WEFT_API weft_error *weft_context_cancel_on_signal(weft_context *context,
+                                                   int32_t signal);
 
 /* Figures of the last call. */
 typedef struct weft_stats {

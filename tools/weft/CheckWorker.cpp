@@ -85,6 +85,8 @@ std::optional<Finding> Worker::compile(const std::string &model,
   request.output =
       folder->path() + "/module" + std::to_string(modules++) + ".so";
   request.arguments = options.compilerArguments;
+  // The cases are what runs in parallel.
+  request.arguments.push_back("--jobs=1");
   if (options.variant == Variant::Dynamic)
     request.arguments.push_back("--all-dynamic");
   if (options.variant == Variant::Constant)

@@ -263,6 +263,28 @@ LogicalResult Importer::finishFunction() {
   return success();
 }
 
+/// What the file says of itself, for `weft.metadata` of the module. A model that
+/// says nothing has none.
+static DictionaryAttr metadataOf(const Model &model, Builder &b) {
+  NamedAttrList fields, custom;
+  auto add = [&](NamedAttrList &list, StringRef name, std::string_view text) {
+    if (!name.empty() && !text.empty())
+      list.set(name, b.getStringAttr(str(text)));
+  };
+  add(fields, "producer_name", model.producerName);
+  add(fields, "graph_name", model.graph.name);
+  add(fields, "domain", model.domain);
+  add(fields, "description", model.docString);
+  add(fields, "graph_description", model.graph.docString);
+  if (model.modelVersion)
+    fields.set("version", b.getI64IntegerAttr(model.modelVersion));
+  for (const onnx::StringPair &entry : model.metadata)
+    add(custom, str(entry.key), entry.value);
+  if (!custom.empty())
+    fields.set("custom_metadata_map", custom.getDictionary(b.getContext()));
+  return fields.getDictionary(b.getContext());
+}
+
 OwningOpRef<ModuleOp> Importer::run() {
   if (Status status = verify(*model); !status) {
     context.failure = ImportFailure::Error;
@@ -273,6 +295,8 @@ OwningOpRef<ModuleOp> Importer::run() {
                               math::MathDialect, scf::SCFDialect, tensor::TensorDialect,
                               WeftDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context.context));
+  if (DictionaryAttr metadata = metadataOf(*model, b); !metadata.empty())
+    (*module)->setAttr("weft.metadata", metadata);
   if (failed(createFunction()) || failed(importNodes(model->graph.nodes)) ||
       failed(reportUnsupported()) || failed(finishFunction())) {
     if (context.failure == ImportFailure::None)
