@@ -21,9 +21,11 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createFuseElementwise);
   registrar.addPass(createOutlineKernels);
   registrar.addPass(createLowerToReference);
+  registrar.addPass(createLowerConvolutions);
   registrar.addPass(createSelectSchedules);
   registrar.addPass(createTileKernels);
   registrar.addPass(createVectorizeContractions);
+  registrar.addPass(createVectorizeIm2col);
   registrar.addPass(createExpandMath);
   registrar.addPass(createBufferizeKernels);
   registrar.addPass(createBufferizeHost);

@@ -115,6 +115,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     return;
   case Stage::Tile:
+    passManager.addPass(createLowerConvolutions());
+    addCleanup(passManager);
     passManager.addPass(createLowerToReference());
     addCleanup(passManager);
     passManager.addPass(createSelectSchedules());
@@ -123,6 +125,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     return;
   case Stage::Vector:
     passManager.addNestedPass<KernelOp>(createVectorizeContractions());
+    passManager.addNestedPass<KernelOp>(createVectorizeIm2col());
     passManager.addNestedPass<KernelOp>(createExpandMath());
     addCleanup(passManager);
     return;

@@ -22,6 +22,9 @@ static constexpr int64_t kItemWork = 32768;
 /// Multiply-adds that one work item of a contraction should compute.
 static constexpr int64_t kContractionWork = 1 << 20;
 
+/// The same of one that reads windows, which does fewer of them in a cycle.
+static constexpr int64_t kWindowWork = 1 << 16;
+
 /// What a dynamic extent counts as.
 static constexpr int64_t kAssumedExtent = 64;
 
@@ -110,21 +113,38 @@ static bool selectContractionSchedule(KernelOp kernel) {
   int64_t columnTile = std::max<int64_t>(columns, (512 * 1024 / (elementBytes * k)) / columns * columns);
   columnTile = std::min<int64_t>(columnTile, 256 / columns * columns + columns);
   int64_t rowTile = std::max<int64_t>(rows, 240 / rows * rows);
+  // Windows are read row by row, which may be as long as they like.
+  bool readsWindows = contraction->readsWindows();
+  if (readsWindows)
+    columnTile = llvm::alignTo(n, columns);
   // At least a few items for each of some threads.
   int64_t matrices = 1;
   for (unsigned loop : contraction->others)
     matrices = std::min<int64_t>(matrices * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
   while (columnTile > columns && matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 8)
     columnTile -= columns;
+  auto balance = [](int64_t extent, int64_t tile, int64_t unit) {
+    return llvm::alignTo(llvm::divideCeil(extent, llvm::divideCeil(extent, tile)), unit);
+  };
+  if (!readsWindows && n > columnTile)
+    columnTile = balance(n, columnTile, columns);
+  // Few columns: rows are divided too.
+  while (rowTile > 2 * rows && matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 4 &&
+         std::min(m, rowTile) * std::min(n, columnTile) * k > kContractionWork)
+    rowTile = llvm::alignTo(rowTile / 2, rows);
+  if (m > rowTile)
+    rowTile = balance(m, rowTile, rows);
   // Small matrices are taken several at a time, innermost loops first.
   int64_t work = std::min(m, rowTile) * std::min(n, columnTile) * std::max<int64_t>(k, 1);
+  int64_t itemWork = readsWindows ? kWindowWork : kContractionWork;
   SmallVector<int64_t> otherTiles(extents.size(), 1);
   for (unsigned loop : llvm::reverse(contraction->others)) {
     int64_t extent = std::max<int64_t>(extentOf(loop), 1);
-    if (work >= kContractionWork)
+    if (work >= itemWork)
       break;
     otherTiles[loop] = std::min<int64_t>(
-        extent, llvm::divideCeil(kContractionWork, std::max<int64_t>(work, 1)));
+        extent, llvm::divideCeil(itemWork, std::max<int64_t>(work, 1)));
+    otherTiles[loop] = balance(extent, otherTiles[loop], 1);
     work *= otherTiles[loop];
   }
 
@@ -133,7 +153,7 @@ static bool selectContractionSchedule(KernelOp kernel) {
     unsigned loop = outMap.getDimPosition(i);
     unsigned rootLoop = root == op.getOperation() ? loop : i;
     if (loop == contraction->n)
-      tiles[rootLoop] = columnTile < n || ShapedType::isDynamic(extents[loop]) ? columnTile : 0;
+      tiles[rootLoop] = columnTile < n || (ShapedType::isDynamic(extents[loop]) && !readsWindows) ? columnTile : 0;
     else if (contraction->m && loop == *contraction->m)
       tiles[rootLoop] = rowTile < m || ShapedType::isDynamic(extents[loop]) ? rowTile : 0;
     else

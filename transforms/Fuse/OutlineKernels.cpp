@@ -7,6 +7,7 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Fuse/Passes.h"
+#include "transforms/Tile/Convolution.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -150,6 +151,8 @@ Group Outliner::formGroup(Operation *root, const DenseSet<Operation *> &taken) {
     Operation *user = *last->user_begin();
     if (user->getBlock() != root->getBlock() || taken.contains(user) ||
         !isElementwiseOver(user, last->getResult(0)) || overwritesOperandOf(user, group))
+      return group;
+    if (auto conv = dyn_cast<ConvOp>(root); conv && conv.isContraction() && !canFlattenSpatial(user))
       return group;
     group.push_back(user);
   }

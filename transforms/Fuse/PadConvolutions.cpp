@@ -52,7 +52,7 @@ struct PadConvolutions : weft::impl::PadConvolutionsBase<PadConvolutions> {
     for (ConvOp op : convolutions) {
       bool none = llvm::all_of(op.getPads(), [](int64_t p) { return p == 0; });
       bool negative = llvm::any_of(op.getPads(), [](int64_t p) { return p < 0; });
-      if (op.getTransposed() || none || negative)
+      if (op.getTransposed() || op.isContraction() || none || negative)
         continue;
       rewriter.setInsertionPoint(op);
       pad(op, rewriter);

@@ -22,7 +22,8 @@ def PadConvolutions : Pass<"weft-pad-convolutions"> {
   let description = [{
     A convolution with pads that are not negative becomes one without, of a
     padded input: its inner loops then read without tests, which is what makes
-    them contractions. Transposed convolutions stay.
+    them contractions. Transposed convolutions stay, and those that
+    `weft-lower-convolutions` makes contractions with their pads.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }

@@ -7,6 +7,8 @@
 
 #include "transforms/Tile/Contraction.h"
 
+#include "dialects/Weft/IR/Weft.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -101,4 +103,17 @@ bool Contraction::packsColumns(int64_t rows) const {
     return false;
   int64_t extent = const_cast<linalg::GenericOp &>(op).getStaticLoopRanges()[*m];
   return ShapedType::isDynamic(extent) || extent > 2 * rows;
+}
+
+bool Contraction::readsWindows() const {
+  linalg::GenericOp generic = op;
+  if (!columnOperand->get().getDefiningOp<Im2colOp>() || m || generic.getNumLoops() != 4)
+    return false;
+  // Loops [n, g, q, k] over columns [n, g, k, q], the filter [g, k], and [n, g, q].
+  auto map = [&](ArrayRef<unsigned> dims) {
+    return AffineMap::getMultiDimMapWithTargets(4, dims, generic.getContext());
+  };
+  return generic.getMatchingIndexingMap(columnOperand) == map({0, 1, 3, 2}) &&
+         generic.getMatchingIndexingMap(rowOperand) == map({1, 3}) &&
+         generic.getMatchingIndexingMap(generic.getDpsInitOperand(0)) == map({0, 1, 2});
 }

@@ -34,6 +34,11 @@ struct Contraction {
 
   /// Whether packing the columns pays: they are read by more than one row tile.
   bool packsColumns(int64_t rows) const;
+
+  /// Whether it has no rows and takes its columns from `weft.im2col`, as that of
+  /// a depthwise convolution: each element of the columns is used once, so it is
+  /// best read from the input when it is needed.
+  bool readsWindows() const;
 };
 
 } // namespace weft

@@ -20,6 +20,27 @@ def LowerToReference : Pass<"weft-lower-to-reference"> {
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def LowerConvolutions : Pass<"weft-lower-convolutions"> {
+  let summary = "Makes convolutions contractions of columns";
+  let description = [{
+    A `weft.conv` whose kernel has static extents (`ConvOp::isContraction`) becomes
+    a contraction of its filter, [M, K] or [groups, M / groups, K], with the
+    columns of its windows, [N, groups, K, Q] (`weft.im2col`; of a kernel of one
+    position and stride 1 they are the input itself). Output positions are one
+    dimension Q from here on, so that tiles need not end where rows do, and
+    pads and strides are the columns' affair. The elementwise operations around
+    it (`canFlattenSpatial`) follow. The columns are computed tile by tile in
+    stage `vector`; the whole matrix never exists (implicit GEMM: Chetlur et al.,
+    cuDNN, arXiv 1410.0759, section 3).
+
+    Depthwise convolutions are the case of one output channel a group: their
+    contraction has no rows, and reads its columns in registers.
+  }];
+  let dependentDialects = [
+    "::weft::WeftDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def SelectSchedules : Pass<"weft-select-schedules", "::mlir::ModuleOp"> {
   let summary = "Has the target choose the schedule of each kernel";
   let description = [{

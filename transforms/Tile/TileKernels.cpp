@@ -28,9 +28,16 @@ TilingInterface weft::getScheduledRoot(KernelOp kernel) {
   YieldOp yield = kernel.getYield();
   if (yield.getNumOperands() == 0)
     return {};
-  Operation *root = yield.getOperand(0).getDefiningOp();
+  // Reshapes of the result are no computation.
+  auto definition = [](Value value) {
+    Operation *op = value.getDefiningOp();
+    while (isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op))
+      op = op->getOperand(0).getDefiningOp();
+    return op;
+  };
+  Operation *root = definition(yield.getOperand(0));
   if (!root || root->getParentOp() != kernel ||
-      llvm::any_of(yield.getOperands(), [&](Value v) { return v.getDefiningOp() != root; }))
+      llvm::any_of(yield.getOperands(), [&](Value v) { return definition(v) != root; }))
     return {};
   return dyn_cast<TilingInterface>(root);
 }

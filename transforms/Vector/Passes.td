@@ -53,10 +53,28 @@ def VectorizeContractions : Pass<"weft-vectorize-contractions", "::weft::KernelO
       over the k loop; each step loads the columns, broadcasts one element of
       each row and multiplies and adds, fused.
 
+    A contraction without rows whose columns are windows (`weft.im2col`: a
+    depthwise convolution) reads them from the input directly: vectors of output
+    rows, kernel positions unrolled, pads by masks and by bounds of the kernel loops.
+
     Tails are masked, never scalar: columns beyond n by a lane mask, rows beyond m
     by reading the last row again and not storing.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
+}
+
+def VectorizeIm2col : Pass<"weft-vectorize-im2col", "::weft::KernelOp"> {
+  let summary = "Gathers the columns of convolutions";
+  let description = [{
+    `weft.im2col` becomes copies of rows: for each channel, kernel position and row
+    of the output that the tile touches, vectors are read from the input where
+    they lie in it, 0 elsewhere (masks, so that pads cost no branch), and stored
+    contiguously. Stride 1 reads vectors, stride 2 the even elements of two, and
+    larger strides gather.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
 }

@@ -8,6 +8,7 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Tile/Contraction.h"
 #include "transforms/Vector/Passes.h"
+#include "transforms/Vector/WindowContraction.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -221,7 +222,8 @@ Value ContractionEmitter::emit() {
 Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
   Value zero = constant(0), one = constant(1);
   Value m = c.m ? extent(*c.m) : one, n = extent(c.n);
-  bool packs = c.packsColumns(rows);
+  // Columns that were gathered for this tile are as good as packed.
+  bool packs = c.packsColumns(rows) && !c.columnOperand->get().getDefiningOp<Im2colOp>();
   if (packs)
     packed = pack(outer).front();
 
@@ -341,6 +343,10 @@ struct VectorizeContractions : weft::impl::VectorizeContractionsBase<VectorizeCo
       if (!contraction)
         continue;
       rewriter.setInsertionPoint(op);
+      if (contraction->readsWindows()) {
+        rewriter.replaceOp(op, emitWindowContraction(*contraction, lanes, rewriter));
+        continue;
+      }
       rewriter.replaceOp(op, ContractionEmitter(*contraction, rows, columns, lanes, rewriter).emit());
     }
   }

@@ -19,6 +19,7 @@ include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/FunctionInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/TilingInterface.td"
 
 class Weft_Op<string mnemonic, list<Trait> traits = []>
     : Op<Weft_Dialect, mnemonic, traits>;
@@ -275,10 +276,58 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
                        UnitAttr:$transposed);
   let results = (outs AnyRankedTensor:$result);
   let hasVerifier = 1;
+  let extraClassDeclaration = dpsDeclaration # [{
+    /// Whether this is a contraction of the filter with the columns of
+    /// `weft.im2col`: not transposed, kernel and groups of static extents.
+    bool isContraction();
+  }];
   let assemblyFormat = [{
     (`transposed` $transposed^)? `strides` `=` $strides `dilations` `=` $dilations
     `pads` `=` $pads `groups` `=` $groups
     `ins` `(` $input `,` $filter `:` type($input) `,` type($filter) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict `->` type($result)
+  }];
+}
+
+def Weft_Im2colOp : Weft_Op<"im2col", [
+    Pure, DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>,
+    DeclareOpInterfaceMethods<TilingInterface, [
+      "getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation",
+      "getResultTilePosition", "generateResultTileValue"]>]> {
+  let summary = "The windows of a convolution as columns of matrices";
+  let description = [{
+    `input` is [N, C, spatial...], the result [N, groups, K, Q]: column `q` of
+    matrix (n, g) holds the window of output position `offset + q`, counted in
+    row-major order over `extents`, the spatial extents of the convolution's
+    result. Row `k` is channel `k / kernel size` of the group at the kernel
+    position `k % kernel size`. What lies outside of the input is 0. `init` gives
+    the result's extents only.
+
+    It exists from stage `tile`, where convolutions become contractions, to stage
+    `vector`, where it becomes copies of rows, or disappears into a contraction
+    that reads each of its elements once. `weft.conv` has the reference.
+
+    ```mlir
+    %columns = weft.im2col kernel = [3, 3] strides = [2, 2] dilations = [1, 1] pads = [1, 1, 1, 1]
+               offset(%q) extents(%h, %w)
+               ins(%x : tensor<1x8x16x16xf32>) outs(%init : tensor<1x1x72x64xf32>)
+               -> tensor<1x1x72x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, Index:$offset, Variadic<Index>:$extents,
+                       AnyRankedTensor:$init,
+                       DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads);
+  let results = (outs AnyRankedTensor:$result);
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+  }];
+  let assemblyFormat = [{
+    `kernel` `=` $kernel `strides` `=` $strides `dilations` `=` $dilations `pads` `=` $pads
+    `offset` `(` $offset `)` `extents` `(` $extents `)`
+    `ins` `(` $input `:` type($input) `)`
     `outs` `(` $init `:` type($init) `)` attr-dict `->` type($result)
   }];
 }
