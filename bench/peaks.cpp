@@ -34,12 +34,14 @@ using Clock = std::chrono::steady_clock;
 // Twice what latency times ports needs (4 x 2), so that neither port waits.
 #define SIXTEEN(STEP)                                                          \
   STEP(0)                                                                      \
-  STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9)      \
-      STEP(10) STEP(11) STEP(12) STEP(13) STEP(14) STEP(15)
+  STEP(1)                                                                      \
+  STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10)     \
+      STEP(11) STEP(12) STEP(13) STEP(14) STEP(15)
 #define TWELVE(STEP)                                                           \
   STEP(0)                                                                      \
-  STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9)      \
-      STEP(10) STEP(11)
+  STEP(1)                                                                      \
+  STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10)     \
+      STEP(11)
 /// Keeps the compiler from knowing a value.
 #define OPAQUE(VALUE) __asm__ volatile("" : "+v"(VALUE))
 

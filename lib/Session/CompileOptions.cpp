@@ -28,7 +28,10 @@ static Error parseDim(StringRef text, ImportOptions &options) {
     range.max = range.min;
   if (range.min < 0 || range.max < range.min)
     return fail("--dim=" + text + ": expected 0 <= MIN <= MAX");
-  options.dims[name.str()] = range;
+  auto [previous, isNew] = options.dims.insert({name.str(), range});
+  if (!isNew && (previous->second.min != range.min || previous->second.max != range.max))
+    return fail("--dim=" + text + ": '" + name + "' is given as " + Twine(previous->second.min) +
+                ".." + Twine(previous->second.max) + " before");
   return Error::success();
 }
 
@@ -47,7 +50,9 @@ static Error parseShape(StringRef text, ImportOptions &options) {
   }
   if (name.empty())
     return fail("--shape=" + text + ": expected NAME:1x3x224x224");
-  options.shapes[name.str()] = dims;
+  auto [previous, isNew] = options.shapes.insert({name.str(), dims});
+  if (!isNew && previous->second != dims)
+    return fail("--shape=" + text + ": another shape of '" + name + "' is given before");
   return Error::success();
 }
 
@@ -119,6 +124,12 @@ Error weft::parseCompileOptions(ArrayRef<std::string> arguments, CompileOptions 
         if (!emit)
           return fail("--emit=" + value + ": expected module, obj or mlir");
         options.emit = *emit;
+      } else if (flag == "--report") {
+        options.report = value.str();
+      } else if (flag == "--graph") {
+        if (value != "dot" && value != "svg")
+          return fail("--graph=" + value + ": expected dot or svg");
+        options.graph = value.str();
       } else if (flag == "--dump-stages") {
         options.dumpStages = value.str();
       } else if (flag == "--save-asm") {

@@ -7,9 +7,12 @@
 
 #include "weft/Session.h"
 
+#include "Frontend/ONNX/ModelGraph.h"
 #include "Package/Writer.h"
 #include "Session/BuildModuleInfo.h"
 #include "Session/GenerateObjects.h"
+#include "Session/GraphDrawing.h"
+#include "Session/Report.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/Chip.h"
 #include "weft/Registry.h"
@@ -53,6 +56,24 @@ private:
     diagnose(("error: " + message).str());
     return ExitCode::Error;
   }
+  /// A warning or remark: to the user, and into the report.
+  void tell(const std::string &line) {
+    report.addMessage(line);
+    diagnose(line);
+  }
+  /// Whether files can come into being where the options want them; said before
+  /// time is spent on what goes into them.
+  ExitCode checkOutputs();
+  ExitCode drawGraph();
+  ExitCode writeReport(const ModuleInfo &info, ArrayRef<Weight> weights,
+                       const WrittenModule &written, double seconds);
+  /// Since the last call, or since the start.
+  double secondsOfStage() {
+    auto before = std::exchange(stageStart, std::chrono::steady_clock::now());
+    return std::chrono::duration<double>(stageStart - before).count();
+  }
+  /// Writes `print`'s text to options.output; "-" is standard output.
+  ExitCode writeText(llvm::function_ref<void(llvm::raw_ostream &)> print);
   ExitCode import();
   LogicalResult runStage(Stage stage);
   std::string summaryOf(Stage stage);
@@ -65,11 +86,13 @@ private:
   const CompileOptions &options;
   Session::Progress progress;
   Session::Diagnose diagnose;
-  std::chrono::steady_clock::time_point start;
+  const std::chrono::steady_clock::time_point start;
+  std::chrono::steady_clock::time_point stageStart = start;
   cpu::Chip chip;
   std::unique_ptr<MLIRContext> context;
   OwningOpRef<ModuleOp> module;
   int64_t nodeCount = 0;
+  Report report;
 };
 } // namespace
 
@@ -102,6 +125,53 @@ std::string Compilation::outputPath() const {
   SmallString<128> path(llvm::sys::path::filename(options.input));
   llvm::sys::path::replace_extension(path, "so");
   return std::string(path);
+}
+
+ExitCode Compilation::checkOutputs() {
+  bool isFile = options.lastStage == Stage::Module && options.emit != CompileOptions::Emit::MLIR;
+  std::string output = isFile ? outputPath() : options.output;
+  for (const std::string &path : {output, options.report}) {
+    if (path.empty() || path == "-")
+      continue;
+    if (llvm::sys::fs::is_directory(path))
+      return fail(path + ": cannot be written: it is a folder");
+    StringRef folder = llvm::sys::path::parent_path(path);
+    if (folder.empty())
+      folder = ".";
+    if (!llvm::sys::fs::is_directory(folder))
+      return fail(path + ": cannot be written: there is no folder '" + folder + "'");
+    if (std::error_code error =
+            llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
+      return fail(path + ": cannot be written: folder '" + folder + "': " + error.message());
+  }
+  return ExitCode::Success;
+}
+
+ExitCode Compilation::writeText(llvm::function_ref<void(llvm::raw_ostream &)> print) {
+  std::error_code error;
+  std::string path = options.output.empty() ? "-" : options.output;
+  llvm::raw_fd_ostream os(path, error);
+  if (error)
+    return fail(path + ": " + error.message());
+  print(os);
+  os.close();
+  if (!os.has_error())
+    return ExitCode::Success;
+  error = os.error();
+  os.clear_error();
+  // Whoever read the text has seen enough of it.
+  if (error == std::errc::broken_pipe)
+    return ExitCode::Success;
+  return fail(path + ": " + error.message());
+}
+
+ExitCode Compilation::drawGraph() {
+  llvm::Expected<DrawnGraph> graph = onnx::graphOfModel(options.input);
+  if (!graph)
+    return fail(llvm::toString(graph.takeError()));
+  return writeText([&](llvm::raw_ostream &os) {
+    options.graph == "dot" ? writeDot(*graph, os) : writeSvg(*graph, os);
+  });
 }
 
 ExitCode Compilation::import() {
@@ -221,6 +291,20 @@ static std::array<uint8_t, 32> hashOf(StringRef path) {
       reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
 }
 
+/// `--report`. The module is there already and stays if this fails.
+ExitCode Compilation::writeReport(const ModuleInfo &info, ArrayRef<Weight> weights,
+                                  const WrittenModule &written, double seconds) {
+  std::error_code error;
+  llvm::raw_fd_ostream os(options.report, error);
+  if (!error) {
+    report.write(os, options.input, info, weights, written, seconds);
+    os.close();
+    error = os.error();
+    os.clear_error();
+  }
+  return error ? fail(options.report + ": " + error.message()) : ExitCode::Success;
+}
+
 ExitCode Compilation::writeModule() {
   FailureOr<ModuleContents> contents = buildModuleContents(*module);
   if (failed(contents))
@@ -237,7 +321,7 @@ ExitCode Compilation::writeModule() {
   generate.optLevel = options.optLevel;
   generate.jobs = options.jobs ? options.jobs : llvm::hardware_concurrency().compute_thread_count();
   generate.assemblyFolder = options.saveAssembly;
-  auto warn = [&](StringRef text) { diagnose(("warning: " + text).str()); };
+  auto warn = [&](StringRef text) { tell(("warning: " + text).str()); };
   generate.onWarning = warn;
   llvm::Expected<std::vector<ObjectBuffer>> objects = generateObjects(*module, chip, generate);
   if (!objects)
@@ -252,7 +336,13 @@ ExitCode Compilation::writeModule() {
   if (!written)
     return fail(llvm::toString(written.takeError()));
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  progress(8, stageName(Stage::Module), llvm::formatv("{0} bytes", written->moduleSize).str());
+  std::string summary = llvm::formatv("{0} bytes", written->moduleSize);
+  progress(8, stageName(Stage::Module), summary);
+  report.addStage(Stage::Module, secondsOfStage(), summary, *module);
+  if (!options.report.empty())
+    if (ExitCode code = writeReport(info, contents->weights, *written, seconds);
+        code != ExitCode::Success)
+      return code;
   diagnose(llvm::formatv("{0}: {1} bytes{2}, {3} kernels, for {4}, compiled in {5:f2} s",
                          outputPath(), written->moduleSize,
                          written->weightsPath.empty()
@@ -264,6 +354,10 @@ ExitCode Compilation::writeModule() {
 }
 
 ExitCode Compilation::run() {
+  if (!options.graph.empty())
+    return drawGraph();
+  if (ExitCode code = checkOutputs(); code != ExitCode::Success)
+    return code;
   if (llvm::Error error = checkPipelineOptions(registry, options.pipeline))
     return fail(llvm::toString(std::move(error)));
   llvm::Expected<cpu::Chip> resolved = cpu::resolveChip(options.cpu);
@@ -280,7 +374,7 @@ ExitCode Compilation::run() {
   context = std::make_unique<MLIRContext>(dialects, MLIRContext::Threading::DISABLED);
   context->printOpOnDiagnostic(false);
   ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
-    diagnose(render(diagnostic));
+    tell(render(diagnostic));
     return success();
   });
   // Builders of operators create operations of their plugin's dialects.
@@ -298,21 +392,16 @@ ExitCode Compilation::run() {
       break;
     if (failed(runStage(stage)))
       return ExitCode::Error;
-    progress(static_cast<int>(stage) + 1, stageName(stage), summaryOf(stage));
+    std::string summary = summaryOf(stage);
+    progress(static_cast<int>(stage) + 1, stageName(stage), summary);
+    report.addStage(stage, secondsOfStage(), summary, *module);
     if (!dump(stage))
       return ExitCode::Error;
     if (stage == options.lastStage)
       break;
   }
-  if (options.lastStage != Stage::Module || options.emit == CompileOptions::Emit::MLIR) {
-    std::error_code error;
-    std::string path = options.output.empty() ? "-" : options.output;
-    llvm::raw_fd_ostream os(path, error);
-    if (error)
-      return fail(path + ": " + error.message());
-    module->print(os);
-    return ExitCode::Success;
-  }
+  if (options.lastStage != Stage::Module || options.emit == CompileOptions::Emit::MLIR)
+    return writeText([&](llvm::raw_ostream &os) { module->print(os); });
   return writeModule();
 }
 

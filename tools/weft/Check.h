@@ -69,6 +69,8 @@ struct CheckOptions {
   /// Compare with this peer on random inputs; empty: with the data sets.
   std::string peer;
   std::vector<std::string> dims;
+  /// --input, for the peer.
+  std::vector<std::string> inputs;
   /// Look for the first node whose output differs when a case fails.
   bool isBisected = false;
   /// Where the case may write; removed by the caller.

@@ -44,6 +44,8 @@ Command weft::describeCheck() {
       "unsupported.",
       {{"against", "PEER", "Comparison",
         "Compares with onnxruntime or openvino (by Python) on random inputs"},
+       {"input", "[NAME=]SPEC", "Comparison",
+        "An input for --against instead of a random one, as in weft run"},
        {"bisect", "", "Comparison",
         "Names the first node whose output differs from onnxruntime's"},
        {"rtol", "R", "Comparison", "Relative tolerance (default: 1e-3)"},
@@ -218,9 +220,11 @@ void Checker::report(size_t index) {
   bool isTerminal = ::isatty(STDERR_FILENO) == 1 && !arguments.has("quiet");
   if (isTerminal)
     std::fputs("\r\033[K", stderr);
-  bool isShown =
-      !arguments.has("quiet") &&
-      (record.verdict == Verdict::Failed || arguments.has("verbose"));
+  // Whoever asks about one model wants to know why.
+  bool isOnly = cases.size() == 1 && record.verdict != Verdict::Passed;
+  bool isShown = !arguments.has("quiet") &&
+                 (record.verdict == Verdict::Failed || isOnly ||
+                  arguments.has("verbose"));
   if (isShown) {
     std::fprintf(stdout, "%s: %s%s%s\n", verdictName(record.verdict),
                  record.name.c_str(), record.reason.empty() ? "" : ": ",
@@ -315,6 +319,10 @@ static Result<CheckOptions> readOptions(const Arguments &arguments) {
   options.threads = *threads;
   options.compilerArguments = arguments.forCompiler();
   options.dims = arguments.all("dim");
+  options.inputs = arguments.all("input");
+  if (!options.inputs.empty() && !arguments.has("against"))
+    return Error{"option '--input' needs '--against': other inputs come from "
+                 "test data"};
   options.peer = arguments.get("against").value_or("");
   if (!options.peer.empty() && options.peer != "onnxruntime" &&
       options.peer != "openvino")

@@ -220,9 +220,12 @@ std::optional<Finding> Worker::checkDataSet(const std::string &dataSet,
 std::optional<Finding> Worker::checkPeer(const Program &program) {
   const weft_function &function = program.entry();
   std::string made;
-  Result<std::vector<Tensor>> inputs = completeInputs(
-      function, std::vector<std::optional<Tensor>>(function.input_count),
-      options.dims, made);
+  Result<std::vector<std::optional<Tensor>>> given = assignSpecs(
+      options.inputs, function.inputs, function.input_count, "--input");
+  if (!given)
+    return failed(given.error().message);
+  Result<std::vector<Tensor>> inputs =
+      completeInputs(function, *given, options.dims, made);
   if (!inputs)
     return failed(inputs.error().message);
   std::vector<NamedTensor> named;

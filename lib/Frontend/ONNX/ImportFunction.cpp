@@ -24,6 +24,8 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/FileSystem.h"
 
+#include <set>
+
 using namespace mlir;
 using namespace weft;
 using namespace weft::onnx;
@@ -59,6 +61,11 @@ struct Input {
 };
 } // namespace
 
+static std::string rangeText(const DimRange &range) {
+  return std::to_string(range.min) +
+         (range.min == range.max ? "" : ".." + std::to_string(range.max));
+}
+
 FailureOr<TensorValue> Importer::constantInput(size_t index, const ValueInfo &input) {
   SmallString<128> path(context.options.constantInputs);
   llvm::sys::path::append(path, "input_" + Twine(index) + ".pb");
@@ -88,6 +95,8 @@ LogicalResult Importer::createFunction() {
   SmallVector<Input> inputs;
   SmallVector<std::string> symbolNames;
   llvm::StringSet<> seen, usedShapes;
+  std::set<std::string> knownSymbols; // sorted, for messages
+  llvm::StringMap<int64_t> fixedSymbols;
   for (const ValueInfo &info : graph.inputs) {
     if (initializers.contains(str(info.name)))
       continue;
@@ -123,11 +132,26 @@ LogicalResult Importer::createFunction() {
         symbol = (str(info.name) + "." + Twine(axis)).str();
       if (symbol.empty() && dim.value < 0)
         return error(loc, what + " has extent " + Twine(dim.value) + " in dimension " + Twine(axis));
+      if (!symbol.empty())
+        knownSymbols.insert(symbol);
       int64_t given = shape != options.shapes.end() ? shape->second[axis] : -1;
       if (given >= 0 && symbol.empty() && given != dim.value)
         return error(loc, what + " has extent " + Twine(dim.value) + " in dimension " +
                               Twine(axis) + ", but " + Twine(given) + " is given");
       if (given >= 0) {
+        auto range = options.dims.find(symbol);
+        if (range != options.dims.end() &&
+            (given < range->second.min || given > range->second.max))
+          return error(loc, what + " is given extent " + Twine(given) + " in dimension " +
+                                Twine(axis) + " by --shape, but --dim says that '" + symbol +
+                                "' is " + rangeText(range->second));
+        if (!symbol.empty()) {
+          auto [first, isNew] = fixedSymbols.insert({symbol, given});
+          if (!isNew && first->second != given)
+            return error(loc, what + " is given extent " + Twine(given) + " in dimension " +
+                                  Twine(axis) + ", but another input's shape says that '" +
+                                  symbol + "' is " + Twine(first->second));
+        }
         input.dims.push_back(given);
         continue;
       }
@@ -149,6 +173,15 @@ LogicalResult Importer::createFunction() {
   for (auto &[name, shape] : options.shapes)
     if (!usedShapes.contains(name))
       return error(loc, "a shape is given for " + quote(name) + ", which is no input");
+  for (auto &[name, range] : options.dims)
+    if (!knownSymbols.contains(name)) {
+      std::string known;
+      for (const std::string &symbol : knownSymbols)
+        known += (known.empty() ? "" : ", ") + quote(symbol);
+      return error(loc, "--dim gives " + quote(name) + ", but " +
+                            (known.empty() ? "the inputs have no symbolic dimension"
+                                           : "the inputs' symbolic dimensions are " + known));
+    }
 
   bool constant = !options.constantInputs.empty();
   SmallVector<mlir::Type> types;
@@ -215,6 +248,27 @@ LogicalResult Importer::createFunction() {
   return success();
 }
 
+/// A declared shape that contradicts the computed one is no error for other
+/// runtimes either, but whoever relies on it should know.
+static void warnOfShape(Location loc, const ValueInfo &output, const TensorValue &value) {
+  if (output.type.kind != onnx::ValueType::Kind::Tensor || !output.type.hasShape)
+    return;
+  const std::vector<Dimension> &declared = output.type.shape;
+  if (declared.size() != value.dims.size()) {
+    emitWarning(loc) << "output " << quote(output.name) << " is declared with rank "
+                     << declared.size() << " but computed with rank " << value.dims.size();
+    return;
+  }
+  for (auto [axis, dim] : llvm::enumerate(declared)) {
+    std::optional<int64_t> computed = DimBuilder::constantOf(value.dims[axis]);
+    // Some exporters write -1 for a free dimension.
+    if (dim.kind == Dimension::Kind::Value && dim.value >= 0 && computed && *computed != dim.value)
+      emitWarning(loc) << "output " << quote(output.name) << " is declared with extent "
+                       << dim.value << " in dimension " << axis << " but computed with "
+                       << *computed;
+  }
+}
+
 LogicalResult Importer::finishFunction() {
   Location loc = function.getLoc();
   b.setLoc(loc);
@@ -236,6 +290,7 @@ LogicalResult Importer::finishFunction() {
       return error(loc, "output " + quote(output.name) + " is declared as " +
                             name(output.type.elementType) + " but computed as " +
                             name(value->elementType));
+    warnOfShape(loc, output, *value);
     Node none;
     NodeContext materialise(*this, none, 1);
     results.push_back(materialise.value(*value));
