@@ -23,6 +23,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createSelectSchedules);
   registrar.addPass(createTileKernels);
   registrar.addPass(createVectorizeContractions);
+  registrar.addPass(createReportFallbacks);
   registrar.addPass(createExpandMath);
   registrar.addPass(createBufferizeKernels);
   registrar.addPass(createBufferizeHost);

@@ -121,6 +121,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     return;
   case Stage::Vector:
     passManager.addNestedPass<KernelOp>(createVectorizeContractions());
+    passManager.addPass(createReportFallbacks());
     passManager.addNestedPass<KernelOp>(createExpandMath());
     addCleanup(passManager);
     return;
