@@ -61,9 +61,17 @@ private:
       return false;
     if (!module.function_count)
       return fail("it has no function");
-    for (uint32_t i = 0; i < module.kernel_count; ++i)
-      if (!module.kernels[i].name)
+    for (uint32_t i = 0; i < module.kernel_count; ++i) {
+      const weft_kernel_info &kernel = module.kernels[i];
+      if (!kernel.name)
         return fail("kernel %u has no name", i);
+      if ((kernel.flags & WEFT_KERNEL_FALLBACK) &&
+          (kernel.site >= module.site_count ||
+           !module.sites[kernel.site].message))
+        return fail("kernel '%s' names site %u, which does not say why it is a "
+                    "fallback",
+                    kernel.name, kernel.site);
+    }
     for (uint32_t i = 0; i < module.site_count; ++i)
       if (!module.sites[i].node || !module.sites[i].op)
         return fail("site %u has no node or operator", i);

@@ -26,6 +26,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createTileKernels);
   registrar.addPass(createVectorizeContractions);
   registrar.addPass(createVectorizeIm2col);
+  registrar.addPass(createReportFallbacks);
   registrar.addPass(createExpandMath);
   registrar.addPass(createBufferizeKernels);
   registrar.addPass(createBufferizeHost);

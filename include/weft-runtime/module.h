@@ -189,12 +189,15 @@ typedef struct weft_site {
   const char *message;
 } weft_site;
 
+/* FALLBACK: something that has a fast path runs without it, by generic loops. */
 enum weft_kernel_flags { WEFT_KERNEL_FALLBACK = 1u };
 
 typedef struct weft_kernel_info {
   const char *name;
   uint32_t flags;
-  uint32_t reserved;
+  /* FALLBACK: index of a site that names the nodes it computes; the message
+     there says why. Else 0. */
+  uint32_t site;
 } weft_kernel_info;
 
 /* Code for one instruction set. Variants are sorted best first; the runtime

@@ -15,6 +15,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringRef.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,8 @@ struct CompileOptions {
   uint64_t embedLimit = uint64_t(64) << 20;
   std::vector<std::string> plugins;
   bool timing = false;
+  /// --remarks: a regular expression of the categories whose remarks are shown.
+  std::optional<std::string> remarks;
   bool verifyEach = false;
 };
 

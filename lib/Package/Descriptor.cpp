@@ -178,9 +178,14 @@ static llvm::Error check(const ModuleInfo &info) {
     return invalid("expected at least one variant, for some CPU");
   if (info.functions.empty())
     return invalid("expected at least one function");
-  for (const KernelInfo &kernel : info.kernels)
+  for (const KernelInfo &kernel : info.kernels) {
     if (auto error = checkString("kernel", kernel.name))
       return error;
+    if ((kernel.flags & WEFT_KERNEL_FALLBACK) &&
+        kernel.site >= info.sites.size())
+      return invalid("kernel '{0}' names site {1} of {2}", kernel.name,
+                     kernel.site, info.sites.size());
+  }
   for (const VariantInfo &variant : info.variants)
     if (auto error = checkVariant(info, variant))
       return error;
@@ -378,7 +383,7 @@ llvm::Error DescriptorBuilder::build(const ModuleInfo &info,
         {string(weight.name), u64(weight.offset), u64(weight.size)}));
   for (const KernelInfo &kernel : info.kernels)
     kernels.push_back(checkedStruct<weft_kernel_info>(
-        {string(kernel.name), u32(kernel.flags), u32(0)}));
+        {string(kernel.name), u32(kernel.flags), u32(kernel.site)}));
   for (const VariantInfo &entry : info.variants)
     variants.push_back(variant(entry));
   for (const SiteInfo &site : info.sites)

@@ -64,6 +64,7 @@ struct SiteInfo {
 struct KernelInfo {
   std::string name;
   uint32_t flags = 0; ///< of weft_kernel_flags
+  uint32_t site = 0;  ///< of a fallback: index of ModuleInfo::sites
 };
 
 struct VariantInfo {

@@ -117,10 +117,17 @@ FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
   }
   contents.info.functions.push_back(std::move(function));
 
+  // Which site says of a kernel that it is a fallback, and why.
+  auto fallbacks = module->getAttrOfType<DictionaryAttr>("weft.fallbacks");
   VariantInfo variant;
   for (Attribute name : kernels) {
     std::string symbol = cast<StringAttr>(name).getValue().str();
-    contents.info.kernels.push_back({symbol, 0});
+    KernelInfo kernel{symbol};
+    if (auto site = fallbacks ? fallbacks.getAs<IntegerAttr>(symbol) : IntegerAttr()) {
+      kernel.flags |= WEFT_KERNEL_FALLBACK;
+      kernel.site = static_cast<uint32_t>(site.getInt());
+    }
+    contents.info.kernels.push_back(std::move(kernel));
     variant.kernelSymbols.push_back(symbol);
   }
   contents.info.variants.push_back(std::move(variant));

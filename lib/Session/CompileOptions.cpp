@@ -9,6 +9,7 @@
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/Regex.h"
 
 using namespace weft;
 using namespace llvm;
@@ -83,6 +84,12 @@ Error weft::parseCompileOptions(ArrayRef<std::string> arguments, CompileOptions 
       options.import.allDynamic = true;
     } else if (flag == "--mlir-timing" || flag == "--timing") {
       options.timing = true;
+    } else if (flag == "--remarks") {
+      options.remarks = hasValue ? value.str() : ".*";
+      std::string problem;
+      if (!Regex(*options.remarks).isValid(problem))
+        return fail("--remarks=" + *options.remarks +
+                    ": expected a regular expression of categories: " + problem);
     } else if (flag == "--verify-each") {
       options.verifyEach = true;
     } else if (flag == "--jobs") {

@@ -126,6 +126,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
   case Stage::Vector:
     passManager.addNestedPass<KernelOp>(createVectorizeContractions());
     passManager.addNestedPass<KernelOp>(createVectorizeIm2col());
+    passManager.addPass(createReportFallbacks());
     passManager.addNestedPass<KernelOp>(createExpandMath());
     addCleanup(passManager);
     return;

@@ -13,11 +13,13 @@
 #include "Session/GenerateObjects.h"
 #include "Session/GraphDrawing.h"
 #include "Session/Report.h"
+#include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/Chip.h"
 #include "weft/Registry.h"
 
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -117,6 +119,39 @@ static std::string render(Diagnostic &diagnostic) {
     os << file.getFilename().getValue() << ":" << file.getLine() << ":" << file.getColumn() << ": ";
   os << diagnostic.str();
   return text;
+}
+
+namespace {
+/// Gives remarks to the user as lines.
+class RemarkLines : public remark::detail::MLIRRemarkStreamerBase {
+public:
+  explicit RemarkLines(Session::Diagnose diagnose) : diagnose(diagnose) {}
+  void streamOptimizationRemark(const remark::detail::Remark &remark) override {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    os << "remark: " << remark.getCategoryName() << ": " << remark.getRemarkName() << " of '"
+       << remark.getFunction() << "'";
+    if (std::string nodes = sourceNodesOf(remark.getLocation()).nodes; !nodes.empty())
+      os << " (" << nodes << ")";
+    llvm::ListSeparator separator(", ");
+    os << ": ";
+    for (const remark::detail::Remark::Arg &argument : remark.getArgs())
+      os << separator << argument.key << " = " << argument.val;
+    diagnose(text);
+  }
+
+private:
+  Session::Diagnose diagnose;
+};
+} // namespace
+
+static LogicalResult enableRemarks(MLIRContext &context, const std::string &categories,
+                                   Session::Diagnose diagnose) {
+  // The engine does not apply `all` to the kinds that are not given.
+  remark::RemarkCategories filter{categories, categories, categories, categories, categories};
+  return remark::enableOptimizationRemarks(context, std::make_unique<RemarkLines>(diagnose),
+                                           std::make_unique<remark::RemarkEmittingPolicyAll>(),
+                                           filter);
 }
 
 std::string Compilation::outputPath() const {
@@ -377,6 +412,8 @@ ExitCode Compilation::run() {
     tell(render(diagnostic));
     return success();
   });
+  if (options.remarks && failed(enableRemarks(*context, *options.remarks, diagnose)))
+    return fail("remarks cannot be enabled");
   // Builders of operators create operations of their plugin's dialects.
   for (const auto &contribution : registry.contributions())
     for (const std::string &name : contribution->dialects)

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/ABI.h"
 #include "targets/CPU/Passes.h"
@@ -73,37 +74,9 @@ private:
 };
 } // namespace
 
-/// The node and operation names in a location: importers give
-/// `loc("node"("operation"))`; fused locations list what a kernel computes.
-static void collectNames(Location loc, SmallVectorImpl<std::pair<StringRef, StringRef>> &names) {
-  if (auto fused = dyn_cast<FusedLoc>(loc)) {
-    for (Location part : fused.getLocations())
-      collectNames(part, names);
-  } else if (auto name = dyn_cast<NameLoc>(loc)) {
-    auto child = dyn_cast<NameLoc>(name.getChildLoc());
-    std::pair<StringRef, StringRef> entry{name.getName(), child ? child.getName().getValue() : ""};
-    if (!llvm::is_contained(names, entry))
-      names.push_back(entry);
-  } else if (auto call = dyn_cast<CallSiteLoc>(loc)) {
-    collectNames(call.getCallee(), names);
-  }
-}
-
 int64_t SiteTable::add(Location loc, StringRef message) {
-  SmallVector<std::pair<StringRef, StringRef>> names;
-  collectNames(loc, names);
-  std::string node, op;
-  for (auto [i, name] : llvm::enumerate(names)) {
-    if (i == 4) {
-      node += ", ...";
-      op += ", ...";
-      break;
-    }
-    node += (i ? ", " : "") + name.first.str();
-    op += (i ? ", " : "") + name.second.str();
-  }
-  Builder b(context);
-  Attribute site = b.getStrArrayAttr({node, op, message});
+  SourceNodes source = sourceNodesOf(loc);
+  Attribute site = Builder(context).getStrArrayAttr({source.nodes, source.operations, message});
   sites.insert(site);
   return llvm::find(sites, site) - sites.begin();
 }
@@ -427,11 +400,34 @@ void HostLowering::lowerWorkspace(func::FuncOp function) {
   rewriter.eraseOp(function);
 }
 
+/// Gives each kernel that is a fallback a site with the nodes it computes and
+/// the reason, in `weft.fallbacks`.
+static void recordFallbacks(ModuleOp module, SiteTable &sites) {
+  auto reasons = module->getAttrOfType<DictionaryAttr>(kFallbackReasonsAttrName);
+  module->removeAttr(kFallbackReasonsAttrName);
+  if (!reasons || reasons.empty())
+    return;
+  DenseMap<StringAttr, SmallVector<Location>> nodes;
+  module.walk([&](DispatchOp op) {
+    if (reasons.contains(op.getKernelAttr().getAttr()))
+      nodes[op.getKernelAttr().getAttr()].push_back(op.getLoc());
+  });
+  Builder b(module.getContext());
+  SmallVector<NamedAttribute> fallbacks;
+  for (NamedAttribute entry : reasons) {
+    Location loc = b.getFusedLoc(nodes[entry.getName()]);
+    int64_t site = sites.add(loc, cast<StringAttr>(entry.getValue()).getValue());
+    fallbacks.emplace_back(entry.getName(), b.getI64IntegerAttr(site));
+  }
+  module->setAttr("weft.fallbacks", b.getDictionaryAttr(fallbacks));
+}
+
 namespace {
 struct LowerCPUHost : weft::impl::LowerCPUHostBase<LowerCPUHost> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SiteTable sites(&getContext());
+    recordFallbacks(module, sites);
     for (auto function : llvm::to_vector(module.getOps<func::FuncOp>())) {
       if (function->hasAttr("weft.workspace_of")) {
         HostLowering::lowerWorkspace(function);

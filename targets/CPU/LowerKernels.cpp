@@ -282,12 +282,16 @@ struct LowerCPUKernels : weft::impl::LowerCPUKernelsBase<LowerCPUKernels> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
     SmallVector<Attribute> order;
+    SmallVector<NamedAttribute> fallbacks;
     for (KernelOp kernel : llvm::to_vector(getOperation().getOps<KernelOp>())) {
       order.push_back(kernel.getSymNameAttr());
+      if (auto reason = kernel->getAttrOfType<StringAttr>(WeftDialect::fallbackAttrName))
+        fallbacks.emplace_back(kernel.getSymNameAttr(), reason);
       if (failed(KernelLowering(kernel, rewriter).run()))
         return signalPassFailure();
     }
     getOperation()->setAttr("weft.kernels", rewriter.getArrayAttr(order));
+    getOperation()->setAttr(kFallbackReasonsAttrName, rewriter.getDictionaryAttr(fallbacks));
   }
 };
 } // namespace

@@ -40,6 +40,10 @@ Command weft::describeCompile() {
         true},
        {"dump-stages", "DIR", "Diagnosis", "Writes the IR after every stage",
         true},
+       {"remarks", "[=CATEGORIES]", "Diagnosis",
+        "Prints what the compiler decided and why; CATEGORIES is a regular "
+        "expression of fuse, tile, vector, buffer",
+        true},
        {"mlir-timing", "", "Diagnosis", "Prints the time of each pass", true},
        {"verify-each", "", "Diagnosis", "Verifies the IR after every pass",
         true},
@@ -101,6 +105,17 @@ static void printSummary(const std::string &model, const std::string &path,
     fallbacks += (module.kernels[i].flags & WEFT_KERNEL_FALLBACK) != 0;
   std::printf("kernels   %u, of them %u fallbacks\n", module.kernel_count,
               fallbacks);
+  constexpr uint32_t mostShown = 4;
+  uint32_t shown = 0;
+  for (uint32_t i = 0; i < module.kernel_count && shown < mostShown; ++i)
+    if (const weft_site *site = fallbackSite(module, i)) {
+      std::printf("          %s (%s): %s\n", module.kernels[i].name, site->node,
+                  site->message);
+      ++shown;
+    }
+  if (fallbacks > shown)
+    std::printf("          and %u more, which 'weft inspect' lists\n",
+                fallbacks - shown);
   int64_t arena = smallestWorkspace(function, weft_usable_threads());
   if (arena >= 0)
     std::printf("arena     %s%s\n",

@@ -124,8 +124,12 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
   for (uint32_t i = 0; i < module.kernel_count; ++i) {
     Json kernel = Json::object();
     kernel.set("name", module.kernels[i].name);
-    kernel.set("fallback",
-               (module.kernels[i].flags & WEFT_KERNEL_FALLBACK) != 0);
+    const weft_site *fallback = fallbackSite(module, i);
+    kernel.set("fallback", fallback != nullptr);
+    if (fallback) {
+      kernel.set("nodes", fallback->node);
+      kernel.set("reason", fallback->message);
+    }
     if (std::optional<ElfSymbol> symbol = symbols.find(
             reinterpret_cast<const void *>(program.variant().kernels[i])))
       kernel.set("code_bytes", static_cast<int64_t>(symbol->size));
@@ -183,7 +187,11 @@ static void printModule(const Loaded &loaded, const Json &json) {
         "  %-40s %10s%s\n", kernel.find("name")->asString().c_str(),
         size ? formatBytes(static_cast<uint64_t>(size->asNumber())).c_str()
              : "",
-        kernel.find("fallback")->asBool() ? "  fallback" : "");
+        kernel.find("fallback")->asBool()
+            ? ("  fallback (" + kernel.find("nodes")->asString() +
+               "): " + kernel.find("reason")->asString())
+                  .c_str()
+            : "");
   }
 }
 

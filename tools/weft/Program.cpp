@@ -154,6 +154,12 @@ weft_stats Call::stats() const {
   return stats;
 }
 
+const weft_site *weft::fallbackSite(const weft_module &module,
+                                    uint32_t kernel) {
+  const weft_kernel_info &info = module.kernels[kernel];
+  return info.flags & WEFT_KERNEL_FALLBACK ? &module.sites[info.site] : nullptr;
+}
+
 std::string weft::describeArgument(const weft_function &function,
                                    const weft_argument &argument) {
   std::string text = std::string(argument.name) + ": ";

@@ -65,6 +65,10 @@ private:
   std::vector<Tensor> inputs;
 };
 
+/// The site that says of kernel number `kernel` which nodes it computes and why
+/// it is a fallback; null if it is none.
+const weft_site *fallbackSite(const weft_module &module, uint32_t kernel);
+
 /// "x: batchx3x224x224xf32", with symbols by name and "?" for what only a call
 /// can tell.
 std::string describeArgument(const weft_function &function,

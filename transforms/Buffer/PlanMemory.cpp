@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 
@@ -150,6 +151,10 @@ void PlanMemory::plan(func::FuncOp function) {
   int64_t staticTotal = placeStatic(fixed);
   function->setAttr("weft.arena_bytes", rewriter.getI64IntegerAttr(staticTotal));
   function->setAttr("weft.arena_lower_bound", rewriter.getI64IntegerAttr(bound));
+  remark::analysis(function.getLoc(),
+                   remark::RemarkOpts::name("arena").category("buffer").function(function.getSymName()))
+      << remark::metric("Bytes", staticTotal) << remark::metric("LowerBound", bound)
+      << remark::metric("Symbolic", symbolic.size()) << remark::metric("Unbounded", unbounded.size());
 
   // Sizes and slots of symbolic buffers, as values at the function's start.
   Location loc = function.getLoc();

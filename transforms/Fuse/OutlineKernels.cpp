@@ -16,6 +16,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Iterators.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -353,6 +354,9 @@ void Outliner::outline(const Group &group) {
   for (Operation *op : llvm::reverse(group))
     rewriter.eraseOp(op);
   ++dispatches;
+  remark::passed(loc, remark::RemarkOpts::name("kernel").category("fuse").function(
+                          it->second.getSymName()))
+      << remark::metric("Operations", members.size()) << remark::metric("Shared", !isNew);
 }
 
 void Outliner::outlineBlock(Block &block) {

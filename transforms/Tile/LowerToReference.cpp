@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Interfaces/TilingInterface.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace weft {
 #define GEN_PASS_DEF_LOWERTOREFERENCE
@@ -99,9 +100,48 @@ struct DecomposeSoftmax : OpRewritePattern<linalg::SoftmaxOp> {
     return success();
   }
 };
+} // namespace
 
+/// Elements below which the serial reference is fast enough.
+static constexpr int64_t kMinElements = 4096;
+
+/// What a dynamic extent counts as.
+static constexpr int64_t kAssumedExtent = 64;
+
+/// Whether an operand or result has at least kMinElements elements.
+static bool isLarge(Operation *op) {
+  auto hasMany = [](Type type) {
+    auto shaped = dyn_cast<RankedTensorType>(type);
+    if (!shaped)
+      return false;
+    int64_t elements = 1;
+    for (int64_t extent : shaped.getShape())
+      if (__builtin_mul_overflow(elements, ShapedType::isDynamic(extent) ? kAssumedExtent : extent,
+                                 &elements))
+        return true;
+    return elements >= kMinElements;
+  };
+  return llvm::any_of(op->getOperandTypes(), hasMany) || llvm::any_of(op->getResultTypes(), hasMany);
+}
+
+/// Notes on the kernel which large operations of it will be lowered by
+/// reference, for `weft-report-fallbacks`.
+static void recordReferenceOps(KernelOp kernel) {
+  SetVector<StringRef> names;
+  kernel->walk([&](ReferenceOpInterface op) {
+    // Convolutions become structured operations, and are judged as those.
+    if (!isa<ConvOp>(op.getOperation()) && isLarge(op))
+      names.insert(op->getName().getStringRef());
+  });
+  if (!names.empty())
+    kernel->setAttr(WeftDialect::referenceOpsAttrName,
+                    Builder(kernel.getContext()).getStrArrayAttr(names.getArrayRef()));
+}
+
+namespace {
 struct LowerToReference : weft::impl::LowerToReferenceBase<LowerToReference> {
   void runOnOperation() override {
+    getOperation()->walk([](KernelOp kernel) { recordReferenceOps(kernel); });
     RewritePatternSet patterns(&getContext());
     patterns.add<LowerReference, DecomposeSoftmax>(&getContext());
     linalg::populateDecomposePadPatterns(patterns);

@@ -12,7 +12,8 @@ def LowerToReference : Pass<"weft-lower-to-reference"> {
   let description = [{
     Applies `ReferenceOpInterface` to every operation that has it, and brings
     `tensor.pad`, `tensor.concat` and `linalg.softmax` to plain `linalg` in
-    destination style.
+    destination style. Kernels note in `weft.reference_ops` which large
+    operations of them had nothing else, for `weft-report-fallbacks`.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",

@@ -10,6 +10,8 @@
 #include "weft/Registry.h"
 #include "weft/Target.h"
 
+#include "mlir/IR/Remarks.h"
+
 namespace weft {
 #define GEN_PASS_DEF_SELECTSCHEDULES
 #include "transforms/Tile/Passes.h.inc"
@@ -30,9 +32,23 @@ struct SelectSchedules : weft::impl::SelectSchedulesBase<SelectSchedules> {
       module.emitError("unknown target '") << name << "'";
       return signalPassFailure();
     }
-    for (KernelOp kernel : module.getOps<KernelOp>())
-      if (!kernel.getSchedule() && failed(target->selectSchedule(kernel)))
+    DenseMap<StringAttr, SmallVector<Location>> nodes;
+    module.walk([&](DispatchOp op) {
+      nodes[op.getKernelAttr().getAttr()].push_back(op.getLoc());
+    });
+    for (KernelOp kernel : module.getOps<KernelOp>()) {
+      if (kernel.getSchedule())
+        continue;
+      if (failed(target->selectSchedule(kernel)))
         return signalPassFailure();
+      Location loc = FusedLoc::get(&getContext(), nodes[kernel.getSymNameAttr()]);
+      auto options =
+          remark::RemarkOpts::name("schedule").category("tile").function(kernel.getSymName());
+      if (ScheduleAttr schedule = kernel.getScheduleAttr())
+        remark::passed(loc, options) << remark::metric("Schedule", Attribute(schedule));
+      else
+        remark::analysis(loc, options) << remark::reason("no schedule: runs serially");
+    }
   }
 };
 } // namespace

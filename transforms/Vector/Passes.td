@@ -37,6 +37,26 @@ def ExpandMath : Pass<"weft-expand-math"> {
                            "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
 }
 
+def ReportFallbacks : Pass<"weft-report-fallbacks", "::mlir::ModuleOp"> {
+  let summary = "Says which kernels lack a fast path, and why";
+  let description = [{
+    Marks a kernel as a *fallback*, with the attribute `weft.fallback` that says
+    why and a missed remark of category `vector` at the nodes that it computes,
+    where something that has a fast path runs without it:
+    - a contraction (a product that is accumulated: matrix products and
+      convolutions) of at least 32768 multiplications is still a structured
+      operation after vectorization and will be scalar loops;
+    - an operation of at least 4096 elements was lowered by its reference
+      (`weft.reference_ops`, left by `weft-lower-to-reference`) and no parallel
+      loop is around it.
+
+    Smaller ones are no fallbacks: a fast path would not pay. Dynamic extents
+    count as 64. Runs after the passes that could have made them fast.
+  }];
+  let statistics = [Statistic<"numFallbacks", "fallbacks", "Kernels marked as fallbacks">];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def VectorizeContractions : Pass<"weft-vectorize-contractions", "::weft::KernelOp"> {
   let summary = "Computes contractions in register tiles";
   let description = [{

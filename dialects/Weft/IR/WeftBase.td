@@ -45,6 +45,10 @@ def Weft_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral dtypeAttrName = "weft.dtype";
     /// On the module: `#weft.target`.
     static constexpr ::llvm::StringLiteral targetAttrName = "weft.target";
+    /// Kernel: names of the operations in it that were lowered by reference.
+    static constexpr ::llvm::StringLiteral referenceOpsAttrName = "weft.reference_ops";
+    /// Kernel: why it is a fallback.
+    static constexpr ::llvm::StringLiteral fallbackAttrName = "weft.fallback";
     /// On the module: the files that weights come from.
     static constexpr ::llvm::StringLiteral weightFilesAttrName = "weft.weight_files";
 

@@ -95,7 +95,7 @@ class Variant(c.Structure):
 
 
 class KernelInfo(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("flags", c.c_uint32), ("reserved", c.c_uint32)]
+    _fields_ = [("name", c.c_char_p), ("flags", c.c_uint32), ("site", c.c_uint32)]
 
 
 class Description(c.Structure):

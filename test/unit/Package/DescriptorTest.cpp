@@ -108,7 +108,7 @@ TEST_F(DescriptorTest, EveryFieldArrives) {
   for (auto [i, kernel] : llvm::enumerate(info.kernels)) {
     EXPECT_EQ(module->kernels[i].name, kernel.name);
     EXPECT_EQ(module->kernels[i].flags, kernel.flags);
-    EXPECT_EQ(module->kernels[i].reserved, 0u);
+    EXPECT_EQ(module->kernels[i].site, info.kernels[i].site);
   }
   ASSERT_EQ(module->variant_count, info.variants.size());
   for (auto [i, variant] : llvm::enumerate(info.variants)) {
