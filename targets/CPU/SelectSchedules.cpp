@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Weft.h"
+#include "targets/CPU/EstimateCost.h"
 #include "targets/CPU/SelectSchedules.h"
 #include "transforms/Tile/Contraction.h"
 #include "transforms/Tile/Schedule.h"
@@ -15,15 +16,13 @@
 
 using namespace mlir;
 using namespace weft;
+using cpu::kAssumedExtent;
 
 /// Scalar operations that one work item should compute.
 static constexpr int64_t kItemWork = 32768;
 
 /// Multiply-adds that one work item of a contraction should compute.
 static constexpr int64_t kContractionWork = 1 << 20;
-
-/// What a dynamic extent counts as.
-static constexpr int64_t kAssumedExtent = 64;
 
 /// Scalar operations for each element of the root's result that the kernel's
 /// other operations and its reductions add.
@@ -169,16 +168,14 @@ static SmallVector<bool> reducedByProducers(KernelOp kernel, linalg::LinalgOp ro
 /// about kItemWork scalar operations: inner loops stay whole as long as the
 /// product of their extents is below it, outer ones are tiled to 1. Dynamic
 /// extents count as kAssumedExtent. A kernel with little work gets no schedule.
-LogicalResult cpu::selectSchedule(KernelOp kernel) {
-  if (selectContractionSchedule(kernel))
-    return success();
+static void selectLoopSchedule(KernelOp kernel) {
   TilingInterface root = getScheduledRoot(kernel);
   auto generic = dyn_cast_or_null<linalg::LinalgOp>(root.getOperation());
   if (!generic)
-    return success();
+    return;
   SmallVector<int64_t> extents = generic.getStaticLoopRanges();
   if (llvm::is_contained(extents, 0))
-    return success();
+    return;
   SmallVector<utils::IteratorType> iterators = generic.getIteratorTypesArray();
   SmallVector<int64_t> tiles(extents.size(), 0);
   int64_t work = workPerElement(kernel);
@@ -207,5 +204,13 @@ LogicalResult cpu::selectSchedule(KernelOp kernel) {
   }
   if (tiled)
     kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {}));
+}
+
+LogicalResult cpu::selectSchedule(KernelOp kernel) {
+  if (!selectContractionSchedule(kernel))
+    selectLoopSchedule(kernel);
+  if (ScheduleAttr schedule = kernel.getScheduleAttr(); schedule && schedule.getCost() == 0)
+    kernel.setScheduleAttr(
+        schedule.withCost(estimateItemCost(kernel, schedule.getParallel())));
   return success();
 }
