@@ -17,10 +17,12 @@ namespace weft {
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
   registrar.addPass(createPadConvolutions);
+  registrar.addPass(createFoldUnitExtents);
   registrar.addPass(createFuseElementwise);
   registrar.addPass(createOutlineKernels);
   registrar.addPass(createLowerToReference);
   registrar.addPass(createSelectSchedules);
+  registrar.addPass(createTileRows);
   registrar.addPass(createTileKernels);
   registrar.addPass(createVectorizeContractions);
   registrar.addPass(createExpandMath);

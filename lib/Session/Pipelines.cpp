@@ -107,6 +107,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     return;
   case Stage::Fuse:
     passManager.addPass(createPadConvolutions());
+    passManager.addPass(createFoldUnitExtents());
     passManager.addPass(createFuseElementwise());
     addCleanup(passManager);
     passManager.addPass(createOutlineKernels());
@@ -116,6 +117,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createLowerToReference());
     addCleanup(passManager);
     passManager.addPass(createSelectSchedules());
+    passManager.addNestedPass<KernelOp>(createTileRows());
     passManager.addNestedPass<KernelOp>(createTileKernels());
     addCleanup(passManager);
     return;

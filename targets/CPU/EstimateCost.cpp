@@ -7,14 +7,11 @@
 
 #include "targets/CPU/EstimateCost.h"
 #include "transforms/Tile/Contraction.h"
-#include "transforms/Tile/Schedule.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-
-#include <cmath>
 
 using namespace mlir;
 using namespace weft;
@@ -84,21 +81,23 @@ static double operationCost(linalg::LinalgOp op, int64_t vectorBits) {
   return iterations * (work / lanes + bytes * kMemoryPerByte);
 }
 
-int64_t cpu::estimateItemCost(KernelOp kernel, ArrayRef<int64_t> tiles) {
+int64_t cpu::estimateItemCost(KernelOp kernel, ArrayRef<int64_t> extents,
+                              ArrayRef<int64_t> tiles) {
   auto target = kernel->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(
       WeftDialect::targetAttrName);
   int64_t vectorBits = target ? target.getVectorBits() : 128;
   double total = 0;
   kernel->walk([&](linalg::LinalgOp op) { total += operationCost(op, vectorBits); });
   double items = 1;
-  if (auto root = dyn_cast_or_null<linalg::LinalgOp>(getScheduledRoot(kernel).getOperation()))
-    for (auto [extent, tile] : llvm::zip(root.getStaticLoopRanges(), tiles))
-      if (tile > 0) {
-        double whole = ShapedType::isDynamic(extent) ? kAssumedExtent : extent;
-        // A tile beyond an assumed extent is a larger extent, not part of an item.
-        items *= ShapedType::isDynamic(extent) ? whole / static_cast<double>(tile)
-                                               : std::ceil(whole / static_cast<double>(tile));
-      }
+  for (auto [extent, tile] : llvm::zip(extents, tiles)) {
+    if (tile <= 0)
+      continue;
+    // A tile beyond an assumed extent is a larger extent, not part of an item.
+    if (ShapedType::isDynamic(extent))
+      items *= static_cast<double>(kAssumedExtent) / static_cast<double>(tile);
+    else
+      items *= static_cast<double>(llvm::divideCeil(extent, tile));
+  }
   double cost = total / items;
   return cost < 1 ? 1 : cost > 1e9 ? 1000000000 : static_cast<int64_t>(cost);
 }

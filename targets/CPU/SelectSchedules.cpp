@@ -8,6 +8,7 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/EstimateCost.h"
 #include "targets/CPU/SelectSchedules.h"
+#include "transforms/Fuse/RowOperations.h"
 #include "transforms/Tile/Contraction.h"
 #include "transforms/Tile/Schedule.h"
 
@@ -206,11 +207,48 @@ static void selectLoopSchedule(KernelOp kernel) {
     kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {}));
 }
 
+/// Elements of a work item of a kernel that works row by row: what it leaves
+/// from one operation to the next stays in the first-level cache.
+static constexpr int64_t kRowItemElements = 2048;
+
+/// What a dynamic row length counts as: such rows are taken one by one.
+static constexpr int64_t kAssumedRowLength = 1024;
+
+/// Cuts a kernel that works row by row into tiles of as many whole rows as have
+/// about kRowItemElements elements, inner dimensions first.
+static void selectRowSchedule(KernelOp kernel, RowKernel &rows) {
+  SmallVector<int64_t> extents = rows.getRowExtents();
+  if (llvm::is_contained(extents, 0))
+    return;
+  int64_t left = std::max<int64_t>(1, kRowItemElements / rows.getRowLength(kAssumedRowLength));
+  SmallVector<int64_t> tiles(extents.size(), 0);
+  for (size_t i = extents.size(); i-- > 0;) {
+    bool isDynamic = ShapedType::isDynamic(extents[i]);
+    if (!isDynamic && extents[i] <= left) {
+      left /= extents[i];
+      continue;
+    }
+    tiles[i] = left;
+    left = 1;
+  }
+  if (llvm::all_of(tiles, [](int64_t tile) { return tile == 0; }))
+    return;
+  int64_t cost = cpu::estimateItemCost(kernel, extents, tiles);
+  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {}, cost));
+}
+
 LogicalResult cpu::selectSchedule(KernelOp kernel) {
-  if (!selectContractionSchedule(kernel))
+  if (selectContractionSchedule(kernel)) {
+    // Its cost follows.
+  } else if (std::optional<RowKernel> rows = RowKernel::match(kernel)) {
+    selectRowSchedule(kernel, *rows);
+  } else {
     selectLoopSchedule(kernel);
-  if (ScheduleAttr schedule = kernel.getScheduleAttr(); schedule && schedule.getCost() == 0)
-    kernel.setScheduleAttr(
-        schedule.withCost(estimateItemCost(kernel, schedule.getParallel())));
+  }
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  auto root = dyn_cast_or_null<linalg::LinalgOp>(getScheduledRoot(kernel).getOperation());
+  if (schedule && schedule.getCost() == 0 && root)
+    kernel.setScheduleAttr(schedule.withCost(
+        estimateItemCost(kernel, root.getStaticLoopRanges(), schedule.getParallel())));
   return success();
 }
