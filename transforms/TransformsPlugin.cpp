@@ -25,6 +25,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createTileRows);
   registrar.addPass(createTileKernels);
   registrar.addPass(createVectorizeContractions);
+  registrar.addPass(createReassociateReductions);
   registrar.addPass(createExpandMath);
   registrar.addPass(createBufferizeKernels);
   registrar.addPass(createBufferizeHost);

@@ -123,6 +123,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     return;
   case Stage::Vector:
     passManager.addNestedPass<KernelOp>(createVectorizeContractions());
+    passManager.addNestedPass<KernelOp>(createReassociateReductions());
     passManager.addNestedPass<KernelOp>(createExpandMath());
     addCleanup(passManager);
     return;
