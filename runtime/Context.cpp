@@ -264,7 +264,12 @@ weft_error *weft_context::run() {
     status = function.invoke(&environments[0], symbols, inputData);
     team->endCall();
   }
+  weft_error *unkept = failure.kind == Failure::None && status == WEFT_OK
+                           ? keepStrings()
+                           : nullptr;
   freeTemporaries();
+  if (unkept)
+    return unkept;
   if (failure.kind == Failure::None && status != WEFT_OK)
     failure = {Failure::Status,
                status > 0 && status <= WEFT_DATA_LOSS ? status : WEFT_INTERNAL,

@@ -32,6 +32,7 @@ std::optional<weft_dtype> weft::parseDtype(StringRef name) {
       .Case("u16", dtype(WEFT_DTYPE_UINT, 16))
       .Case("u32", dtype(WEFT_DTYPE_UINT, 32))
       .Case("u64", dtype(WEFT_DTYPE_UINT, 64))
+      .Case("string", dtype(WEFT_DTYPE_STRING, 64))
       .Default(std::nullopt);
 }
 

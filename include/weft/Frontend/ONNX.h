@@ -205,8 +205,8 @@ using NodeBuilder = std::function<mlir::LogicalResult(NodeContext &)>;
 // Types
 //===----------------------------------------------------------------------===//
 
-/// The type of an element in tensors (bool is i8), or null if there is none
-/// (strings, complex numbers, sub-byte types).
+/// The type of an element in tensors (bool is i8, a string the i64 that is its
+/// address), or null if there is none (complex numbers, sub-byte types).
 mlir::Type storageType(mlir::MLIRContext *context, ElementType type);
 bool isUnsigned(ElementType type); ///< unsigned integers and bool
 bool isInteger(ElementType type);  ///< integers, without bool

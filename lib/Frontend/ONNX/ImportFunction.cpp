@@ -46,6 +46,7 @@ static StringRef dtypeName(ElementType type) {
   case ElementType::UInt32: return "u32";
   case ElementType::Int64: return "i64";
   case ElementType::UInt64: return "u64";
+  case ElementType::String: return "string";
   default: return "";
   }
 }
@@ -95,7 +96,7 @@ LogicalResult Importer::createFunction() {
         !storageType(&context.context, info.type.elementType)) {
       context.failure = ImportFailure::Unsupported;
       return emitError(loc) << context.path << ": " << what
-                            << " is not a tensor of numbers of at least 8 bits, which is all that "
+                            << " is not a tensor of strings or of numbers of at least 8 bits, which is all that "
                                "entry points take";
     }
     if (!info.type.hasShape) {

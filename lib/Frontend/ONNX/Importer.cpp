@@ -7,6 +7,7 @@
 
 #include "Frontend/ONNX/Importer.h"
 
+#include "Frontend/ONNX/Ops/Strings.h"
 #include "Frontend/ONNX/Reader/ExternalFiles.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "weft/Registry.h"
@@ -137,10 +138,20 @@ FailureOr<TensorValue> Importer::makeConstant(ElementType type, ArrayRef<int64_t
 FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef name) {
   Location loc = NameLoc::get(b.getStringAttr(name));
   if (!storageType(&context.context, tensor.elementType)) {
-    // Strings, complex and sub-byte numbers: reported by whoever uses them.
+    // Complex and sub-byte numbers: reported by whoever uses them.
     TensorValue value;
     value.elementType = tensor.elementType;
     return value;
+  }
+  if (tensor.elementType == ElementType::String) {
+    Result<std::span<const std::string_view>> strings = tensor.strings();
+    if (!strings)
+      return error(loc, strings.error().message);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(constantAnchor);
+    Node none;
+    NodeContext constants(*this, none, 1);
+    return makeStrings(constants, tensor.dims, *strings);
   }
   Result<TensorBytes> contents = tensor.contents(*model->files);
   if (!contents)
@@ -286,6 +297,15 @@ LogicalResult Importer::importNode(const Node &node) {
       recordUnsupported(node, opset.value_or(1), "no tensors of these element types", types);
       return skip();
     }
+  // The address of a string must not be computed with.
+  auto isString = [&](std::string_view value) {
+    return !value.empty() && lookup(str(value))->elementType == ElementType::String;
+  };
+  bool mayBeStrings = takesStrings(domain, str(node.opType));
+  if (!mayBeStrings && llvm::any_of(node.inputs, isString)) {
+    recordUnsupported(node, opset.value_or(1), "the operator does not take strings", types);
+    return skip();
+  }
   NodeContext nodeContext(*this, node, opset.value_or(1));
   LogicalResult result = info->builder(nodeContext);
   if (succeeded(result) && !nodeContext.failed())

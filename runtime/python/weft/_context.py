@@ -24,7 +24,7 @@ from typing import (
 
 import numpy as np
 
-from . import _ffi, _tensor
+from . import _ffi, _strings, _tensor
 from ._ffi import Code, Error, check, library
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class _Slots:
         self.dims = [(c.c_int64 * max(s.rank, 1))() for s in structs]
         # NumPy's type of the elements; None where an array needs a closer look.
         self.dtypes = [
-            None if _tensor.is_packed(s.dtype) else _tensor.numpy_dtype(s.dtype)
+            None
+            if _tensor.is_packed(s.dtype) or _strings.is_string(s.dtype)
+            else _tensor.numpy_dtype(s.dtype)
             for s in structs
         ]
         # What `dims` holds; None where it does not describe the tensor.
@@ -306,6 +308,12 @@ class Context:
                 if shape != slots.shapes[index]:
                     slots.set_shape(index, shape)
                 slots.tensors[index].data = _tensor.address(array)
+            elif _strings.is_string(slots.structs[index].dtype):
+                raise Error(
+                    Code.INVALID_ARGUMENT,
+                    f"output '{self._signature.outputs[index].name}' is of strings, "
+                    f"which cannot be computed into an array",
+                )
             else:
                 what = f"output '{self._signature.outputs[index].name}'"
                 dtype = slots.structs[index].dtype
@@ -352,6 +360,8 @@ class Context:
         real = _ffi.Tensor()
         check(library().weft_context_output(self._address, index, c.byref(real)))
         shape = tuple(real.dims[i] for i in range(real.rank))
+        if _strings.is_string(struct.dtype):
+            return _strings.unpack(real.data, shape)
         if array is not None and (array.size == 0 or real.data == array.ctypes.data):
             if _tensor.is_packed(struct.dtype) or array.shape == shape:
                 return array

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from . import _ffi, _tensor
+from . import _ffi, _strings, _tensor
 from ._ffi import Code, Error
 
 Dimension = Union[int, str, None]
@@ -92,7 +92,8 @@ class Signature:
     def output_shapes(
         self, shapes: Sequence[Tuple[int, ...]]
     ) -> List[Optional[Tuple[int, ...]]]:
-        """The shape of each output, where it follows from the inputs'."""
+        """The shape of each output, where it follows from the inputs' and an array
+        can be made for it before the call: not for strings."""
         values: Dict[int, int] = {}
         for struct, given in zip(self.input_structs, shapes):
             if len(given) == struct.rank:
@@ -105,5 +106,6 @@ class Signature:
                 dim = struct.dims[axis]
                 extent = values.get(dim.symbol, -1) if dim.symbol >= 0 else dim.size
                 shape.append(extent)
-            results.append(None if any(n < 0 for n in shape) else tuple(shape))
+            is_unknown = any(n < 0 for n in shape) or _strings.is_string(struct.dtype)
+            results.append(None if is_unknown else tuple(shape))
         return results

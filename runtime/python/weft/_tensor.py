@@ -10,7 +10,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from . import _ffi
+from . import _ffi, _strings
 from ._ffi import Code, Error
 
 try:
@@ -214,6 +214,11 @@ def view_input(value: Any, argument: _ffi.ArgumentStruct, copy: bool) -> View:
     """A view of whatever the caller gave as an input, or of a contiguous copy of
     it where it is strided and `copy` allows that."""
     what = f"input '{argument.name.decode()}'"
+    if _strings.is_string(argument.dtype):
+        elements, memory = _strings.pack(value, what)
+        return View(
+            elements.ctypes.data, argument.dtype, elements.shape, None, (elements, memory)
+        )
     if not isinstance(value, (np.ndarray, np.generic)) and hasattr(value, "__dlpack__"):
         view = view_dlpack(value, what)
         if not copy or _is_contiguous(view):
