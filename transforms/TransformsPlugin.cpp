@@ -18,15 +18,18 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
   registrar.addPass([] { return createEvaluateConstants(); });
   registrar.addPass(createPadConvolutions);
+  registrar.addPass(createFoldUnitExtents);
   registrar.addPass(createFuseElementwise);
   registrar.addPass(createOutlineKernels);
   registrar.addPass(createLowerToReference);
   registrar.addPass(createLowerConvolutions);
   registrar.addPass(createSelectSchedules);
+  registrar.addPass(createTileRows);
   registrar.addPass(createTileKernels);
   registrar.addPass(createVectorizeContractions);
   registrar.addPass(createVectorizeIm2col);
   registrar.addPass(createReportFallbacks);
+  registrar.addPass(createReassociateReductions);
   registrar.addPass(createExpandMath);
   registrar.addPass(createBufferizeKernels);
   registrar.addPass(createBufferizeHost);

@@ -109,6 +109,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     return;
   case Stage::Fuse:
     passManager.addPass(createPadConvolutions());
+    passManager.addPass(createFoldUnitExtents());
     passManager.addPass(createFuseElementwise());
     addCleanup(passManager);
     passManager.addPass(createOutlineKernels());
@@ -120,12 +121,14 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createLowerToReference());
     addCleanup(passManager);
     passManager.addPass(createSelectSchedules());
+    passManager.addNestedPass<KernelOp>(createTileRows());
     passManager.addNestedPass<KernelOp>(createTileKernels());
     addCleanup(passManager);
     return;
   case Stage::Vector:
     passManager.addNestedPass<KernelOp>(createVectorizeContractions());
     passManager.addNestedPass<KernelOp>(createVectorizeIm2col());
+    passManager.addNestedPass<KernelOp>(createReassociateReductions());
     passManager.addPass(createReportFallbacks());
     passManager.addNestedPass<KernelOp>(createExpandMath());
     addCleanup(passManager);

@@ -28,6 +28,10 @@ using namespace mlir;
 using namespace weft;
 using namespace weft::cpu;
 
+/// Nanoseconds that an iteration of a parallel loop counts where no schedule
+/// says it.
+static constexpr int64_t kUnknownItemCost = 5000;
+
 namespace {
 /// Lowers one kernel.
 class KernelLowering {
@@ -216,7 +220,9 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
   rewriter.setInsertionPointToEnd(&block);
   LLVM::ReturnOp::create(rewriter, loc, abi.constant(abi.i32(), 0));
 
-  // The call. Its cost is a rough count of nanoseconds.
+  // The call, with the estimated nanoseconds of the whole loop.
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  int64_t itemCost = schedule && schedule.getCost() > 0 ? schedule.getCost() : kUnknownItemCost;
   rewriter.setInsertionPoint(loop);
   Value count = arith::ConstantIndexOp::create(rewriter, loc, 1);
   for (Value extent : extents(/*inRange=*/false)) {
@@ -225,7 +231,7 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
     count = arith::MulIOp::create(rewriter, loc, count, clamped);
   }
   Value count64 = abi.fromIndex(count);
-  Value cost = LLVM::MulOp::create(rewriter, loc, count64, abi.constant(abi.i64(), 5000));
+  Value cost = LLVM::MulOp::create(rewriter, loc, count64, abi.constant(abi.i64(), itemCost));
   Value function = LLVM::AddressOfOp::create(rewriter, loc, ptr(), name);
   Value env = body.getArgument(0);
   Value status = abi.callField(env, EnvOffset::ParallelFor, abi.i32(),

@@ -6,7 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Weft.h"
+#include "targets/CPU/EstimateCost.h"
 #include "targets/CPU/SelectSchedules.h"
+#include "transforms/Fuse/RowOperations.h"
 #include "transforms/Tile/Contraction.h"
 #include "transforms/Tile/Schedule.h"
 
@@ -15,6 +17,7 @@
 
 using namespace mlir;
 using namespace weft;
+using cpu::kAssumedExtent;
 
 /// Scalar operations that one work item should compute.
 static constexpr int64_t kItemWork = 32768;
@@ -24,9 +27,6 @@ static constexpr int64_t kContractionWork = 1 << 20;
 
 /// The same of one that reads windows, which does fewer of them in a cycle.
 static constexpr int64_t kWindowWork = 1 << 16;
-
-/// What a dynamic extent counts as.
-static constexpr int64_t kAssumedExtent = 64;
 
 /// Scalar operations for each element of the root's result that the kernel's
 /// other operations and its reductions add.
@@ -189,16 +189,14 @@ static SmallVector<bool> reducedByProducers(KernelOp kernel, linalg::LinalgOp ro
 /// about kItemWork scalar operations: inner loops stay whole as long as the
 /// product of their extents is below it, outer ones are tiled to 1. Dynamic
 /// extents count as kAssumedExtent. A kernel with little work gets no schedule.
-LogicalResult cpu::selectSchedule(KernelOp kernel) {
-  if (selectContractionSchedule(kernel))
-    return success();
+static void selectLoopSchedule(KernelOp kernel) {
   TilingInterface root = getScheduledRoot(kernel);
   auto generic = dyn_cast_or_null<linalg::LinalgOp>(root.getOperation());
   if (!generic)
-    return success();
+    return;
   SmallVector<int64_t> extents = generic.getStaticLoopRanges();
   if (llvm::is_contained(extents, 0))
-    return success();
+    return;
   SmallVector<utils::IteratorType> iterators = generic.getIteratorTypesArray();
   SmallVector<int64_t> tiles(extents.size(), 0);
   int64_t work = workPerElement(kernel);
@@ -227,5 +225,50 @@ LogicalResult cpu::selectSchedule(KernelOp kernel) {
   }
   if (tiled)
     kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {}));
+}
+
+/// Elements of a work item of a kernel that works row by row: what it leaves
+/// from one operation to the next stays in the first-level cache.
+static constexpr int64_t kRowItemElements = 2048;
+
+/// What a dynamic row length counts as: such rows are taken one by one.
+static constexpr int64_t kAssumedRowLength = 1024;
+
+/// Cuts a kernel that works row by row into tiles of as many whole rows as have
+/// about kRowItemElements elements, inner dimensions first.
+static void selectRowSchedule(KernelOp kernel, RowKernel &rows) {
+  SmallVector<int64_t> extents = rows.getRowExtents();
+  if (llvm::is_contained(extents, 0))
+    return;
+  int64_t left = std::max<int64_t>(1, kRowItemElements / rows.getRowLength(kAssumedRowLength));
+  SmallVector<int64_t> tiles(extents.size(), 0);
+  for (size_t i = extents.size(); i-- > 0;) {
+    bool isDynamic = ShapedType::isDynamic(extents[i]);
+    if (!isDynamic && extents[i] <= left) {
+      left /= extents[i];
+      continue;
+    }
+    tiles[i] = left;
+    left = 1;
+  }
+  if (llvm::all_of(tiles, [](int64_t tile) { return tile == 0; }))
+    return;
+  int64_t cost = cpu::estimateItemCost(kernel, extents, tiles);
+  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {}, cost));
+}
+
+LogicalResult cpu::selectSchedule(KernelOp kernel) {
+  if (selectContractionSchedule(kernel)) {
+    // Its cost follows.
+  } else if (std::optional<RowKernel> rows = RowKernel::match(kernel)) {
+    selectRowSchedule(kernel, *rows);
+  } else {
+    selectLoopSchedule(kernel);
+  }
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  auto root = dyn_cast_or_null<linalg::LinalgOp>(getScheduledRoot(kernel).getOperation());
+  if (schedule && schedule.getCost() == 0 && root)
+    kernel.setScheduleAttr(schedule.withCost(
+        estimateItemCost(kernel, root.getStaticLoopRanges(), schedule.getParallel())));
   return success();
 }

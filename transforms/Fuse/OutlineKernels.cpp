@@ -7,6 +7,8 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Fuse/Passes.h"
+#include "transforms/Fuse/RowGroups.h"
+#include "transforms/Fuse/RowOperations.h"
 #include "transforms/Tile/Convolution.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -136,6 +138,8 @@ private:
 } // namespace
 
 Group Outliner::formGroup(Operation *root, const DenseSet<Operation *> &taken) {
+  if (Group rows = formRowGroup(root, taken); !rows.empty())
+    return rows;
   Group group{root};
   // A start value that only the consumer reads (a bias along the rows, say) is
   // computed where it is used.
@@ -160,7 +164,8 @@ Group Outliner::formGroup(Operation *root, const DenseSet<Operation *> &taken) {
 }
 
 std::string Outliner::nameFor(const Group &group) {
-  Operation *main = group.front();
+  auto reduction = llvm::find_if(group, [](Operation *op) { return getReducedRowRank(op); });
+  Operation *main = reduction == group.end() ? group.front() : *reduction;
   std::string name = main->getName().stripDialect().str();
   if (auto op = dyn_cast<linalg::GenericOp>(main))
     name = op.getNumReductionLoops() ? "reduce" : "elementwise";
@@ -216,6 +221,7 @@ void Outliner::outline(const Group &group) {
                            group, [](Operation *op) { return op->getLoc(); }));
   SmallVector<Value> outs;
   SmallVector<Value> bases; // value inside that stands for the out argument
+  SmallVector<bool> shared; // the same one as that of an earlier result
   for (OpResult result : results) {
     OpResult current = result;
     Value base;
@@ -230,7 +236,11 @@ void Outliner::outline(const Group &group) {
     auto type = cast<RankedTensorType>(result.getType());
     bool sharedBase = base && llvm::is_contained(bases, base);
     Operation *def = base ? base.getDefiningOp() : nullptr;
-    if (!base || sharedBase || (def && members.contains(def)) || base.getType() != type) {
+    // Uninitialised memory can be another one for each result.
+    bool separable = sharedBase && isa<DestinationStyleOpInterface>(result.getOwner()) &&
+                     destinationOf(result)->get() == base && isa<tensor::EmptyOp>(def);
+    shared.push_back(separable);
+    if (!base || (sharedBase && !separable) || (def && members.contains(def)) || base.getType() != type) {
       // Not in destination style: copied out at the end.
       ReifiedRankedShapedTypeDims shapes;
       SmallVector<OpFoldResult> sizes;
@@ -307,9 +317,9 @@ void Outliner::outline(const Group &group) {
   }
   for (Value value : inputs)
     mapping.map(value, body.getArgument(next++));
-  for (Value base : bases) {
+  for (auto [base, isShared] : llvm::zip(bases, shared)) {
     Value argument = body.getArgument(next++);
-    if (base)
+    if (base && !isShared)
       mapping.map(base, argument);
   }
   for (Operation *op : clones)
@@ -320,6 +330,10 @@ void Outliner::outline(const Group &group) {
   SmallVector<Value> yields;
   for (auto [i, result] : llvm::enumerate(results)) {
     Value value = mapping.lookup(result);
+    if (shared[i])
+      cast<DestinationStyleOpInterface>(value.getDefiningOp())
+          .getDpsInitOperand(result.getResultNumber())
+          ->set(kernel.getOutArguments()[i]);
     if (!bases[i])
       value = linalg::CopyOp::create(rewriter, unknown, value,
                                      kernel.getOutArguments()[i]).getResult(0);

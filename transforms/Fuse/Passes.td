@@ -17,6 +17,20 @@ def FuseElementwise : Pass<"weft-fuse-elementwise"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect"];
 }
 
+def FoldUnitExtents : Pass<"weft-fold-unit-extents"> {
+  let summary = "Lets elementwise operations read reduced tensors as they are";
+  let description = [{
+    Sources keep reduced dimensions with extent 1: a sum over rows [B, S] is
+    expanded to [B, S, 1] before it is broadcast again. An elementwise operation
+    that reads such an expansion reads the sum itself, and one whose result has
+    extents of 1 that a computed operand lacks is computed without them and
+    expanded. The reduction and its consumers are then neighbours that
+    `weft-outline-kernels` can group.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::affine::AffineDialect"];
+}
+
 def PadConvolutions : Pass<"weft-pad-convolutions"> {
   let summary = "Pads the inputs of convolutions beforehand";
   let description = [{
@@ -39,6 +53,13 @@ def OutlineKernels : Pass<"weft-outline-kernels", "::mlir::ModuleOp"> {
     operation stood: index values and extents become size arguments, tensors
     from outside inputs, and the tensor that a result is computed into (the
     base of its chain of inits) an output.
+
+    Reductions of rows (over all trailing dimensions) and softmax form larger
+    groups: the elementwise operations before them, further reductions of the
+    same rows and whatever is elementwise over rows of the group, so that a
+    normalization with the addition before it is one kernel. Such a group can
+    have several results. Rows above 128 Ki elements, and fewer than four rows
+    that are long, stay divided: their parts have more parallelism.
 
     Kernels that are equal but for names and locations are one.
   }];

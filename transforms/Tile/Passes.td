@@ -51,6 +51,20 @@ def SelectSchedules : Pass<"weft-select-schedules", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def TileRows : Pass<"weft-tile-rows", "::weft::KernelOp"> {
+  let summary = "Tiles kernels that normalize rows";
+  let description = [{
+    A kernel all of whose operations work row by row, one of them a reduction of
+    rows, becomes one `scf.forall` over tiles of rows, by the sizes in
+    `#weft.schedule`. Each operation is computed once a tile, and what it leaves
+    for the next ones is memory of the tile's size. Kernels with a schedule that
+    cuts rows, and others, are left to `weft-tile-kernels`.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def TileKernels : Pass<"weft-tile-kernels", "::weft::KernelOp"> {
   let summary = "Tiles kernels by their schedule";
   let description = [{

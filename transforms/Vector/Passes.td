@@ -57,6 +57,20 @@ def ReportFallbacks : Pass<"weft-report-fallbacks", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def ReassociateReductions : Pass<"weft-reassociate-reductions", "::weft::KernelOp"> {
+  let summary = "Lets sums and products along the innermost loop use vectors";
+  let description = [{
+    A float sum or product whose innermost loop is reduced has one accumulator,
+    each step of which waits for the one before. Allowing its additions (or
+    multiplications), and nothing else, to be reassociated gives it vectors of
+    accumulators. In which order these are combined is fixed in the machine code
+    and depends on extents only, never on the number of threads; the error bound
+    of the sum becomes smaller, not larger. Reductions along outer loops keep
+    their order: their innermost loops have vectors already.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
+}
+
 def VectorizeContractions : Pass<"weft-vectorize-contractions", "::weft::KernelOp"> {
   let summary = "Computes contractions in register tiles";
   let description = [{

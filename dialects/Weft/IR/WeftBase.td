@@ -100,15 +100,36 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
     `parallel` tiles the parallel dimensions of the kernel's root into
     independent work items, `reduction` tiles its reduction dimensions,
     `vector` is the register tile. One entry a loop of the root; 0 leaves a
-    loop whole.
+    loop whole. `cost` estimates one work item in nanoseconds on one core, with
+    which the runtime decides whether and into how many pieces to divide a
+    loop; 0 is unknown.
+
+    ```mlir
+    #weft.schedule<parallel = [8, 0] cost = 1200>
+    ```
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$parallel,
                         OptionalArrayRefParameter<"int64_t">:$reduction,
-                        OptionalArrayRefParameter<"int64_t">:$vector);
+                        OptionalArrayRefParameter<"int64_t">:$vector,
+                        DefaultValuedParameter<"int64_t", "0">:$cost);
+  let builders = [
+    AttrBuilder<(ins "::llvm::ArrayRef<int64_t>":$parallel,
+                     "::llvm::ArrayRef<int64_t>":$reduction,
+                     "::llvm::ArrayRef<int64_t>":$vector), [{
+      return $_get($_ctxt, parallel, reduction, vector, /*cost=*/0);
+    }]>
+  ];
   let assemblyFormat = [{
     `<` `parallel` `=` `[` $parallel `]`
     (`reduction` `=` `[` $reduction^ `]`)?
-    (`vector` `=` `[` $vector^ `]`)? `>`
+    (`vector` `=` `[` $vector^ `]`)?
+    (`cost` `=` $cost^)? `>`
+  }];
+  let extraClassDeclaration = [{
+    /// The same schedule with another estimate.
+    ScheduleAttr withCost(int64_t cost) const {
+      return get(getContext(), getParallel(), getReduction(), getVector(), cost);
+    }
   }];
 }
 
