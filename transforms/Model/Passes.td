@@ -15,6 +15,34 @@ def InlineComposites : Pass<"weft-inline-composites"> {
   }];
 }
 
+def FoldScales : Pass<"weft-fold-scales", "::mlir::ModuleOp"> {
+  let summary = "Folds scales and shifts of channels into the weights before them";
+  let description = [{
+    An elementwise operation that multiplies (divides, negates) and shifts the
+    result of a convolution, which nothing else uses, by constants that vary along
+    its channels at most is what an inference-time BatchNormalization is, and a
+    pair of Mul and Add. With y = init + sum w x,
+
+        y * scale + shift = (init * scale + shift) + sum (w * scale) x,
+
+    so that it goes into the filter and the start value, which
+    `weft-evaluate-constants` computes. Contractions with a constant operand take
+    scales likewise; of these a mere shift stays, since it costs nothing where it
+    is. Only f32 and f64: each weight is rounded once more, and for the 16-bit
+    types that would be felt.
+
+    Stays: what scales rows rather than channels, and weights of more than 1 MiB
+    that others use too, because they would be kept twice.
+  }];
+  let statistics = [
+    Statistic<"numFolded", "num-folded", "Number of operations that were folded">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def EvaluateConstants : Pass<"weft-evaluate-constants", "::mlir::ModuleOp"> {
   let summary = "Computes what depends on constants only, by compiling and running it";
   let description = [{

@@ -163,6 +163,81 @@ case("selected", [N("NonZero", ["mask"], ["i"]), N("Reshape", ["i", "minus"], ["
      {"x": x}, {"mask": mask, "minus": np.array([-1])}, x[:, np.flatnonzero(mask)], gone=("weft.nonzero",),
      tolerance=0)
 
+# Scales and shifts go into the weights. Tolerances: a weight is rounded once more
+# than in the sum; inputs are of size one, so that a sum of k terms is off by up to
+# 2^-24 k in the worst case and sqrt(k) of that in general.
+def conv(x, w, strides=1, groups=1):
+    n, c, height, width = x.shape
+    m, per, kh, kw = w.shape
+    oh, ow = (height - kh) // strides + 1, (width - kw) // strides + 1
+    y = np.zeros((n, m, oh, ow))
+    for g in range(groups):
+        xs = x[:, g * per:(g + 1) * per]
+        ws = w[g * (m // groups):(g + 1) * (m // groups)]
+        for i in range(kh):
+            for j in range(kw):
+                part = xs[:, :, i:i + strides * oh:strides, j:j + strides * ow:strides]
+                y[:, g * (m // groups):(g + 1) * (m // groups)] += np.einsum(
+                    "nchw,mc->nmhw", part, ws[:, :, i, j])
+    return y
+
+
+def per_channel(v):
+    return d(v).reshape(1, -1, 1, 1)
+
+
+for groups, biased, strides in ((1, True, 1), (1, False, 2), (3, True, 1)):
+    x, w, b = f(2, 6, 11, 9), f(9, 6 // groups, 3, 3), f(9)
+    scale, beta, mean, variance = f(9), f(9), f(9), np.abs(f(9)) + np.float32(0.1)
+    y = conv(d(x), d(w), strides, groups) + (per_channel(b) if biased else 0)
+    y = (y - per_channel(mean)) / np.sqrt(per_channel(variance) + 1e-5) * per_channel(scale) + per_channel(beta)
+    case(f"batch-normalization-{groups}-{strides}",
+         [N("Conv", ["x", "w"] + (["b"] if biased else []), ["c"], group=groups, strides=[strides] * 2),
+          N("BatchNormalization", ["c", "s", "t", "m", "v"], ["z"]), N("Relu", ["z"], ["y"])],
+         {"x": x}, {"w": w, "b": b, "s": scale, "t": beta, "m": mean, "v": variance},
+         np.maximum(y, 0), gone=("arith.mulf",), tolerance=256 * EPSILON)
+
+# Scale and shift as operations of their own, one on each side, in a chain.
+x, w = f(1, 4, 8, 8), f(5, 4, 3, 3)
+s, t, u = f(1, 5, 1, 1), f(5, 1, 1), f(5, 1, 1) + np.float32(3)
+case("scale-and-shift",
+     [N("Conv", ["x", "w"], ["c"]), N("Mul", ["c", "s"], ["e"]), N("Sub", ["t", "e"], ["g"]),
+      N("Div", ["g", "u"], ["y"])],
+     {"x": x}, {"w": w, "s": s, "t": t, "u": u},
+     (d(t) - conv(d(x), d(w)) * d(s)) / d(u), gone=("arith.mulf", "arith.divf", "arith.subf"),
+     tolerance=256 * EPSILON)
+
+# A result that something else uses, and a scale that is no constant, stay.
+x, w, s = f(1, 4, 8, 8), f(5, 4, 3, 3), f(1, 5, 1, 1)
+case("used-twice", [N("Conv", ["x", "w"], ["c"]), N("Mul", ["c", "s"], ["e"]), N("Add", ["c", "e"], ["y"])],
+     {"x": x}, {"w": w, "s": s}, conv(d(x), d(w)) * (1 + d(s)), tolerance=256 * EPSILON)
+case("scale-of-rows", [N("Conv", ["x", "w"], ["c"]), N("Mul", ["c", "r"], ["y"])],
+     {"x": x}, {"w": w, "r": (r := f(1, 1, 6, 1))}, conv(d(x), d(w)) * d(r), tolerance=256 * EPSILON)
+
+# Transposed convolutions have the channels in another place.
+x, w = f(2, 3, 5, 5), f(3, 7, 1, 1)
+scale, beta, mean, variance = f(7), f(7), f(7), np.abs(f(7)) + np.float32(0.1)
+y = np.einsum("nchw,cm->nmhw", d(x), d(w)[:, :, 0, 0])
+y = (y - per_channel(mean)) / np.sqrt(per_channel(variance) + 1e-5) * per_channel(scale) + per_channel(beta)
+case("transposed-convolution",
+     [N("ConvTranspose", ["x", "w"], ["c"]), N("BatchNormalization", ["c", "s", "t", "m", "v"], ["y"])],
+     {"x": x}, {"w": w, "s": scale, "t": beta, "m": mean, "v": variance}, y, tolerance=256 * EPSILON)
+
+# Contractions: scales of columns, of everything; not of rows.
+x, w, b, s = f(5, 30), f(30, 20), f(20), f(20)
+case("matmul-scaled", [N("MatMul", ["x", "w"], ["c"]), N("Mul", ["c", "s"], ["y"])],
+     {"x": x}, {"w": w, "s": s}, d(x) @ d(w) * d(s), gone=(r"arith.mulf %in(_\d+)?, %in_\d+ : f32\s*linalg.yield",),
+     tolerance=128 * EPSILON)
+case("matmul-quarter", [N("MatMul", ["x", "w"], ["c"]), N("Div", ["c", "s"], ["e"]), N("Add", ["e", "b"], ["y"])],
+     {"x": x}, {"w": w, "s": np.float32(4), "b": b}, d(x) @ d(w) / 4 + d(b), gone=("arith.divf",),
+     tolerance=128 * EPSILON)
+case("gemm-alpha", N("Gemm", ["x", "w", "b"], ["y"], alpha=0.3, beta=2.0), {"x": x}, {"w": w, "b": b},
+     d(x) @ d(w) * np.float32(0.3) + 2 * d(b), tolerance=128 * EPSILON)
+case("matmul-rows", [N("MatMul", ["w", "x"], ["c"]), N("Mul", ["c", "s"], ["y"])],
+     {"x": (x := f(30, 6))}, {"w": (w := f(6, 30)), "s": (s := f(6, 1))}, d(w) @ d(x) * d(s),
+     dynamic=False, tolerance=128 * EPSILON)
+x, w, s = f(5, 30).astype(np.float64), f(30, 20).astype(np.float64), f(20).astype(np.float64)
+
 # An integer division by zero in constants is an error of the call, not of the
 # compiler.
 case_path = os.path.join(folder.name, "zero")
