@@ -35,7 +35,7 @@ Attempt Importer::attempt(
   Attempt attempt;
   ImportFailure failureBefore = context.failure;
   UnsupportedMap unsupportedBefore = unsupported;
-  SmallVector<std::pair<Location, std::string>> warnings;
+  SmallVector<std::pair<Location, std::string>> warned;
   {
     ScopedDiagnosticHandler handler(&context.context, [&](Diagnostic &diagnostic) {
       if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
@@ -44,15 +44,17 @@ Attempt Importer::attempt(
         (void)sentence.consume_front(context.path + ": ");
         attempt.errors.emplace_back(diagnostic.getLocation(), sentence.str());
       } else {
-        warnings.emplace_back(diagnostic.getLocation(), diagnostic.str());
+        warned.emplace_back(diagnostic.getLocation(), diagnostic.str());
       }
       return success();
     });
+    ++depthOfAttempts;
     attempt.values = build();
+    --depthOfAttempts;
   }
   if (attempt.succeeded()) {
-    for (auto &[loc, text] : warnings)
-      emitWarning(loc) << text;
+    for (auto &[loc, text] : warned)
+      warn(loc, text);
     return attempt;
   }
   for (auto &[key, nodes] : unsupported) {
@@ -64,6 +66,13 @@ Attempt Importer::attempt(
   unsupported = std::move(unsupportedBefore);
   context.failure = failureBefore;
   return attempt;
+}
+
+void Importer::warn(Location loc, const Twine &message) {
+  std::string text = message.str();
+  // An attempt passes on what it was warned of if it succeeds.
+  if (depthOfAttempts > 0 || warnings.insert(text).second)
+    emitWarning(loc) << text;
 }
 
 void Importer::report(const Attempt &attempt) {

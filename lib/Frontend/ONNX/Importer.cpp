@@ -389,3 +389,41 @@ FailureOr<SmallVector<TensorValue>> Importer::importGraph(const Graph &graph,
     return failure();
   return results;
 }
+
+const Graph *Importer::innermostGraph() const { return scopes.back().graph; }
+
+LogicalResult Importer::importNodesFor(ArrayRef<const Node *> nodes,
+                                       llvm::StringMap<TensorValue> &values) {
+  // Values that are there already are not computed again.
+  bool areKnown = llvm::all_of(values, [&](auto &entry) {
+    const TensorValue *known = lookup(entry.first());
+    return known && known->value && known->value == entry.second.value;
+  });
+  for (const Node *node : nodes)
+    for (std::string_view name : node->outputs)
+      areKnown &= name.empty() || lookup(str(name));
+  Scope scope;
+  if (!areKnown)
+    for (auto &entry : values)
+      scope.values[entry.first()] = entry.second;
+  scopes.push_back(std::move(scope));
+  Location loc = b.getLoc();
+  LogicalResult result = success();
+  for (const Node *node : nodes) {
+    if (!areKnown && succeeded(result))
+      result = importNode(*node);
+    for (const std::vector<std::string_view> *names : {&node->inputs, &node->outputs})
+      for (std::string_view name : *names) {
+        if (name.empty() || failed(result))
+          continue;
+        const TensorValue *value = lookup(str(name));
+        if (value && isAvailable(*value))
+          values.try_emplace(str(name), *value);
+        else
+          result = failure();
+      }
+  }
+  b.setLoc(loc);
+  scopes.pop_back();
+  return result;
+}

@@ -17,6 +17,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace weft::onnx {
 
@@ -87,10 +88,20 @@ public:
   /// How many calls of `importRest` are going on, one within the other.
   unsigned restDepth() const { return depthOfRest; }
 
+  /// The graph whose nodes are imported now; null in functions.
+  const Graph *innermostGraph() const;
+  /// Computes `nodes`, in order, for the values that `values` has for some of
+  /// their names, and adds all their inputs and outputs. Names that are defined
+  /// already keep their values elsewhere.
+  mlir::LogicalResult importNodesFor(llvm::ArrayRef<const Node *> nodes,
+                                     llvm::StringMap<TensorValue> &values);
+
   /// Conditions that hold, or do not hold, where nodes are imported now.
   llvm::SmallDenseMap<mlir::Value, bool> decidedConditions;
 
   mlir::LogicalResult error(mlir::Location loc, const llvm::Twine &message);
+  /// Warns, once of everything: bodies of loops may be imported several times.
+  void warn(mlir::Location loc, const llvm::Twine &message);
   void recordUnsupported(const Node &node, int64_t opset, const llvm::Twine &reason,
                          llvm::StringRef dtypes);
 
@@ -140,7 +151,8 @@ private:
   /// Where constants are created: the start of the entry.
   mlir::Operation *constantAnchor = nullptr;
   unsigned unnamedNodes = 0;
-  unsigned depthOfRest = 0;
+  unsigned depthOfRest = 0, depthOfAttempts = 0;
+  llvm::StringSet<> warnings;
 
   UnsupportedMap unsupported;
 };
