@@ -10,6 +10,7 @@
 #include "Package/Writer.h"
 #include "Session/BuildModuleInfo.h"
 #include "Session/GenerateObjects.h"
+#include "Session/RunStage.h"
 #include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/Chip.h"
@@ -17,11 +18,9 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Remarks.h"
-#include "mlir/IR/Verifier.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/Config/llvm-config.h"
@@ -45,9 +44,9 @@ namespace {
 class Compilation {
 public:
   Compilation(const Registry &registry, const CompileOptions &options, Session::Progress progress,
-              Session::Diagnose diagnose)
+              Session::Diagnose diagnose, Session::Reproduce reproduce)
       : registry(registry), options(options), progress(progress), diagnose(diagnose),
-        start(std::chrono::steady_clock::now()) {}
+        reproduce(reproduce), start(std::chrono::steady_clock::now()) {}
   ExitCode run();
 
 private:
@@ -56,10 +55,11 @@ private:
     return ExitCode::Error;
   }
   ExitCode import();
-  LogicalResult runStage(Stage stage);
+  ExitCode runStages(TimingScope &timing);
+  ExitCode runPasses(Stage stage, TimingScope &timing);
   std::string summaryOf(Stage stage);
   bool dump(Stage stage);
-  ExitCode writeModule();
+  ExitCode writeModule(TimingScope &timing);
   std::string optionsText() const;
   std::string outputPath() const;
 
@@ -67,11 +67,13 @@ private:
   const CompileOptions &options;
   Session::Progress progress;
   Session::Diagnose diagnose;
+  Session::Reproduce reproduce;
   std::chrono::steady_clock::time_point start;
   cpu::Chip chip;
   std::unique_ptr<MLIRContext> context;
   OwningOpRef<ModuleOp> module;
   int64_t nodeCount = 0;
+  bool hasReported = false; ///< an error, since the stage began
 };
 } // namespace
 
@@ -209,17 +211,19 @@ bool Compilation::dump(Stage stage) {
     return false;
   }
   module->print(os, OpPrintingFlags().enableDebugInfo());
+  os << '\n';
   return true;
 }
 
-LogicalResult Compilation::runStage(Stage stage) {
-  PassManager pm(context.get());
-  pm.enableVerifier(options.verifyEach);
-  buildStagePipeline(stage, pm, registry, options.pipeline);
-  if (failed(pm.run(*module)))
-    return failure();
-  // Stages keep their contract: what they leave is valid IR.
-  return verify(*module);
+ExitCode Compilation::runPasses(Stage stage, TimingScope &timing) {
+  TimingScope scope = timing.nest(stageName(stage));
+  hasReported = false;
+  if (succeeded(runStage(stage, *module, registry, options.pipeline, options.verifyEach, scope,
+                         llvm::sys::path::stem(options.input), reproduce)))
+    return ExitCode::Success;
+  if (!hasReported)
+    fail("the stage '" + stageName(stage) + "' failed without saying why");
+  return ExitCode::Internal;
 }
 
 /// `weft.metadata` as JSON. ONNX does not promise that text is UTF-8, JSON does.
@@ -256,7 +260,7 @@ static std::array<uint8_t, 32> hashOf(StringRef path) {
       reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
 }
 
-ExitCode Compilation::writeModule() {
+ExitCode Compilation::writeModule(TimingScope &timing) {
   FailureOr<ModuleContents> contents = buildModuleContents(*module);
   if (failed(contents))
     return ExitCode::Error;
@@ -274,7 +278,9 @@ ExitCode Compilation::writeModule() {
   generate.assemblyFolder = options.saveAssembly;
   auto warn = [&](StringRef text) { diagnose(("warning: " + text).str()); };
   generate.onWarning = warn;
+  TimingScope objectsScope = timing.nest("objects");
   llvm::Expected<std::vector<ObjectBuffer>> objects = generateObjects(*module, chip, generate);
+  objectsScope.stop();
   if (!objects)
     return fail(llvm::toString(objects.takeError()));
   WriteOptions write;
@@ -315,6 +321,9 @@ ExitCode Compilation::run() {
   context = std::make_unique<MLIRContext>(dialects, MLIRContext::Threading::DISABLED);
   context->printOpOnDiagnostic(false);
   ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
+    if (isReproducerDiagnostic(diagnostic))
+      return success(); // said in fewer words elsewhere
+    hasReported |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
     diagnose(render(diagnostic));
     return success();
   });
@@ -325,16 +334,35 @@ ExitCode Compilation::run() {
     for (const std::string &name : contribution->dialects)
       context->getOrLoadDialect(name);
 
+  std::string times;
+  llvm::raw_string_ostream timesStream(times);
+  ExitCode code;
+  {
+    DefaultTimingManager manager;
+    manager.setEnabled(options.timing);
+    manager.setOutput(
+        createOutputStrategy(DefaultTimingManager::OutputFormat::Text, timesStream));
+    TimingScope root = manager.getRootScope();
+    code = runStages(root);
+  }
+  if (!times.empty())
+    diagnose(StringRef(times).rtrim());
+  return code;
+}
+
+ExitCode Compilation::runStages(TimingScope &timing) {
+  TimingScope importScope = timing.nest("import");
   if (ExitCode code = import(); code != ExitCode::Success)
     return code;
+  importScope.stop();
   (*module)->setAttr(WeftDialect::targetAttrName,
                      TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
                                      chip.features, chip.vectorBits, options.optLevel));
   for (Stage stage : allStages) {
     if (stage == Stage::Module)
       break;
-    if (failed(runStage(stage)))
-      return ExitCode::Error;
+    if (ExitCode code = runPasses(stage, timing); code != ExitCode::Success)
+      return code;
     progress(static_cast<int>(stage) + 1, stageName(stage), summaryOf(stage));
     if (!dump(stage))
       return ExitCode::Error;
@@ -348,11 +376,13 @@ ExitCode Compilation::run() {
     if (error)
       return fail(path + ": " + error.message());
     module->print(os);
+    os << '\n';
     return ExitCode::Success;
   }
-  return writeModule();
+  TimingScope scope = timing.nest(stageName(Stage::Module));
+  return writeModule(scope);
 }
 
-ExitCode Session::run(Progress progress, Diagnose diagnose) {
-  return Compilation(registry, options, progress, diagnose).run();
+ExitCode Session::run(Progress progress, Diagnose diagnose, Reproduce reproduce) {
+  return Compilation(registry, options, progress, diagnose, reproduce).run();
 }
