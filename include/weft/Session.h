@@ -60,7 +60,8 @@ llvm::Error parseCompileOptions(llvm::ArrayRef<std::string> arguments, CompileOp
 
 /// Compiles one model in this process; MLIR and LLVM can end it. `progress` gets
 /// the number of the stage, its name and what came out of it; `diagnose` gets
-/// each error, warning and the closing summary, as lines of text.
+/// each error, warning and the closing summary, as lines of text; `reproduce` the
+/// path of a reproducer, when a pass has failed or is about to end the process.
 class Session {
 public:
   Session(const Registry &registry, CompileOptions options)
@@ -68,7 +69,8 @@ public:
 
   using Progress = llvm::function_ref<void(int step, llvm::StringRef stage, llvm::StringRef summary)>;
   using Diagnose = llvm::function_ref<void(llvm::StringRef)>;
-  ExitCode run(Progress progress, Diagnose diagnose);
+  using Reproduce = llvm::function_ref<void(llvm::StringRef path)>;
+  ExitCode run(Progress progress, Diagnose diagnose, Reproduce reproduce);
 
 private:
   const Registry &registry;

@@ -30,7 +30,7 @@ using namespace weft;
 
 /// A message of the worker: its kind, a number, and two strings.
 namespace {
-enum class MessageKind : uint8_t { Progress = 1, Text = 2 };
+enum class MessageKind : uint8_t { Progress = 1, Text = 2, Reproducer = 3 };
 
 struct MessageHeader {
   MessageKind kind;
@@ -97,19 +97,23 @@ static llvm::Expected<const Registry *> getRegistry(const CompileOptions &option
 }
 
 static ExitCode compile(const CompileOptions &options, Session::Progress progress,
-                        Session::Diagnose diagnose) {
+                        Session::Diagnose diagnose, Session::Reproduce reproduce) {
   std::unique_ptr<Registry> own;
   llvm::Expected<const Registry *> registry = getRegistry(options, own);
   if (!registry) {
     diagnose("error: " + llvm::toString(registry.takeError()));
     return ExitCode::Error;
   }
-  return Session(**registry, options).run(progress, diagnose);
+  return Session(**registry, options).run(progress, diagnose, reproduce);
 }
 
 static void append(std::string &text, llvm::StringRef line) {
   text += line;
   text += '\n';
+}
+
+static std::string howToReproduce(const std::string &path) {
+  return "reproduce it with: weft-opt --run-reproducer " + path;
 }
 
 /// Runs the compilation in a child; reads its messages until it ends.
@@ -141,12 +145,13 @@ static int compileInWorker(const weft_compile_options &request, const CompileOpt
         [&](int step, llvm::StringRef stage, llvm::StringRef summary) {
           writer.send(MessageKind::Progress, step, stage, summary);
         },
-        [&](llvm::StringRef line) { writer.send(MessageKind::Text, 0, line, ""); });
+        [&](llvm::StringRef line) { writer.send(MessageKind::Text, 0, line, ""); },
+        [&](llvm::StringRef path) { writer.send(MessageKind::Reproducer, 0, path, ""); });
     ::_exit(static_cast<int>(code));
   }
   ::close(pipes[1]);
   MessageHeader header;
-  std::string lastStage = "input";
+  std::string lastStage = "input", reproducer;
   while (readAll(pipes[0], &header, sizeof header)) {
     std::string first(header.firstSize, '\0'), second(header.secondSize, '\0');
     if (!readAll(pipes[0], first.data(), first.size()) ||
@@ -154,6 +159,10 @@ static int compileInWorker(const weft_compile_options &request, const CompileOpt
       break;
     if (header.kind == MessageKind::Text) {
       append(text, first);
+      continue;
+    }
+    if (header.kind == MessageKind::Reproducer) {
+      reproducer = first;
       continue;
     }
     lastStage = first;
@@ -172,8 +181,11 @@ static int compileInWorker(const weft_compile_options &request, const CompileOpt
                      std::strerror(errno));
     return static_cast<int>(ExitCode::Internal);
   }
-  if (WIFEXITED(status))
+  if (WIFEXITED(status)) {
+    if (!reproducer.empty())
+      append(text, "note: " + howToReproduce(reproducer));
     return WEXITSTATUS(status);
+  }
   int signal = WTERMSIG(status);
   // Nobody reads standard output any more: no error, and nothing to say.
   if (signal == SIGPIPE && options.output == "-")
@@ -182,9 +194,11 @@ static int compileInWorker(const weft_compile_options &request, const CompileOpt
   for (int i = 0; i < request.argument_count; ++i)
     command += std::string(" ") + request.arguments[i];
   append(text, "error: " + options.input + ": the compiler's worker was ended by signal " +
-                   std::to_string(signal) + " (" + ::strsignal(signal) + ") after the stage '" +
-                   lastStage + "'; nothing was written; reproduce it with: " + command +
-                   " --dump-stages=DIR");
+                   std::to_string(signal) + " (" + ::strsignal(signal) +
+                   (signal == SIGKILL ? ", out of memory perhaps" : "") + ") after the stage '" +
+                   lastStage + "'; nothing was written; " +
+                   (reproducer.empty() ? "reproduce it with: " + command + " --dump-stages=DIR"
+                                       : howToReproduce(reproducer)));
   return static_cast<int>(ExitCode::Internal);
 }
 

@@ -13,6 +13,7 @@
 #include "Session/GenerateObjects.h"
 #include "Session/GraphDrawing.h"
 #include "Session/Report.h"
+#include "Session/RunStage.h"
 #include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/Chip.h"
@@ -20,11 +21,9 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Remarks.h"
-#include "mlir/IR/Verifier.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/Config/llvm-config.h"
@@ -48,9 +47,9 @@ namespace {
 class Compilation {
 public:
   Compilation(const Registry &registry, const CompileOptions &options, Session::Progress progress,
-              Session::Diagnose diagnose)
+              Session::Diagnose diagnose, Session::Reproduce reproduce)
       : registry(registry), options(options), progress(progress), diagnose(diagnose),
-        start(std::chrono::steady_clock::now()) {}
+        reproduce(reproduce), start(std::chrono::steady_clock::now()) {}
   ExitCode run();
 
 private:
@@ -77,10 +76,11 @@ private:
   /// Writes `print`'s text to options.output; "-" is standard output.
   ExitCode writeText(llvm::function_ref<void(llvm::raw_ostream &)> print);
   ExitCode import();
-  LogicalResult runStage(Stage stage);
+  ExitCode runStages(TimingScope &timing);
+  ExitCode runPasses(Stage stage, TimingScope &timing);
   std::string summaryOf(Stage stage);
   bool dump(Stage stage);
-  ExitCode writeModule();
+  ExitCode writeModule(TimingScope &timing);
   std::string optionsText() const;
   std::string outputPath() const;
 
@@ -88,6 +88,7 @@ private:
   const CompileOptions &options;
   Session::Progress progress;
   Session::Diagnose diagnose;
+  Session::Reproduce reproduce;
   const std::chrono::steady_clock::time_point start;
   std::chrono::steady_clock::time_point stageStart = start;
   cpu::Chip chip;
@@ -95,6 +96,7 @@ private:
   OwningOpRef<ModuleOp> module;
   int64_t nodeCount = 0;
   Report report;
+  bool hasReported = false; ///< an error, since the stage began
 };
 } // namespace
 
@@ -279,17 +281,19 @@ bool Compilation::dump(Stage stage) {
     return false;
   }
   module->print(os, OpPrintingFlags().enableDebugInfo());
+  os << '\n';
   return true;
 }
 
-LogicalResult Compilation::runStage(Stage stage) {
-  PassManager pm(context.get());
-  pm.enableVerifier(options.verifyEach);
-  buildStagePipeline(stage, pm, registry, options.pipeline);
-  if (failed(pm.run(*module)))
-    return failure();
-  // Stages keep their contract: what they leave is valid IR.
-  return verify(*module);
+ExitCode Compilation::runPasses(Stage stage, TimingScope &timing) {
+  TimingScope scope = timing.nest(stageName(stage));
+  hasReported = false;
+  if (succeeded(runStage(stage, *module, registry, options.pipeline, options.verifyEach, scope,
+                         llvm::sys::path::stem(options.input), reproduce)))
+    return ExitCode::Success;
+  if (!hasReported)
+    fail("the stage '" + stageName(stage) + "' failed without saying why");
+  return ExitCode::Internal;
 }
 
 /// `weft.metadata` as JSON. ONNX does not promise that text is UTF-8, JSON does.
@@ -340,7 +344,7 @@ ExitCode Compilation::writeReport(const ModuleInfo &info, ArrayRef<Weight> weigh
   return error ? fail(options.report + ": " + error.message()) : ExitCode::Success;
 }
 
-ExitCode Compilation::writeModule() {
+ExitCode Compilation::writeModule(TimingScope &timing) {
   FailureOr<ModuleContents> contents = buildModuleContents(*module);
   if (failed(contents))
     return ExitCode::Error;
@@ -358,7 +362,9 @@ ExitCode Compilation::writeModule() {
   generate.assemblyFolder = options.saveAssembly;
   auto warn = [&](StringRef text) { tell(("warning: " + text).str()); };
   generate.onWarning = warn;
+  TimingScope objectsScope = timing.nest("objects");
   llvm::Expected<std::vector<ObjectBuffer>> objects = generateObjects(*module, chip, generate);
+  objectsScope.stop();
   if (!objects)
     return fail(llvm::toString(objects.takeError()));
   WriteOptions write;
@@ -409,6 +415,9 @@ ExitCode Compilation::run() {
   context = std::make_unique<MLIRContext>(dialects, MLIRContext::Threading::DISABLED);
   context->printOpOnDiagnostic(false);
   ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
+    if (isReproducerDiagnostic(diagnostic))
+      return success(); // said in fewer words elsewhere
+    hasReported |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
     tell(render(diagnostic));
     return success();
   });
@@ -419,16 +428,35 @@ ExitCode Compilation::run() {
     for (const std::string &name : contribution->dialects)
       context->getOrLoadDialect(name);
 
+  std::string times;
+  llvm::raw_string_ostream timesStream(times);
+  ExitCode code;
+  {
+    DefaultTimingManager manager;
+    manager.setEnabled(options.timing);
+    manager.setOutput(
+        createOutputStrategy(DefaultTimingManager::OutputFormat::Text, timesStream));
+    TimingScope root = manager.getRootScope();
+    code = runStages(root);
+  }
+  if (!times.empty())
+    diagnose(StringRef(times).rtrim());
+  return code;
+}
+
+ExitCode Compilation::runStages(TimingScope &timing) {
+  TimingScope importScope = timing.nest("import");
   if (ExitCode code = import(); code != ExitCode::Success)
     return code;
+  importScope.stop();
   (*module)->setAttr(WeftDialect::targetAttrName,
                      TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
                                      chip.features, chip.vectorBits, options.optLevel));
   for (Stage stage : allStages) {
     if (stage == Stage::Module)
       break;
-    if (failed(runStage(stage)))
-      return ExitCode::Error;
+    if (ExitCode code = runPasses(stage, timing); code != ExitCode::Success)
+      return code;
     std::string summary = summaryOf(stage);
     progress(static_cast<int>(stage) + 1, stageName(stage), summary);
     report.addStage(stage, secondsOfStage(), summary, *module);
@@ -439,9 +467,10 @@ ExitCode Compilation::run() {
   }
   if (options.lastStage != Stage::Module || options.emit == CompileOptions::Emit::MLIR)
     return writeText([&](llvm::raw_ostream &os) { module->print(os); });
-  return writeModule();
+  TimingScope scope = timing.nest(stageName(Stage::Module));
+  return writeModule(scope);
 }
 
-ExitCode Session::run(Progress progress, Diagnose diagnose) {
-  return Compilation(registry, options, progress, diagnose).run();
+ExitCode Session::run(Progress progress, Diagnose diagnose, Reproduce reproduce) {
+  return Compilation(registry, options, progress, diagnose, reproduce).run();
 }

@@ -33,11 +33,14 @@ Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
       if (feature.second)
         available.insert(feature.first());
   } else {
+    if (name.contains(','))
+      return createStringError("--cpu=" + name +
+                               ": a module is for one processor; compile one for each");
     SmallVector<StringRef> known;
     X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
     if (!llvm::is_contained(known, name))
       return createStringError("unknown processor '" + name +
-                               "'; try native, x86-64-v2, x86-64-v3, x86-64-v4 or a name that "
+                               "'; try native, x86-64-v3, x86-64-v4 or a name that "
                                "'llc -mcpu=help' lists");
     chip.cpu = name.str();
     SmallVector<StringRef> features;

@@ -17,8 +17,8 @@ static constexpr Option sharedCompilerOptions[] = {
     {"target", "NAME", "Compilation", "What to compile for (default: cpu)",
      true},
     {"cpu", "CPU", "Compilation",
-     "native (default), x86-64-v3, x86-64-v4, ... or several, separated by "
-     "commas",
+     "native (default: this machine), x86-64-v3 (any with AVX2), x86-64-v4 "
+     "(any with AVX-512), or a name of LLVM's",
      true},
     {"dim", "NAME=N|LOW..HIGH", "Compilation",
      "Fixes or bounds a symbolic dimension", true},

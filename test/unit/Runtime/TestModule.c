@@ -481,7 +481,7 @@ static const weft_kernel_fn kernels[KERNEL_COUNT] = {
     affine,    sum,    gather, halve, busy, DEFECT(5) ? NULL : empty,
     emptyLoop, silent, wide,   who};
 static const weft_kernel_info kernelInfos[KERNEL_COUNT] = {
-    {"affine", 0, 0},     {"sum", WEFT_KERNEL_FALLBACK, 0},
+    {"affine", 0, 0},     {"sum", WEFT_KERNEL_FALLBACK, 1},
     {"gather", 0, 0},     {"halve", 0, 0},
     {"busy", 0, 0},       {"empty", 0, 0},
     {"empty_loop", 0, 0}, {"silent", 0, 0},
@@ -496,7 +496,7 @@ static const weft_variant variants[] = {
 };
 static const weft_site sites[SITE_COUNT] = {
     {"affine_0", "Gemm", NULL},
-    {"sum_1", "ReduceSum", NULL},
+    {"sum_1", "ReduceSum", "sums serially"},
     {"gather_3", "Gather", "index {0} at position {1} is out of range [0, 4]"},
     {"halve_2", "Mul", NULL},
     {"busy_4", "Loop", NULL}};

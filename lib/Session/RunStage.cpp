@@ -1,0 +1,68 @@
+//===- RunStage.cpp - One stage of a compilation --------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Session/RunStage.h"
+
+#include "weft/Registry.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace weft;
+
+namespace {
+
+/// A file of the temporary folder, made when it is needed.
+class ReproducerFile : public ReproducerStream {
+public:
+  ReproducerFile(int descriptor, StringRef path)
+      : path(path), stream(descriptor, /*shouldClose=*/true) {}
+  StringRef description() override { return path; }
+  raw_ostream &os() override { return stream; }
+
+private:
+  std::string path;
+  llvm::raw_fd_ostream stream;
+};
+
+} // namespace
+
+LogicalResult weft::runStage(Stage stage, ModuleOp module, const Registry &registry,
+                             const PipelineOptions &options, bool verifyEach, TimingScope &timing,
+                             StringRef model, llvm::function_ref<void(StringRef)> onReproducer) {
+  PassManager passManager(module.getContext());
+  passManager.enableVerifier(verifyEach);
+  passManager.enableTiming(timing);
+  std::string prefix = ("weft-" + model + "-" + stageName(stage)).str();
+  passManager.enableCrashReproducerGeneration(
+      [prefix, onReproducer](std::string &error) -> std::unique_ptr<ReproducerStream> {
+        int descriptor;
+        SmallString<128> path;
+        if (std::error_code code =
+                llvm::sys::fs::createTemporaryFile(prefix, "mlir", descriptor, path)) {
+          error = "cannot write a reproducer: " + code.message();
+          return nullptr;
+        }
+        onReproducer(path);
+        return std::make_unique<ReproducerFile>(descriptor, path);
+      });
+  buildStagePipeline(stage, passManager, registry, options);
+  if (failed(passManager.run(module)))
+    return failure();
+  // Stages keep their contract: what they leave is valid IR.
+  return verify(module);
+}
+
+bool weft::isReproducerDiagnostic(const Diagnostic &diagnostic) {
+  std::string text = diagnostic.str();
+  return StringRef(text).starts_with("Failures have been detected while processing") ||
+         StringRef(text).starts_with("A signal was caught while processing");
+}

@@ -1,0 +1,26 @@
+// --cpu takes one processor, and says what it expects.
+
+// REQUIRES: weft
+// RUN: not weft compile %s --cpu=x86-64-v3,x86-64-v4 -o %t.so 2>&1 | FileCheck %s --check-prefix=SEVERAL
+// SEVERAL: --cpu=x86-64-v3,x86-64-v4: a module is for one processor; compile one for each
+
+// RUN: not weft compile %s --cpu=abacus -o %t.so 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// UNKNOWN: unknown processor 'abacus'; try native, x86-64-v3, x86-64-v4
+
+// RUN: not weft compile %s --cpu=x86-64 -o %t.so 2>&1 | FileCheck %s --check-prefix=OLD
+// OLD: processor 'x86-64' lacks SSE4.2
+
+// A module for a named processor runs on the others that have its features; one
+// for this machine's may not.
+// RUN: weft compile %s --cpu=x86-64-v3 -o %t.so 2>/dev/null | FileCheck %s --check-prefix=V3
+// V3: cpu x86-64-v3 (runs here)
+// V3-NOT: --cpu=
+// RUN: weft compile %s --cpu=haswell -o %t.so 2>/dev/null | FileCheck %s --check-prefix=HASWELL
+// HASWELL: cpu haswell
+// HASWELL-NEXT: (--cpu=x86-64-v3 is for any CPU with AVX2)
+
+func.func @main(%a: tensor<4x4xf32> {weft.name = "a"}) -> (tensor<4x4xf32> {weft.name = "y"}) {
+  %out = tensor.empty() : tensor<4x4xf32>
+  %y = linalg.transpose ins(%a : tensor<4x4xf32>) outs(%out : tensor<4x4xf32>) permutation = [1, 0]
+  return %y : tensor<4x4xf32>
+}
