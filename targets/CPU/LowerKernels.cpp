@@ -8,6 +8,7 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/ABI.h"
 #include "targets/CPU/Passes.h"
+#include "targets/CPU/SelectSchedules.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -27,6 +28,9 @@ namespace weft {
 using namespace mlir;
 using namespace weft;
 using namespace weft::cpu;
+
+/// Nanoseconds of a work item that nobody has estimated.
+static constexpr int64_t kDefaultItemCost = 5000;
 
 namespace {
 /// Lowers one kernel.
@@ -225,7 +229,9 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
     count = arith::MulIOp::create(rewriter, loc, count, clamped);
   }
   Value count64 = abi.fromIndex(count);
-  Value cost = LLVM::MulOp::create(rewriter, loc, count64, abi.constant(abi.i64(), 5000));
+  auto known = kernel->getAttrOfType<IntegerAttr>(itemCostAttrName);
+  int64_t itemCost = known ? known.getInt() : kDefaultItemCost;
+  Value cost = LLVM::MulOp::create(rewriter, loc, count64, abi.constant(abi.i64(), itemCost));
   Value function = LLVM::AddressOfOp::create(rewriter, loc, ptr(), name);
   Value env = body.getArgument(0);
   Value status = abi.callField(env, EnvOffset::ParallelFor, abi.i32(),

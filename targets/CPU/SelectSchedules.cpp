@@ -15,6 +15,7 @@
 
 using namespace mlir;
 using namespace weft;
+using weft::cpu::itemCostAttrName;
 
 /// Scalar operations that one work item should compute.
 static constexpr int64_t kItemWork = 32768;
@@ -161,6 +162,12 @@ static bool selectContractionSchedule(KernelOp kernel) {
   }
   kernel.setScheduleAttr(
       ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes}));
+  // About three vectors of multiply-adds in two nanoseconds; windows take as long
+  // to read as to multiply.
+  int64_t perNanosecond = std::max<int64_t>(1, lanes * 3 / 2 / (readsWindows ? 4 : 1));
+  kernel->setAttr(itemCostAttrName,
+                  IntegerAttr::get(IntegerType::get(kernel.getContext(), 64),
+                                   std::max<int64_t>(1, work / perNanosecond)));
   return true;
 }
 

@@ -12,7 +12,12 @@
 
 namespace weft::cpu {
 
-/// Sets `schedule` of the kernel; see Target::selectSchedule.
+/// Attribute of a kernel, i64: nanoseconds that one of its work items is estimated to
+/// take, by which the runtime decides how many threads a loop is worth.
+inline constexpr llvm::StringLiteral itemCostAttrName = "weft.item_cost";
+
+/// Sets `schedule` of the kernel, and its item cost where that is known; see
+/// Target::selectSchedule.
 mlir::LogicalResult selectSchedule(KernelOp kernel);
 
 } // namespace weft::cpu
