@@ -8,6 +8,7 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/ABI.h"
 #include "targets/CPU/Passes.h"
+#include "targets/CPU/SelectSchedules.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -159,8 +159,11 @@ static bool selectContractionSchedule(KernelOp kernel) {
     else
       tiles[rootLoop] = extents[loop] == otherTiles[loop] ? 0 : otherTiles[loop];
   }
-  kernel.setScheduleAttr(
-      ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes}));
+  // About three vectors of multiply-adds in two nanoseconds; windows take as long
+  // to read as to multiply.
+  int64_t perNanosecond = std::max<int64_t>(1, lanes * 3 / 2 / (readsWindows ? 4 : 1));
+  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes},
+                                           std::max<int64_t>(1, work / perNanosecond)));
   return true;
 }
 

@@ -91,6 +91,10 @@ def VectorizeContractions : Pass<"weft-vectorize-contractions", "::weft::KernelO
     depthwise convolution) reads them from the input directly: vectors of output
     rows, kernel positions unrolled, pads by masks and by bounds of the kernel loops.
 
+    The elementwise operations around a contraction, as far as they are short, are
+    computed on its register tiles: accumulators start as what the bias gives, and
+    sums pass through residuals and activations before they are stored, once.
+
     Tails are masked, never scalar: columns beyond n by a lane mask, rows beyond m
     by reading the last row again and not storing.
   }];

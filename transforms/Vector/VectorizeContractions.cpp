@@ -7,6 +7,7 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Tile/Contraction.h"
+#include "transforms/Vector/Epilogue.h"
 #include "transforms/Vector/Passes.h"
 #include "transforms/Vector/WindowContraction.h"
 
@@ -31,9 +32,9 @@ namespace {
 /// Emits one contraction.
 class ContractionEmitter {
 public:
-  ContractionEmitter(const Contraction &contraction, int64_t rows, int64_t columns, int64_t lanes,
-                     RewriterBase &rewriter)
-      : c(contraction), rows(rows), columns(columns), lanes(lanes), vectors(columns / lanes),
+  ContractionEmitter(const Contraction &contraction, const Epilogue &epilogue, int64_t rows,
+                     int64_t columns, int64_t lanes, RewriterBase &rewriter)
+      : c(contraction), epilogue(epilogue), rows(rows), columns(columns), lanes(lanes), vectors(columns / lanes),
         b(rewriter), loc(contraction.op->getLoc()) {}
   Value emit();
 
@@ -51,6 +52,7 @@ private:
   bool columnsAreContiguous(OpOperand *operand, unsigned dimension);
 
   Contraction c;
+  const Epilogue &epilogue;
   int64_t rows, columns, lanes, vectors;
   RewriterBase &b;
   Location loc;
@@ -205,7 +207,7 @@ Value ContractionEmitter::emit() {
     }
   SmallVector<Value> lower(walked.size(), zero), steps(walked.size(), one);
   SmallVector<Value> outer(c.op.getNumLoops(), zero);
-  Value out = c.op.getDpsInitOperand(0)->get();
+  Value out = epilogue.destination();
   if (walked.empty())
     return emitMatrix(outer, out);
   scf::LoopNest nest = scf::buildLoopNest(
@@ -231,7 +233,6 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
   auto accumulatorVector = VectorType::get({lanes}, c.accumulatorType);
   auto maskType = VectorType::get({lanes}, b.getI1Type());
   Value rowStep = constant(rows), panels = arith::CeilDivUIOp::create(b, loc, n, constant(columns));
-  Value accumulatorZero = arith::ConstantOp::create(b, loc, b.getZeroAttr(c.accumulatorType));
   OpOperand *outOperand = c.op.getDpsInitOperand(0);
   auto outMap = AffineMapAttr::get(AffineMap::getMinorIdentityMap(outType.getRank(), 1, b.getContext()));
 
@@ -262,9 +263,7 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
         SmallVector<Value> sums;
         for (int64_t r = 0; r < rows; ++r)
           for (int64_t v = 0; v < vectors; ++v)
-            sums.push_back(vector::TransferReadOp::create(
-                b, loc, accumulatorVector, carried[0], outPosition(r, v), outMap, accumulatorZero,
-                laneMask[v], b.getBoolArrayAttr({true})));
+            sums.push_back(epilogue.start(b, carried[0], outPosition(r, v), lanes, laneMask[v]));
 
         // The k loops, innermost last; the accumulators are carried.
         SmallVector<Value> lower(kExtents.size(), zero), steps(kExtents.size(), one);
@@ -312,9 +311,10 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
             Value inside = vector::BroadcastOp::create(b, loc, maskType, rowInside[r]);
             Value mask = r == 0 ? laneMask[v]
                                 : Value(arith::AndIOp::create(b, loc, laneMask[v], inside));
+            Value value = epilogue.finish(b, inner.results[r * vectors + v], outPosition(r, v),
+                                          laneMask[v]);
             result = vector::TransferWriteOp::create(
-                         b, loc, result.getType(), inner.results[r * vectors + v], result,
-                         outPosition(r, v), outMap, mask, b.getBoolArrayAttr({true})).getResult();
+                         b, loc, result.getType(), value, result, outPosition(r, v), outMap, mask, b.getBoolArrayAttr({true})).getResult();
           }
         return {result};
       });
@@ -335,19 +335,20 @@ struct VectorizeContractions : weft::impl::VectorizeContractionsBase<VectorizeCo
                          "multiple of lanes");
       return signalPassFailure();
     }
-    SmallVector<linalg::GenericOp> generics;
-    kernel->walk([&](linalg::GenericOp op) { generics.push_back(op); });
+    SmallVector<Contraction> contractions;
+    kernel->walk([&](linalg::GenericOp op) {
+      if (std::optional<Contraction> contraction = Contraction::match(op))
+        contractions.push_back(*contraction);
+    });
     IRRewriter rewriter(&getContext());
-    for (linalg::GenericOp op : generics) {
-      std::optional<Contraction> contraction = Contraction::match(op);
-      if (!contraction)
-        continue;
-      rewriter.setInsertionPoint(op);
-      if (contraction->readsWindows()) {
-        rewriter.replaceOp(op, emitWindowContraction(*contraction, lanes, rewriter));
-        continue;
-      }
-      rewriter.replaceOp(op, ContractionEmitter(*contraction, rows, columns, lanes, rewriter).emit());
+    for (const Contraction &contraction : contractions) {
+      Epilogue epilogue(contraction.op);
+      rewriter.setInsertionPoint(epilogue.last());
+      Value result =
+          contraction.readsWindows()
+              ? emitWindowContraction(contraction, epilogue, lanes, rewriter)
+              : ContractionEmitter(contraction, epilogue, rows, columns, lanes, rewriter).emit();
+      epilogue.replace(rewriter, result);
     }
   }
 };

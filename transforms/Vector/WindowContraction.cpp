@@ -29,9 +29,9 @@ namespace {
 /// lie within the input, the innermost unrolled.
 class WindowContraction {
 public:
-  WindowContraction(const Contraction &contraction, Im2colOp columns,
-                    int64_t lanes, RewriterBase &b)
-      : c(contraction), op(columns), lanes(lanes), b(b),
+  WindowContraction(const Contraction &contraction, const Epilogue &epilogue,
+                    Im2colOp columns, int64_t lanes, RewriterBase &b)
+      : c(contraction), epilogue(epilogue), op(columns), lanes(lanes), b(b),
         loc(contraction.op->getLoc()), reader(columns, lanes, b) {}
   Value emit();
 
@@ -45,6 +45,7 @@ private:
   Value weight(Value group, Value channel, ArrayRef<Value> kernel);
 
   Contraction c;
+  const Epilogue &epilogue;
   Im2colOp op;
   int64_t lanes;
   RewriterBase &b;
@@ -109,8 +110,6 @@ Value WindowContraction::emitVectors(Value n, Value group,
   auto outType = cast<RankedTensorType>(out.getType());
   auto map =
       AffineMapAttr::get(AffineMap::getMinorIdentityMap(3, 1, b.getContext()));
-  Value zero =
-      arith::ConstantOp::create(b, loc, b.getZeroAttr(c.accumulatorType));
   SmallVector<Value> sums, masks;
   SmallVector<SmallVector<Value>> places;
   for (int64_t v = 0; v < vectors; ++v) {
@@ -120,9 +119,7 @@ Value WindowContraction::emitVectors(Value n, Value group,
     places.push_back({n, group, column});
     masks.push_back(
         reader.mask(reader.apply(reader.d(0) - reader.d(1), {row.end, at})));
-    sums.push_back(vector::TransferReadOp::create(
-        b, loc, VectorType::get({lanes}, c.accumulatorType), out, places[v],
-        map, zero, masks[v], b.getBoolArrayAttr({true})));
+    sums.push_back(epilogue.start(b, out, places[v], lanes, masks[v]));
   }
 
   // Channels of the group, and the kernel positions that lie in the input.
@@ -164,11 +161,13 @@ Value WindowContraction::emitVectors(Value n, Value group,
         }
         return scf::ValueVector(next);
       });
-  for (int64_t v = 0; v < vectors; ++v)
-    out = vector::TransferWriteOp::create(b, loc, outType, nest.results[v], out,
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value value = epilogue.finish(b, nest.results[v], places[v], masks[v]);
+    out = vector::TransferWriteOp::create(b, loc, outType, value, out,
                                           places[v], map, masks[v],
                                           b.getBoolArrayAttr({true}))
               .getResult();
+  }
   return out;
 }
 
@@ -180,7 +179,7 @@ Value WindowContraction::emit() {
           getConstantIntValue(op.getExtents().back()))
     vectors =
         std::clamp<int64_t>(llvm::divideCeil(*width, lanes), 1, kMaxVectors);
-  Value out = c.op.getDpsInitOperand(0)->get();
+  Value out = epilogue.destination();
   Value zero = reader.constant(0), one = reader.constant(1);
   SmallVector<Value> lower{zero, zero, reader.firstRow}, steps{one, one, one};
   SmallVector<Value> upper{b.createOrFold<tensor::DimOp>(loc, out, 0),
@@ -204,8 +203,10 @@ Value WindowContraction::emit() {
   return nest.results.front();
 }
 
-Value weft::emitWindowContraction(const Contraction &contraction, int64_t lanes,
+Value weft::emitWindowContraction(const Contraction &contraction,
+                                  const Epilogue &epilogue, int64_t lanes,
                                   RewriterBase &b) {
-  auto columns = contraction.columnOperand->get().getDefiningOp<Im2colOp>();
-  return WindowContraction(contraction, columns, lanes, b).emit();
+  auto columns =
+      contraction.columnOperand->get().getDefiningOp<Im2colOp>();
+  return WindowContraction(contraction, epilogue, columns, lanes, b).emit();
 }

@@ -9,6 +9,7 @@
 #define WEFT_TRANSFORMS_VECTOR_WINDOWCONTRACTION_H
 
 #include "transforms/Tile/Contraction.h"
+#include "transforms/Vector/Epilogue.h"
 
 #include "mlir/IR/PatternMatch.h"
 
@@ -16,7 +17,8 @@ namespace weft {
 
 /// Emits a contraction that reads windows (`Contraction::readsWindows`) in
 /// vectors of `lanes`; returns the result.
-mlir::Value emitWindowContraction(const Contraction &contraction, int64_t lanes,
+mlir::Value emitWindowContraction(const Contraction &contraction,
+                                  const Epilogue &epilogue, int64_t lanes,
                                   mlir::RewriterBase &b);
 
 } // namespace weft
