@@ -19,6 +19,8 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createPadConvolutions);
   registrar.addPass(createFuseElementwise);
   registrar.addPass(createOutlineKernels);
+  registrar.addPass(createLowerScan);
+  registrar.addPass(createLowerSort);
   registrar.addPass(createLowerToReference);
   registrar.addPass(createSelectSchedules);
   registrar.addPass(createTileKernels);

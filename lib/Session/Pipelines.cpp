@@ -113,6 +113,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     return;
   case Stage::Tile:
+    passManager.addPass(createLowerScan());
+    passManager.addPass(createLowerSort());
     passManager.addPass(createLowerToReference());
     addCleanup(passManager);
     passManager.addPass(createSelectSchedules());
