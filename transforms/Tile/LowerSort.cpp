@@ -25,7 +25,7 @@ using namespace weft;
 
 /// Up to how many elements a row keeps by selection: an element that is among
 /// the first so far costs one step for each that is kept.
-static constexpr int64_t kMaxSelected = 16;
+static constexpr int64_t kMaxSelected = 128;
 
 namespace {
 /// Sorts one row: a tensor<?xT> of `length` keys, of which the first `kept`
