@@ -22,6 +22,8 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createFoldUnitExtents);
   registrar.addPass(createFuseElementwise);
   registrar.addPass(createOutlineKernels);
+  registrar.addPass(createLowerScan);
+  registrar.addPass(createLowerSort);
   registrar.addPass(createLowerToReference);
   registrar.addPass(createLowerConvolutions);
   registrar.addPass(createSelectSchedules);

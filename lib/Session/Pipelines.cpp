@@ -119,6 +119,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
   case Stage::Tile:
     passManager.addPass(createLowerConvolutions());
     addCleanup(passManager);
+    passManager.addPass(createLowerScan());
+    passManager.addPass(createLowerSort());
     passManager.addPass(createLowerToReference());
     addCleanup(passManager);
     passManager.addPass(createSelectSchedules());

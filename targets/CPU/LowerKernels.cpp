@@ -45,10 +45,13 @@ private:
   /// Creates `@<name>` with the ABI of a kernel and the i64 arguments `extra`
   /// after it, which calls `@<name>.body`. Returns the body function, whose
   /// arguments are env, buffers, sizes and site as loaded, then one address a
-  /// buffer, one i64 a size, then the extra ones; `arguments` are the values
-  /// that stand for the kernel's.
-  LLVM::LLVMFuncOp createFunction(StringRef name, unsigned extra, bool hidden,
+  /// buffer, one i64 a size, one i64 for each of `captures` numbers that follow
+  /// the sizes in memory, then the extra ones; `arguments` are the values that
+  /// stand for the kernel's.
+  LLVM::LLVMFuncOp createFunction(StringRef name, unsigned captures, unsigned extra, bool hidden,
                                   SmallVectorImpl<Value> &arguments);
+  /// The address of the kernel's sizes with `captures` after them.
+  Value appendToSizes(ArrayRef<Value> captures, LLVM::LLVMFuncOp body);
   LogicalResult outlineParallel(scf::ForallOp loop, unsigned number, LLVM::LLVMFuncOp body);
   void finish(Block &block);
   Type ptr() { return abi.ptr(); }
@@ -60,25 +63,28 @@ private:
 };
 } // namespace
 
-LLVM::LLVMFuncOp KernelLowering::createFunction(StringRef name, unsigned extra, bool hidden,
-                                                SmallVectorImpl<Value> &arguments) {
+/// How many buffers and how many sizes the calling convention passes.
+static std::pair<unsigned, unsigned> countArguments(KernelOp kernel) {
+  unsigned buffers = 0, sizes = 0;
+  for (Type type : kernel.getArgumentTypes()) {
+    auto memref = dyn_cast<MemRefType>(type);
+    buffers += memref ? 1 : 0;
+    sizes += memref ? static_cast<unsigned>(memref.getNumDynamicDims()) : 1;
+  }
+  return {buffers, sizes};
+}
+
+LLVM::LLVMFuncOp KernelLowering::createFunction(StringRef name, unsigned captures, unsigned extra,
+                                                bool hidden, SmallVectorImpl<Value> &arguments) {
   MLIRContext *context = rewriter.getContext();
   Location loc = kernel.getLoc();
   SmallVector<BlockArgument> formal(kernel.getBody().getArguments());
   SmallVector<Type> abiTypes{ptr(), ptr(), ptr(), abi.i64()};
   abiTypes.append(extra, abi.i64());
   SmallVector<Type> bodyTypes{ptr(), ptr(), ptr(), abi.i64()};
-  unsigned buffers = 0, sizes = 0;
-  for (BlockArgument argument : formal) {
-    if (auto memref = dyn_cast<MemRefType>(argument.getType())) {
-      ++buffers;
-      sizes += memref.getNumDynamicDims();
-    } else {
-      ++sizes;
-    }
-  }
+  auto [buffers, sizes] = countArguments(kernel);
   bodyTypes.append(buffers, ptr());
-  bodyTypes.append(sizes + extra, abi.i64());
+  bodyTypes.append(sizes + captures + extra, abi.i64());
 
   auto bodyType = LLVM::LLVMFunctionType::get(abi.i32(), bodyTypes);
   auto body = LLVM::LLVMFuncOp::create(rewriter, loc, (name + ".body").str(), bodyType,
@@ -97,7 +103,7 @@ LLVM::LLVMFuncOp KernelLowering::createFunction(StringRef name, unsigned extra, 
   SmallVector<Value> operands(entry.getArguments().take_front(4));
   for (unsigned i = 0; i < buffers; ++i)
     operands.push_back(abi.loadElement(entry.getArgument(1), i, ptr()));
-  for (unsigned i = 0; i < sizes; ++i)
+  for (unsigned i = 0; i < sizes + captures; ++i)
     operands.push_back(abi.loadElement(entry.getArgument(2), i, abi.i64()));
   llvm::append_range(operands, entry.getArguments().drop_front(4));
   Value status = LLVM::CallOp::create(rewriter, loc, body, operands).getResult();
@@ -127,6 +133,76 @@ static bool isRepeatable(Operation *op) {
                            memref::CollapseShapeOp, memref::DimOp>(op);
 }
 
+/// Whether a value can be passed to a range function as 64 bits.
+static bool isCapturable(Value value) {
+  Type type = value.getType();
+  return type.isIndex() || (type.isIntOrFloat() && type.getIntOrFloatBitWidth() <= 64);
+}
+
+/// Collects what is left to pass of `value`, where all that is computed from the
+/// kernel's arguments and from `captures` alone is computed again. Fails if it
+/// can be neither passed nor computed.
+static LogicalResult collectCaptures(Value value, Block &arguments, DenseSet<Value> &seen,
+                                     llvm::SetVector<Value> &captures) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  if ((argument && argument.getOwner() == &arguments) || seen.contains(value) ||
+      captures.contains(value))
+    return success();
+  Operation *def = value.getDefiningOp();
+  bool repeated = def && def->getNumRegions() == 0 && isRepeatable(def) &&
+                  llvm::all_of(def->getOperands(), [&](Value operand) {
+                    return succeeded(collectCaptures(operand, arguments, seen, captures));
+                  });
+  if (repeated)
+    seen.insert(value);
+  else if (isCapturable(value))
+    captures.insert(value);
+  else
+    return failure();
+  return success();
+}
+
+/// A captured number as 64 bits, and back.
+static Value toBits(const ABIBuilder &abi, Value value) {
+  if (value.getType().isIndex())
+    return abi.fromIndex(value);
+  auto integer = abi.b.getIntegerType(value.getType().getIntOrFloatBitWidth());
+  if (value.getType() != integer)
+    value = arith::BitcastOp::create(abi.b, abi.loc, integer, value);
+  return integer.getWidth() == 64 ? value
+                                  : Value(arith::ExtUIOp::create(abi.b, abi.loc, abi.i64(), value));
+}
+
+static Value fromBits(const ABIBuilder &abi, Value bits, Type type) {
+  if (type.isIndex())
+    return abi.toIndex(bits);
+  auto integer = abi.b.getIntegerType(type.getIntOrFloatBitWidth());
+  if (integer.getWidth() != 64)
+    bits = arith::TruncIOp::create(abi.b, abi.loc, integer, bits);
+  return type == integer ? bits : Value(arith::BitcastOp::create(abi.b, abi.loc, type, bits));
+}
+
+/// The environment returns from `parallel_for` when all ranges are done: until
+/// then the caller's stack holds what they read.
+Value KernelLowering::appendToSizes(ArrayRef<Value> captures, LLVM::LLVMFuncOp body) {
+  unsigned sizes = countArguments(kernel).second;
+  Value from = body.getArgument(2);
+  if (captures.empty())
+    return from;
+  Value memory;
+  {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(&body.getBody().front());
+    memory = LLVM::AllocaOp::create(rewriter, abi.loc, ptr(), abi.i64(),
+                                    abi.constant(abi.i64(), sizes + captures.size()));
+  }
+  for (unsigned i = 0; i < sizes; ++i)
+    abi.storeElement(memory, i, abi.loadElement(from, i, abi.i64()));
+  for (auto [i, value] : llvm::enumerate(captures))
+    abi.storeElement(memory, sizes + static_cast<int64_t>(i), toBits(abi, value));
+  return memory;
+}
+
 /// Moves an outermost parallel loop to a range function and calls
 /// `parallel_for` in its place.
 LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned number,
@@ -134,38 +210,45 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
   Location loc = loop.getLoc();
   OpBuilder::InsertionGuard guard(rewriter);
   std::string name = (kernel.getSymName() + ".parallel_" + Twine(number)).str();
+  Block &source = kernel.getBody().front();
+
+  // What the loop uses from around it: numbers that come from memory or from
+  // another loop are passed, the rest is computed again.
+  llvm::SetVector<Value> used(loop->operand_begin(), loop->operand_end()), captures;
+  getUsedValuesDefinedAbove(loop.getRegion(), used);
+  DenseSet<Value> repeated;
+  for (Value value : used)
+    if (failed(collectCaptures(value, source, repeated, captures)))
+      return loop.emitOpError("in kernel '")
+             << kernel.getSymName() << "' uses a " << value.getType()
+             << " that can be neither computed again nor passed";
   rewriter.setInsertionPoint(body);
   SmallVector<Value> arguments;
-  LLVM::LLVMFuncOp range = createFunction(name, 3, /*hidden=*/true, arguments);
+  LLVM::LLVMFuncOp range = createFunction(name, captures.size(), 3, /*hidden=*/true, arguments);
   Block &block = range.getBody().front();
   Value begin = range.getArguments().drop_back(2).back();
   Value end = range.getArguments().drop_back(1).back();
   Value worker = range.getArguments().back();
 
-  // Compute again what the loop uses.
   IRMapping mapping;
-  Block &source = kernel.getBody().front();
   for (auto [from, to] : llvm::zip(source.getArguments(), arguments))
     mapping.map(from, to);
   rewriter.setInsertionPointToEnd(&block);
-  std::function<LogicalResult(Value)> repeat = [&](Value value) -> LogicalResult {
+  auto [buffers, sizes] = countArguments(kernel);
+  for (auto [i, value] : llvm::enumerate(captures)) {
+    Value bits = range.getArgument(4 + buffers + sizes + static_cast<unsigned>(i));
+    mapping.map(value, fromBits(abi, bits, value.getType()));
+  }
+  std::function<void(Value)> repeat = [&](Value value) {
     if (mapping.contains(value))
-      return success();
+      return;
     Operation *def = value.getDefiningOp();
-    if (!def || def->getNumRegions() != 0 || !isRepeatable(def))
-      return loop.emitOpError("in kernel '")
-             << kernel.getSymName() << "' uses a value that cannot be computed again: " << value;
     for (Value operand : def->getOperands())
-      if (failed(repeat(operand)))
-        return failure();
+      repeat(operand);
     rewriter.clone(*def, mapping);
-    return success();
   };
-  llvm::SetVector<Value> captured(loop->operand_begin(), loop->operand_end());
-  getUsedValuesDefinedAbove(loop.getRegion(), captured);
-  for (Value value : captured)
-    if (failed(repeat(value)))
-      return failure();
+  for (Value value : used)
+    repeat(value);
 
   // The number of iterations of each dimension, here and at the call.
   auto extents = [&](bool inRange) {
@@ -236,7 +319,8 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
   Value function = LLVM::AddressOfOp::create(rewriter, loc, ptr(), name);
   Value env = body.getArgument(0);
   Value status = abi.callField(env, EnvOffset::ParallelFor, abi.i32(),
-                               {env, function, body.getArgument(1), body.getArgument(2),
+                               {env, function, body.getArgument(1),
+                                appendToSizes(captures.getArrayRef(), body),
                                 body.getArgument(3), count64, cost});
   // The first failing loop of the kernel gives its status.
   if (kernelStatus) {
@@ -252,7 +336,7 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
 LogicalResult KernelLowering::run() {
   rewriter.setInsertionPoint(kernel);
   SmallVector<Value> arguments;
-  LLVM::LLVMFuncOp body = createFunction(kernel.getSymName(), 0, /*hidden=*/false, arguments);
+  LLVM::LLVMFuncOp body = createFunction(kernel.getSymName(), 0, 0, /*hidden=*/false, arguments);
   Block &source = kernel.getBody().front();
 
   // Only the outermost loops of a kernel run in parallel.

@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace weft {
@@ -41,6 +42,71 @@ static void convertBoundary(KernelOp kernel, RewriterBase &rewriter) {
   kernel.setFunctionType(rewriter.getFunctionType(types, {}));
 }
 
+/// Whether a loop carries tensors.
+static bool carriesTensors(scf::ForOp loop) {
+  return llvm::any_of(loop.getResultTypes(), llvm::IsaPred<TensorType>);
+}
+
+/// Makes a loop compute each of the carried tensors `positions` into the memory of
+/// the value before it, by a copy from where the iteration computed it.
+static void copyBack(scf::ForOp loop, ArrayRef<unsigned> positions, RewriterBase &rewriter) {
+  auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  Location loc = yield.getLoc();
+  rewriter.setInsertionPoint(yield);
+  SmallVector<Value> values;
+  for (unsigned i : positions) {
+    Value value = yield.getOperand(i);
+    // Another carried tensor is overwritten below: it is kept beforehand.
+    if (auto argument = dyn_cast<BlockArgument>(value); argument && argument.getOwner() == loop.getBody())
+      value = bufferization::AllocTensorOp::create(rewriter, loc, cast<RankedTensorType>(value.getType()),
+                                                   ValueRange(), /*copy=*/value);
+    values.push_back(value);
+  }
+  for (auto [i, value] : llvm::zip(positions, values)) {
+    Value copied = linalg::CopyOp::create(rewriter, loc, value, loop.getRegionIterArg(i)).getResult(0);
+    rewriter.modifyOpInPlace(yield, [&] { yield->setOperand(i, copied); });
+  }
+}
+
+/// Gives two places to what loops carry and cannot compute in place: a kernel
+/// allocates nothing while it runs, so that the memory of a carried tensor is
+/// one buffer for all iterations.
+static LogicalResult fixCarriedBuffers(KernelOp kernel,
+                                       bufferization::OneShotBufferizationOptions options,
+                                       RewriterBase &rewriter) {
+  options.allowReturnAllocsFromLoops = true; // what the analysis is to find
+  DenseSet<Operation *> done;
+  while (true) {
+    SmallVector<scf::ForOp> loops; // inner ones first: the outer depend on them
+    kernel->walk([&](scf::ForOp loop) {
+      if (carriesTensors(loop) && !done.contains(loop))
+        loops.push_back(loop);
+    });
+    if (loops.empty())
+      return success();
+    bufferization::OneShotAnalysisState state(kernel, options);
+    if (failed(bufferization::analyzeOp(kernel, state)))
+      return failure();
+    bool changed = false;
+    for (scf::ForOp loop : loops) {
+      done.insert(loop);
+      auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+      SmallVector<unsigned> positions;
+      for (auto [i, value] : llvm::enumerate(yield.getOperands()))
+        if (isa<TensorType>(value.getType()) &&
+            !state.areEquivalentBufferizedValues(value, loop.getRegionIterArg(i)))
+          positions.push_back(static_cast<unsigned>(i));
+      if (positions.empty())
+        continue;
+      copyBack(loop, positions, rewriter);
+      changed = true;
+      break; // the analysis of the loops around it is out of date
+    }
+    if (!changed)
+      return success();
+  }
+}
+
 namespace {
 struct BufferizeKernels : weft::impl::BufferizeKernelsBase<BufferizeKernels> {
   void runOnOperation() override {
@@ -51,6 +117,8 @@ struct BufferizeKernels : weft::impl::BufferizeKernelsBase<BufferizeKernels> {
       if (kernel.getYield().getNumOperands() == 0 && kernel.getOuts() != 0)
         continue; // on memory already
       convertBoundary(kernel, rewriter);
+      if (failed(fixCarriedBuffers(kernel, options, rewriter)))
+        return signalPassFailure();
       bufferization::BufferizationState state;
       if (failed(bufferization::runOneShotBufferize(kernel, options, state)))
         return signalPassFailure();

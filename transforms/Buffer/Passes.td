@@ -11,7 +11,9 @@ def BufferizeKernels : Pass<"weft-bufferize-kernels", "::mlir::ModuleOp"> {
   let summary = "Turns the tensors of kernels into memory";
   let description = [{
     Arguments become contiguous memrefs; what a kernel yields is computed into
-    its out arguments. One-shot bufferization runs on each kernel alone.
+    its out arguments. One-shot bufferization runs on each kernel alone. What a
+    loop carries stays in one buffer: a value that an iteration cannot compute in
+    place gets memory of its own and is copied back at the iteration's end.
   }];
   let dependentDialects = [
     "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",

@@ -12,6 +12,7 @@
 #include "transforms/Tile/Convolution.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -113,13 +114,54 @@ static bool overwritesOperandOf(Operation *op, const Group &group) {
   return llvm::any_of(group, reads);
 }
 
+/// Whether a value that is no tensor can be an argument of a kernel.
+static bool isPassable(Type type) {
+  if (auto complex = dyn_cast<ComplexType>(type))
+    return isPassable(complex.getElementType());
+  return type.isIndex() ||
+         ((type.isSignlessInteger() || isa<FloatType>(type)) && type.getIntOrFloatBitWidth() <= 64);
+}
+
+/// Appends what a scalar crosses to a kernel as: index values, floats by their
+/// bits, complex numbers by their parts.
+static void appendAsIndices(OpBuilder &b, Location loc, Value value, SmallVectorImpl<Value> &indices) {
+  Type type = value.getType();
+  if (auto complex = dyn_cast<ComplexType>(type)) {
+    Type part = complex.getElementType();
+    appendAsIndices(b, loc, complex::ReOp::create(b, loc, part, value), indices);
+    appendAsIndices(b, loc, complex::ImOp::create(b, loc, part, value), indices);
+    return;
+  }
+  if (isa<FloatType>(type))
+    value = arith::BitcastOp::create(b, loc, b.getIntegerType(type.getIntOrFloatBitWidth()), value);
+  if (!type.isIndex())
+    value = arith::IndexCastUIOp::create(b, loc, b.getIndexType(), value);
+  indices.push_back(value);
+}
+
+/// The scalar of type `type` that `appendAsIndices` took apart.
+static Value fromIndices(OpBuilder &b, Location loc, Type type, llvm::function_ref<Value()> next) {
+  if (auto complex = dyn_cast<ComplexType>(type)) {
+    Value real = fromIndices(b, loc, complex.getElementType(), next);
+    Value imaginary = fromIndices(b, loc, complex.getElementType(), next);
+    return complex::CreateOp::create(b, loc, type, real, imaginary);
+  }
+  Value value = next();
+  if (!type.isIndex())
+    value = arith::IndexCastUIOp::create(b, loc, b.getIntegerType(type.getIntOrFloatBitWidth()), value);
+  if (isa<FloatType>(type))
+    value = arith::BitcastOp::create(b, loc, type, value);
+  return value;
+}
+
 namespace {
 class Outliner {
 public:
   Outliner(ModuleOp module)
       : module(module), symbols(module), rewriter(module.getContext()) {}
 
-  void run(func::FuncOp function);
+  /// Fails where an operation uses a value that no kernel can take.
+  LogicalResult run(func::FuncOp function);
   unsigned dispatches = 0;
   unsigned kernelCount() const { return kernels.size(); }
 
@@ -129,6 +171,7 @@ private:
   void outline(const Group &group);
   std::string nameFor(const Group &group);
 
+  bool hasErrors = false;
   ModuleOp module;
   SymbolTable symbols;
   IRRewriter rewriter;
@@ -213,6 +256,13 @@ void Outliner::outline(const Group &group) {
       visit(value);
   }
 
+  for (Value value : indices)
+    if (!isPassable(value.getType())) {
+      last->emitOpError("uses a ") << value.getType() << ", which kernels cannot take";
+      hasErrors = true;
+      return;
+    }
+
   // Each result is computed into the base of its chain of destinations.
   rewriter.setInsertionPoint(last);
   Location loc = group.size() == 1
@@ -274,16 +324,9 @@ void Outliner::outline(const Group &group) {
     if (base)
       tensors.remove(base);
 
-  // Scalars other than index cross as index values, floats by their bits.
   SmallVector<Value> sizeOperands, inputs(tensors.begin(), tensors.end());
-  for (Value value : indices) {
-    if (isa<FloatType>(value.getType()))
-      value = arith::BitcastOp::create(
-          rewriter, loc, rewriter.getIntegerType(value.getType().getIntOrFloatBitWidth()), value);
-    if (!value.getType().isIndex())
-      value = arith::IndexCastUIOp::create(rewriter, loc, rewriter.getIndexType(), value);
-    sizeOperands.push_back(value);
-  }
+  for (Value value : indices)
+    appendAsIndices(rewriter, loc, value, sizeOperands);
 
   SmallVector<Type> types;
   for (Value value : sizeOperands)
@@ -305,16 +348,9 @@ void Outliner::outline(const Group &group) {
   rewriter.setInsertionPointToStart(&body);
   IRMapping mapping;
   unsigned next = 0;
-  for (Value value : indices) {
-    Value argument = body.getArgument(next++);
-    Type type = value.getType();
-    if (!type.isIndex())
-      argument = arith::IndexCastUIOp::create(
-          rewriter, unknown, rewriter.getIntegerType(type.getIntOrFloatBitWidth()), argument);
-    if (isa<FloatType>(type))
-      argument = arith::BitcastOp::create(rewriter, unknown, type, argument);
-    mapping.map(value, argument);
-  }
+  for (Value value : indices)
+    mapping.map(value, fromIndices(rewriter, unknown, value.getType(),
+                                   [&] { return body.getArgument(next++); }));
   for (Value value : inputs)
     mapping.map(value, body.getArgument(next++));
   for (auto [base, isShared] : llvm::zip(bases, shared)) {
@@ -396,9 +432,10 @@ void Outliner::outlineBlock(Block &block) {
     outline(group);
 }
 
-void Outliner::run(func::FuncOp function) {
+LogicalResult Outliner::run(func::FuncOp function) {
   for (Block &block : function.getBody())
     outlineBlock(block);
+  return failure(hasErrors);
 }
 
 namespace {
@@ -407,7 +444,8 @@ struct OutlineKernels : weft::impl::OutlineKernelsBase<OutlineKernels> {
     ModuleOp module = getOperation();
     Outliner outliner(module);
     for (auto function : llvm::to_vector(module.getOps<func::FuncOp>()))
-      outliner.run(function);
+      if (failed(outliner.run(function)))
+        return signalPassFailure();
     // Fills and empties that went into kernels.
     IRRewriter rewriter(&getContext());
     module.walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {

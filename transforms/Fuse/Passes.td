@@ -63,7 +63,8 @@ def OutlineKernels : Pass<"weft-outline-kernels", "::mlir::ModuleOp"> {
 
     Kernels that are equal but for names and locations are one.
   }];
-  let dependentDialects = ["::weft::WeftDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::weft::WeftDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::complex::ComplexDialect"];
   let statistics = [
     Statistic<"numDispatches", "dispatches", "Number of dispatches">,
     Statistic<"numKernels", "kernels", "Number of distinct kernels">

@@ -131,6 +131,18 @@ LogicalResult DispatchOp::verify() {
     return emitOpError("has results that differ from its outs");
   if (!tensors && getNumResults() != 0)
     return emitOpError("on memrefs has no results");
+  SmallVector<Value> shaped(getInputs());
+  llvm::append_range(shaped, getOuts());
+  auto isTensor = [](Value v) { return isa<TensorType>(v.getType()); };
+  if (!llvm::all_equal(llvm::map_range(shaped, isTensor)))
+    return emitOpError("has both tensors and memrefs");
+  // On memory, kernels assume that what they write is nothing else.
+  if (!shaped.empty() && !isTensor(shaped.front())) {
+    llvm::SmallDenseSet<Value> others(getInputs().begin(), getInputs().end());
+    for (Value out : getOuts())
+      if (!others.insert(out).second)
+        return emitOpError("writes a buffer that it also has as another operand");
+  }
   return success();
 }
 

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Compare.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -62,6 +63,36 @@ struct IndexMath {
   }
 };
 } // namespace
+
+/// Whether no dimension in `dims` of `tensor` is empty, or null where the type says
+/// that none is.
+static Value isNotEmpty(IndexMath m, Value tensor, ArrayRef<int64_t> dims) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  Value result;
+  for (int64_t i : dims) {
+    if (!type.isDynamicDim(i) && type.getDimSize(i) != 0)
+      continue;
+    Value positive = m.cmp(arith::CmpIPredicate::sgt, m.dim(tensor, i), m.constant(0));
+    result = result ? m.both(result, positive) : positive;
+  }
+  return result;
+}
+
+/// `element` of a tensor at clamped positions, which are none in an empty tensor:
+/// there, by the condition `exists` (null: it always does), zero and nothing read.
+static Value readIf(OpBuilder &b, Location loc, Value exists, Type type,
+                    llvm::function_ref<Value(OpBuilder &)> element) {
+  if (!exists)
+    return element(b);
+  auto choice = scf::IfOp::create(
+      b, loc, exists,
+      [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, element(b)); },
+      [&](OpBuilder &b, Location loc) {
+        Value zero = arith::ConstantOp::create(b, loc, cast<TypedAttr>(b.getZeroAttr(type)));
+        scf::YieldOp::create(b, loc, zero);
+      });
+  return choice.getResult(0);
+}
 
 static Value convertTo(OpBuilder &b, Location loc, Value value, Type type) {
   if (value.getType() == type)
@@ -141,6 +172,11 @@ FailureOr<SmallVector<Value>> ConvOp::lowerToReference(OpBuilder &b) {
   for (int64_t i = 0; i < spatial; ++i)
     inputExtents.push_back(m.dim(getInput(), 2 + i));
 
+  SmallVector<int64_t> clamped;
+  for (int64_t i = 0; i < spatial; ++i)
+    clamped.push_back(2 + i);
+  Value exists = isNotEmpty(m, getInput(), clamped);
+
   auto generic = linalg::GenericOp::create(
       b, loc, resultType, windowTensor, getInit(),
       ArrayRef<AffineMap>{AffineMap::get(loops, 0, window, context), outputMap}, iterators,
@@ -175,12 +211,13 @@ FailureOr<SmallVector<Value>> ConvOp::lowerToReference(OpBuilder &b) {
           input.push_back(m.clamp(position, inputExtents[i]));
           filter.push_back(k);
         }
-        Value x = tensor::ExtractOp::create(b, loc, getInput(), input);
+        Value x = readIf(b, loc, exists, inputType.getElementType(), [&](OpBuilder &b) -> Value {
+          return tensor::ExtractOp::create(b, loc, getInput(), input);
+        });
         Value w = tensor::ExtractOp::create(b, loc, getFilter(), filter);
         Value next = multiplyAdd(b, loc, x, w, args[1]);
         linalg::YieldOp::create(b, loc, m.select(inside, next, args[1]));
       });
-  // An input without elements is never read: clamping needs an extent.
   return SmallVector<Value>(generic.getResults());
 }
 
@@ -199,6 +236,7 @@ FailureOr<SmallVector<Value>> GatherOp::lowerToReference(OpBuilder &b) {
   SmallVector<Value> extents;
   for (int64_t i = 0; i < tuple; ++i)
     extents.push_back(outer.dim(getData(), batch + i));
+  Value exists = isNotEmpty(outer, getData(), llvm::to_vector(llvm::seq(batch, batch + tuple)));
   auto generic = linalg::GenericOp::create(
       b, loc, resultType, ValueRange{}, getInit(),
       ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank)},
@@ -216,7 +254,9 @@ FailureOr<SmallVector<Value>> GatherOp::lowerToReference(OpBuilder &b) {
           position.push_back(m.position(raw, extents[i]));
         }
         position.append(loops.begin() + rows, loops.end());
-        Value x = tensor::ExtractOp::create(b, loc, getData(), position);
+        Value x = readIf(b, loc, exists, resultType.getElementType(), [&](OpBuilder &b) -> Value {
+          return tensor::ExtractOp::create(b, loc, getData(), position);
+        });
         linalg::YieldOp::create(b, loc, x);
       });
   return SmallVector<Value>(generic.getResults());
@@ -249,10 +289,18 @@ FailureOr<SmallVector<Value>> ScatterOp::lowerToReference(OpBuilder &b) {
     loopExtents.push_back(outer.dim(getUpdates(), i));
   for (int64_t i = 0; i < tuple; ++i)
     extents.push_back(outer.dim(getInit(), i));
+  // Nothing is written into an empty tensor: a loop of no iterations, where there
+  // is no other one around the only update.
+  if (Value exists = isNotEmpty(outer, getInit(), llvm::to_vector(llvm::seq<int64_t>(0, tuple)))) {
+    if (loopExtents.empty())
+      loopExtents.push_back(outer.constant(1));
+    loopExtents[0] = outer.select(exists, loopExtents[0], outer.constant(0));
+  }
   return buildLoopNest(
       b, loc, loopExtents, getInit(),
       [&](OpBuilder &b, Location loc, ValueRange ivs, ValueRange args) {
         IndexMath m{b, loc};
+        ivs = ivs.take_front(updatesType.getRank());
         SmallVector<Value> position;
         for (int64_t i = 0; i < tuple; ++i) {
           SmallVector<Value> at(ivs.begin(), ivs.begin() + rows);
@@ -324,9 +372,8 @@ FailureOr<SmallVector<Value>> ScanOp::lowerToReference(OpBuilder &b) {
 // Sort and nonzero
 //===----------------------------------------------------------------------===//
 
-/// Whether `x` comes strictly before `y` by value alone.
-static Value comesBefore(OpBuilder &b, Location loc, Value x, Value y,
-                         bool descending, bool isUnsigned) {
+Value weft::createComesBefore(OpBuilder &b, Location loc, Value x, Value y,
+                              bool descending, bool isUnsigned) {
   if (descending)
     std::swap(x, y);
   if (isa<FloatType>(x.getType())) {
@@ -365,8 +412,8 @@ FailureOr<SmallVector<Value>> SortOp::lowerToReference(OpBuilder &b) {
               SmallVector<Value> at(ivs);
               at[along] = j;
               Value y = tensor::ExtractOp::create(b, loc, getInput(), at);
-              Value before = comesBefore(b, loc, y, x, getDescending(), getIsUnsigned());
-              Value after = comesBefore(b, loc, x, y, getDescending(), getIsUnsigned());
+              Value before = createComesBefore(b, loc, y, x, getDescending(), getIsUnsigned());
+              Value after = createComesBefore(b, loc, x, y, getDescending(), getIsUnsigned());
               Value tied = arith::XOrIOp::create(b, loc, arith::OrIOp::create(b, loc, before, after),
                                                  arith::ConstantIntOp::create(b, loc, 1, 1));
               Value earlier = m.cmp(arith::CmpIPredicate::slt, j, ivs[along]);

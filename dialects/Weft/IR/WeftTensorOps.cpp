@@ -29,9 +29,47 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+/// Whether every element of type `narrow` is one of type `wide`, and of its kind.
+static bool widensTo(Type narrow, Type wide) {
+  if (narrow == wide)
+    return narrow.isSignlessInteger() || isa<FloatType>(narrow);
+  bool sameKind = (narrow.isSignlessInteger() && wide.isSignlessInteger()) ||
+                  (isa<FloatType>(narrow) && isa<FloatType>(wide));
+  return sameKind && narrow.getIntOrFloatBitWidth() < wide.getIntOrFloatBitWidth();
+}
+
+/// An extent as messages show it.
+static std::string show(int64_t extent) {
+  return ShapedType::isDynamic(extent) ? "?" : std::to_string(extent);
+}
+
 //===----------------------------------------------------------------------===//
 // ConvOp
 //===----------------------------------------------------------------------===//
+
+/// The result of a convolution has an element for each window that fits; that of
+/// a transposed one may have any extent.
+static LogicalResult verifyWindows(ConvOp op, RankedTensorType input, RankedTensorType filter,
+                                   RankedTensorType result) {
+  if (op.getTransposed())
+    return success();
+  for (int64_t i = 0, spatial = input.getRank() - 2; i < spatial; ++i) {
+    int64_t extent = input.getDimSize(2 + i), kernel = filter.getDimSize(2 + i),
+            have = result.getDimSize(2 + i);
+    if (ShapedType::isDynamic(extent) || ShapedType::isDynamic(kernel) ||
+        ShapedType::isDynamic(have))
+      continue;
+    // 128 bits: the attributes can be any numbers.
+    __int128 rest = static_cast<__int128>(extent) + op.getPads()[i] + op.getPads()[spatial + i] -
+                    static_cast<__int128>(op.getDilations()[i]) * (kernel - 1) - 1;
+    __int128 want = rest < 0 ? 0 : rest / op.getStrides()[i] + 1;
+    if (have != want)
+      return op.emitOpError("has an init of extent ")
+             << have << " in spatial dimension " << i << ", expected "
+             << static_cast<int64_t>(want) << " windows";
+  }
+  return success();
+}
 
 LogicalResult ConvOp::verify() {
   RankedTensorType input = typeOf(getInput()), filter = typeOf(getFilter()),
@@ -70,8 +108,17 @@ LogicalResult ConvOp::verify() {
     return emitOpError("has an init of ") << result.getDimSize(1)
            << " channels but a filter for "
            << (getTransposed() ? product(outputs) : outputs);
+  int64_t resultChannels = result.getDimSize(1);
+  if (!ShapedType::isDynamic(resultChannels) && resultChannels % groups != 0)
+    return emitOpError("has ") << resultChannels << " outputs in " << groups << " groups";
   if (!compatible(result.getDimSize(0), input.getDimSize(0)))
     return emitOpError("has input and init of different batch");
+  if (failed(verifyWindows(*this, input, filter, result)))
+    return failure();
+  for (Type element : {input.getElementType(), filter.getElementType()})
+    if (!widensTo(element, result.getElementType()))
+      return emitOpError("has elements of type ")
+             << element << " for a result of " << result.getElementType();
   if (getResult().getType() != result)
     return emitOpError("result type differs from the init's");
   return success();
@@ -86,11 +133,25 @@ LogicalResult ConvOp::reifyResultShapes(OpBuilder &builder,
 // GatherOp and ScatterOp
 //===----------------------------------------------------------------------===//
 
+/// `slices` has the extents of the index tuples, then those of `data` from
+/// dimension `rest` on.
+static LogicalResult verifySlices(Operation *op, StringRef name, RankedTensorType slices,
+                                  RankedTensorType indices, RankedTensorType data, int64_t rest) {
+  int64_t rows = indices.getRank() - 1;
+  for (int64_t i = 0; i < slices.getRank(); ++i) {
+    int64_t want = i < rows ? indices.getDimSize(i) : data.getDimSize(rest + i - rows);
+    if (!compatible(slices.getDimSize(i), want))
+      return op->emitOpError("expects ") << name << " of extent " << want << " in dimension " << i
+                                         << ", got " << slices.getDimSize(i);
+  }
+  return success();
+}
+
 LogicalResult GatherOp::verify() {
   RankedTensorType data = typeOf(getData()), indices = typeOf(getIndices()),
                    result = typeOf(getInit());
   int64_t batch = getBatchDims();
-  if (indices.getRank() < 1 || !indices.getElementType().isInteger())
+  if (indices.getRank() < 1 || !indices.getElementType().isSignlessInteger())
     return emitOpError("expects integer indices of rank >= 1, got ") << indices;
   int64_t tuple = indices.getDimSize(indices.getRank() - 1);
   if (ShapedType::isDynamic(tuple))
@@ -102,6 +163,12 @@ LogicalResult GatherOp::verify() {
   if (result.getRank() != rank)
     return emitOpError("expects an init of rank ") << rank << ", got "
                                                    << result.getRank();
+  for (int64_t i = 0; i < batch; ++i)
+    if (!compatible(data.getDimSize(i), indices.getDimSize(i)))
+      return emitOpError("data and indices differ in batch dimension ")
+             << i << ": " << show(data.getDimSize(i)) << " and " << show(indices.getDimSize(i));
+  if (failed(verifySlices(*this, "init", result, indices, data, batch + tuple)))
+    return failure();
   if (result.getElementType() != data.getElementType() ||
       getResult().getType() != result)
     return emitOpError("data, init and result differ in type");
@@ -116,7 +183,7 @@ LogicalResult GatherOp::reifyResultShapes(OpBuilder &builder,
 LogicalResult ScatterOp::verify() {
   RankedTensorType indices = typeOf(getIndices()), updates = typeOf(getUpdates()),
                    result = typeOf(getInit());
-  if (indices.getRank() < 1 || !indices.getElementType().isInteger())
+  if (indices.getRank() < 1 || !indices.getElementType().isSignlessInteger())
     return emitOpError("expects integer indices of rank >= 1, got ") << indices;
   int64_t tuple = indices.getDimSize(indices.getRank() - 1);
   if (ShapedType::isDynamic(tuple) || tuple > result.getRank())
@@ -126,6 +193,8 @@ LogicalResult ScatterOp::verify() {
   if (updates.getRank() != rank)
     return emitOpError("expects updates of rank ") << rank << ", got "
                                                    << updates.getRank();
+  if (failed(verifySlices(*this, "updates", updates, indices, result, tuple)))
+    return failure();
   Type element = result.getElementType();
   Block &block = getCombiner().front();
   if (updates.getElementType() != element || getResult().getType() != result ||
@@ -183,6 +252,8 @@ LogicalResult SortOp::verify() {
   if (getDimension() < 0 || getDimension() >= input.getRank())
     return emitOpError("sorts along dimension ")
            << getDimension() << " of a tensor of rank " << input.getRank();
+  if (!isa<FloatType>(input.getElementType()) && !input.getElementType().isSignlessInteger())
+    return emitOpError("expects numbers, got ") << input;
   if (!indices.getElementType().isInteger(64))
     return emitOpError("expects positions of type i64, got ") << indices;
   if (values.getElementType() != input.getElementType())
@@ -195,6 +266,9 @@ LogicalResult SortOp::verify() {
     if (i != getDimension() &&
         !compatible(input.getDimSize(i), values.getDimSize(i)))
       return emitOpError("input and values differ in dimension ") << i;
+  int64_t extent = input.getDimSize(getDimension()), kept = values.getDimSize(getDimension());
+  if (!ShapedType::isDynamic(extent) && !ShapedType::isDynamic(kept) && kept > extent)
+    return emitOpError("keeps ") << kept << " of " << extent << " elements";
   if (getValues().getType() != values || getIndices().getType() != indices)
     return emitOpError("result types differ from the inits'");
   return success();
@@ -215,6 +289,12 @@ LogicalResult NonZeroOp::verify() {
       !compatible(indices.getDimSize(0), typeOf(getInput()).getRank()))
     return emitOpError("expects indices of type tensor<")
            << typeOf(getInput()).getRank() << "x?xi64>, got " << indices;
+  RankedTensorType input = typeOf(getInput());
+  if (!isa<FloatType>(input.getElementType()) && !input.getElementType().isSignlessInteger())
+    return emitOpError("expects numbers, got ") << input;
+  if (input.hasStaticShape() && !compatible(indices.getDimSize(1), input.getNumElements()))
+    return emitOpError("expects indices with ") << input.getNumElements() << " columns, got "
+                                                << indices.getDimSize(1);
   if (!count.getElementType().isInteger(64) || count.getRank() != 0)
     return emitOpError("expects a count of type tensor<i64>, got ") << count;
   if (getIndices().getType() != indices || getCount().getType() != count)

@@ -223,6 +223,11 @@ F, L = T.FLOAT, T.INT64
 failures = [
     (N('Gather', ['x', 'i'], ['y'], axis=1), [('x', F, ['a', 3]), ('i', L, [2, 2])], ['x=2x3xf32=1', 'i=2x2xi64=0 1 5 -9'], {}, 3, 'index 5 is out of range for an extent of 3'),
     (N('Gather', ['x', 'i'], ['y'], axis=0), [('x', F, ['a', 3]), ('i', L, [])], ['x=2x3xf32=1', 'i=i64=2'], {}, 1, 'index 2 is out of range for an extent of 2'),
+    (N('Gather', ['x', 'i'], ['y'], axis=0), [('x', F, ['a', 3]), ('i', L, [2])], ['x=0x3xf32', 'i=2xi64=0 0'], {}, 2, 'index 0 is out of range for an extent of 0'),
+    (N('Gather', ['x', 'i'], ['y'], axis=0), [('x', F, ['a', 3]), ('i', L, [])], ['x=0x3xf32', 'i=i64=0'], {}, 1, 'index 0 is out of range for an extent of 0'),
+    (N('Gather', ['x', 'i'], ['y'], axis=1), [('x', F, [3, 'a']), ('i', L, [1, 1])], ['x=3x0xf32', 'i=1x1xi64=-1'], {}, 3, 'index -1 is out of range for an extent of 0'),
+    (N('GatherElements', ['x', 'i'], ['y'], axis=0), [('x', F, ['a', 3]), ('i', L, [1, 3])], ['x=0x3xf32', 'i=1x3xi64=0'], {}, 2, 'index 0 is out of range for an extent of 0'),
+    (N('ScatterND', ['x', 'i', 'u'], ['y']), [('x', F, ['a', 3]), ('i', L, [1, 1]), ('u', F, [1, 3])], ['x=0x3xf32', 'i=1x1xi64=0', 'u=1x3xf32=1'], {}, 2, 'index 0 is out of range for an extent of 0'),
     (N('GatherND', ['x', 'i'], ['y']), [('x', F, ['a', 3]), ('i', L, [2, 2])], ['x=2x3xf32=1', 'i=2x2xi64=0 1 1 3'], {}, 1, 'index 3 is out of range for an extent of 3'),
     (N('ScatterND', ['x', 'i', 'u'], ['y']), [('x', F, ['a', 3]), ('i', L, [1, 1]), ('u', F, [1, 3])], ['x=2x3xf32=1', 'i=1x1xi64=-3', 'u=1x3xf32=1'], {}, 2, 'index -3 is out of range for an extent of 2'),
     (N('ConstantOfShape', ['s'], ['y']), [('s', L, [1])], ['s=1xi64=1152921504606846976'], {}, 1, 'more than 2^44 elements'),
