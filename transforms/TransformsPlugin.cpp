@@ -16,6 +16,7 @@ namespace weft {
 
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
+  registrar.addPass(createConvertPacked);
   registrar.addPass(createPadConvolutions);
   registrar.addPass(createFuseElementwise);
   registrar.addPass(createOutlineKernels);

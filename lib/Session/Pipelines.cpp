@@ -106,6 +106,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     return;
   case Stage::Fuse:
+    passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFuseElementwise());
     addCleanup(passManager);

@@ -28,6 +28,7 @@ def Weft_Dialect : Dialect {
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
   ];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   let hasConstantMaterializer = 1;
   let extraClassDeclaration = [{
     /// The bytes behind `weft.constant`; shared by all modules of the context.
@@ -43,12 +44,18 @@ def Weft_Dialect : Dialect {
     /// On arguments and results of an entry: the element type in the model, as
     /// the runtime shows it ("u8", "bool"), where the signless type loses it.
     static constexpr ::llvm::StringLiteral dtypeAttrName = "weft.dtype";
+    /// On arguments and results of an entry that are the component of a packed
+    /// tensor: its type, whose shape is the one that callers see.
+    static constexpr ::llvm::StringLiteral packedAttrName = "weft.packed";
     /// On the module: `#weft.target`.
     static constexpr ::llvm::StringLiteral targetAttrName = "weft.target";
     /// On the module: the files that weights come from.
     static constexpr ::llvm::StringLiteral weightFilesAttrName = "weft.weight_files";
 
   private:
+    /// Defined where their storage is.
+    void registerAttributesAndTypes();
+
     std::shared_ptr<WeightStore> weightStore;
   }];
 }
