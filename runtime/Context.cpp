@@ -7,6 +7,7 @@
 
 #include "Context.h"
 #include "Cpu.h"
+#include "Interrupt.h"
 #include "Tensor.h"
 
 #include <cinttypes>
@@ -239,6 +240,7 @@ weft_error *weft_context::describe(const Failure &failure) const {
 }
 
 weft_error *weft_context::run() {
+  Interruptible interruptible(*this);
   allocations.store(0, std::memory_order_relaxed);
   unboundedAllocations = unboundedBytes = 0;
   kernels = parallelLoops = serialLoops = 0;
@@ -262,7 +264,12 @@ weft_error *weft_context::run() {
     status = function.invoke(&environments[0], symbols, inputData);
     team->endCall();
   }
+  weft_error *unkept = failure.kind == Failure::None && status == WEFT_OK
+                           ? keepStrings()
+                           : nullptr;
   freeTemporaries();
+  if (unkept)
+    return unkept;
   if (failure.kind == Failure::None && status != WEFT_OK)
     failure = {Failure::Status,
                status > 0 && status <= WEFT_DATA_LOSS ? status : WEFT_INTERNAL,

@@ -56,6 +56,7 @@ struct Binding {
 struct Output {
   Binding caller;
   Buffer owned;
+  Buffer strings; // what the elements point to, where they are strings
   void *data = nullptr;
   int64_t *dims = nullptr;
   uint64_t bytes = 0;
@@ -135,6 +136,9 @@ struct weft_context {
     return buffer.allocate(allocator, size, WEFT_BUFFER_ALIGNMENT);
   }
   void freeTemporaries();
+  /// Copies the strings of outputs, which may lie in memory of the call, to
+  /// memory of the context.
+  weft_error *keepStrings();
 
   weft_loaded_module *const module;
   const weft_function &function;
@@ -165,6 +169,10 @@ struct weft_context {
   std::atomic<bool> running{false};
   // Read by generated code as a plain volatile, hence no std::atomic.
   int32_t cancelled = 0;
+  // The signal that cancels calls of a thread; see Interrupt.h.
+  int32_t interruptSignal = 0;
+  pthread_t interruptThread = {};
+  bool interrupted = false;
 
   // The rest belongs to one call.
   weft::runtime::Failure failure;

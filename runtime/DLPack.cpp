@@ -97,6 +97,10 @@ weft_error *weft_context_take_output(weft_context *context, uint32_t index,
                      "given");
   Output &output = context->outputs[index];
   const char *name = context->function.outputs[index].name;
+  if (tensor.dtype.code == WEFT_DTYPE_STRING)
+    return makeError(context->allocator, WEFT_FAILED_PRECONDITION,
+                     "output '%s' is of strings, which DLPack does not know",
+                     name);
   if (output.bytes && tensor.data != output.owned.data())
     return makeError(context->allocator, WEFT_FAILED_PRECONDITION,
                      "output '%s' lies in a buffer of the caller", name);

@@ -44,6 +44,7 @@ static constexpr NamedType namedTypes[] = {
     {WEFT_DTYPE_FLOAT6_E2M3FN, 6, "float6_e2m3fn"},
     {WEFT_DTYPE_FLOAT6_E3M2FN, 6, "float6_e3m2fn"},
     {WEFT_DTYPE_FLOAT4_E2M1FN, 4, "float4_e2m1fn"},
+    {WEFT_DTYPE_STRING, 64, "string"},
 };
 
 static const char *nameOf(weft_dtype dtype) {

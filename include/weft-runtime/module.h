@@ -131,8 +131,16 @@ enum weft_dtype_code {
   WEFT_DTYPE_FLOAT8_E8M0FNU = 14,
   WEFT_DTYPE_FLOAT6_E2M3FN = 15,
   WEFT_DTYPE_FLOAT6_E3M2FN = 16,
-  WEFT_DTYPE_FLOAT4_E2M1FN = 17
+  WEFT_DTYPE_FLOAT4_E2M1FN = 17,
+  /* Not DLPack's. 64 bits: the address of a weft_string, or 0 for "". */
+  WEFT_DTYPE_STRING = 64
 };
+
+/* A string: after this header, `size` bytes of UTF-8, which need no zero at
+   their end and do not change while anybody may look. Aligned to 8 bytes. */
+typedef struct weft_string {
+  int64_t size;
+} weft_string;
 
 /* A symbolic dimension: one name, one value per call, min <= value <= max.
    Nameless free dimensions get a symbol each, named "<input>.<axis>". */

@@ -166,7 +166,9 @@ WEFT_API weft_error *weft_module_find_function(const weft_loaded_module *module,
 
 /* A view like DLPack's DLTensor. `strides`, in elements, may be NULL; strides
    that are not those of a contiguous row-major tensor are refused by name.
-   `dims` may be NULL for rank 0. */
+   `dims` may be NULL for rank 0. Elements of strings are addresses (weft_string
+   in module.h); those of outputs lie in context memory, also where the output
+   is bound, and are valid as long as that of unbound outputs. */
 typedef struct weft_tensor {
   void *data;
   weft_dtype dtype;
@@ -176,7 +178,7 @@ typedef struct weft_tensor {
 } weft_tensor;
 
 /* "float32", "bfloat16", "bool", "float8_e4m3fn", ... as NumPy and ml_dtypes
-   say it; "unknown" for what has no name. */
+   say it, and "string"; "unknown" for what has no name. */
 WEFT_API const char *weft_dtype_name(weft_dtype dtype);
 /* Bytes of a tensor. Fails where it does not fit in 63 bits or an extent is
    negative. */
@@ -252,7 +254,8 @@ WEFT_API weft_error *weft_invoke(weft_context *context,
 WEFT_API weft_error *weft_context_output(const weft_context *context,
                                          uint32_t index, weft_tensor *tensor);
 /* Hands context memory of an output over as a DLPack 1.x tensor, without a
-   copy. FAILED_PRECONDITION if the output lies in a caller's buffer. */
+   copy. FAILED_PRECONDITION if the output lies in a caller's buffer or is of
+   strings. */
 WEFT_API weft_error *
 weft_context_take_output(weft_context *context, uint32_t index,
                          struct DLManagedTensorVersioned **managed);
@@ -276,6 +279,12 @@ WEFT_API weft_error *weft_context_warm_up(weft_context *context);
    until the request is taken back. Async-signal-safe. */
 WEFT_API void weft_context_cancel(weft_context *context);
 WEFT_API void weft_context_reset_cancel(weft_context *context);
+/* Lets `signal` cancel the call in progress, and no later one, when the calling
+   thread makes it; 0 ends that. For hosts such as interpreters, whose own handler
+   only notes the signal: it is called as before. A signal that has no handler
+   keeps its effect; call again after another handler has been installed. */
+WEFT_API weft_error *weft_context_cancel_on_signal(weft_context *context,
+                                                   int32_t signal);
 
 /* Figures of the last call. */
 typedef struct weft_stats {

@@ -42,7 +42,8 @@ struct CompileOptions {
   Stage lastStage = Stage::Module; ///< --compile-to
   enum class Emit { Module, Object, MLIR } emit = Emit::Module;
   std::string dumpStages; ///< folder for the IR after every stage
-  std::string saveAssembly;
+  std::string saveAssembly; ///< folder for the assembly of every object
+  unsigned jobs = 0; ///< threads that generate code; 0: as many as there are cores
   uint64_t embedLimit = uint64_t(64) << 20;
   std::vector<std::string> plugins;
   bool timing = false;

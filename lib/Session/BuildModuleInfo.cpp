@@ -44,6 +44,7 @@ std::optional<weft_dtype> weft::parseDtype(StringRef name) {
       .Case("f6E2M3FN", dtype(WEFT_DTYPE_FLOAT6_E2M3FN, 6))
       .Case("f6E3M2FN", dtype(WEFT_DTYPE_FLOAT6_E3M2FN, 6))
       .Case("f4E2M1FN", dtype(WEFT_DTYPE_FLOAT4_E2M1FN, 4))
+      .Case("string", dtype(WEFT_DTYPE_STRING, 64))
       .Default(std::nullopt);
 }
 

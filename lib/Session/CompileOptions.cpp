@@ -81,9 +81,10 @@ Error weft::parseCompileOptions(ArrayRef<std::string> arguments, CompileOptions 
     } else if (flag == "--verify-each") {
       options.verifyEach = true;
     } else if (flag == "--jobs") {
-      unsigned jobs;
-      if (Error e = number(jobs))
+      if (Error e = number(options.jobs))
         return e;
+      if (options.jobs == 0)
+        return fail("--jobs=0: expected at least 1");
     } else if (flag == "--embed-limit") {
       if (Error e = number(options.embedLimit))
         return e;

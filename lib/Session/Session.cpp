@@ -7,9 +7,9 @@
 
 #include "weft/Session.h"
 
-#include "Package/ObjectEmitter.h"
 #include "Package/Writer.h"
 #include "Session/BuildModuleInfo.h"
+#include "Session/GenerateObjects.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/Chip.h"
 #include "weft/Registry.h"
@@ -22,15 +22,12 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Config/llvm-config.h"
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
-#include "llvm/Support/ThreadPool.h"
+#include "llvm/Support/Threading.h"
 
 #include <chrono>
 
@@ -190,11 +187,28 @@ LogicalResult Compilation::runStage(Stage stage) {
   return verify(*module);
 }
 
+/// `weft.metadata` as JSON. ONNX does not promise that text is UTF-8, JSON does.
+static llvm::json::Object metadataObject(DictionaryAttr metadata) {
+  llvm::json::Object object;
+  for (NamedAttribute entry : metadata) {
+    llvm::json::ObjectKey key(llvm::json::fixUTF8(entry.getName().getValue()));
+    if (auto text = dyn_cast<StringAttr>(entry.getValue()))
+      object[key] = llvm::json::fixUTF8(text.getValue());
+    else if (auto number = dyn_cast<IntegerAttr>(entry.getValue()))
+      object[key] = number.getInt();
+    else if (auto nested = dyn_cast<DictionaryAttr>(entry.getValue()))
+      object[key] = metadataObject(nested);
+  }
+  return object;
+}
+
 std::string Compilation::optionsText() const {
   llvm::json::Object object;
   object["target"] = options.pipeline.target;
   object["cpu"] = chip.cpu;
   object["opt_level"] = static_cast<int64_t>(options.optLevel);
+  if (auto metadata = (*module)->getAttrOfType<DictionaryAttr>("weft.metadata"))
+    object["metadata"] = metadataObject(metadata);
   return llvm::formatv("{0}", llvm::json::Value(std::move(object)));
 }
 
@@ -219,52 +233,22 @@ ExitCode Compilation::writeModule() {
   info.variants[0].cpu = chip.cpu;
   info.variants[0].features = chip.required;
 
-  llvm::LLVMContext llvmContext;
-  std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(*module, llvmContext, info.name);
-  if (!llvmModule)
-    return ExitCode::Error;
-  for (llvm::Function &function : *llvmModule) {
-    if (function.isDeclaration())
-      continue;
-    // Instructions are chosen by features, scheduling by the processor.
-    function.addFnAttr("tune-cpu", chip.cpu);
-    function.addFnAttr("prefer-vector-width", std::to_string(chip.vectorBits));
-    function.addFnAttr("no-trapping-math", "true");
-    function.addFnAttr(llvm::Attribute::NoUnwind);
-  }
-  EmitOptions emit;
-  emit.cpu = "x86-64";
-  emit.features = chip.features;
-  emit.optLevel = options.optLevel;
+  GenerateOptions generate;
+  generate.optLevel = options.optLevel;
+  generate.jobs = options.jobs ? options.jobs : llvm::hardware_concurrency().compute_thread_count();
+  generate.assemblyFolder = options.saveAssembly;
   auto warn = [&](StringRef text) { diagnose(("warning: " + text).str()); };
-  emit.onWarning = warn;
-  SmallVector<char, 0> assembly;
-  if (!options.saveAssembly.empty())
-    emit.assembly = &assembly;
-  // Everything is internal to the module but for the query.
-  llvm::Expected<ObjectBuffer> object = emitObject(*llvmModule, emit);
-  if (!object)
-    return fail(llvm::toString(object.takeError()));
-  if (emit.assembly) {
-    SmallString<128> path(options.saveAssembly);
-    if (std::error_code error = llvm::sys::fs::create_directories(path))
-      return fail(options.saveAssembly + ": " + error.message());
-    llvm::sys::path::append(path, info.name + ".s");
-    std::error_code error;
-    llvm::raw_fd_ostream os(path, error);
-    if (error)
-      return fail(path + ": " + error.message());
-    os.write(assembly.data(), assembly.size());
-  }
+  generate.onWarning = warn;
+  llvm::Expected<std::vector<ObjectBuffer>> objects = generateObjects(*module, chip, generate);
+  if (!objects)
+    return fail(llvm::toString(objects.takeError()));
   WriteOptions write;
   write.embedLimit = options.embedLimit;
   if (options.emit == CompileOptions::Emit::Object)
     write.kind = WriteOptions::Kind::Object;
-  std::vector<ObjectBuffer> objects;
-  objects.push_back(std::move(*object));
   size_t kernelCount = info.kernels.size();
   llvm::Expected<WrittenModule> written =
-      weft::writeModule(outputPath(), info, std::move(objects), contents->weights, write);
+      weft::writeModule(outputPath(), info, std::move(*objects), contents->weights, write);
   if (!written)
     return fail(llvm::toString(written.takeError()));
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

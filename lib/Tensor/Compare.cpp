@@ -57,7 +57,10 @@ Comparison weft::compareTensors(const Tensor &actual, const Tensor &expected,
   for (int64_t i = 0; i < actual.count() * parts; ++i) {
     double error, magnitude;
     bool isEqual;
-    if (isIntegral(type)) {
+    if (isString(type)) {
+      isEqual = actual.stringAt(i) == expected.stringAt(i);
+      error = magnitude = 0;
+    } else if (isIntegral(type)) {
       int64_t a = loadInteger(type, actual.raw(), i);
       int64_t e = loadInteger(type, expected.raw(), i);
       isEqual = a == e;

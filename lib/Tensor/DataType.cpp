@@ -55,6 +55,7 @@ static constexpr NamedType namedTypes[] = {
     {"bool", dtype::boolean},
     {"complex64", dtype::complex64},
     {"complex128", dtype::complex128},
+    {"string", dtype::string},
     {"f8E4M3FN", dtype::f8E4M3FN},
     {"f8E4M3FNUZ", dtype::f8E4M3FNUZ},
     {"f8E5M2", dtype::f8E5M2},

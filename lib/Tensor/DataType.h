@@ -26,7 +26,7 @@ constexpr bool isSame(DataType a, DataType b) {
 }
 
 /// The name as MLIR spells it (`f32`, `bf16`, `i64`, `u8`, `f8E4M3FN`), with
-/// `bool`, `complex64` and `complex128` as ONNX and NumPy do. A type without a
+/// `bool`, `complex64`, `complex128` and `string` as ONNX and NumPy do. A type without a
 /// name gives its DLPack code and width.
 std::string dataTypeName(DataType type);
 
@@ -49,9 +49,13 @@ constexpr bool isIntegral(DataType type) {
   return type.code == WEFT_DTYPE_INT || type.code == WEFT_DTYPE_UINT ||
          type.code == WEFT_DTYPE_BOOL;
 }
+/// Counted strings by their addresses (weft_string).
+constexpr bool isString(DataType type) {
+  return type.code == WEFT_DTYPE_STRING;
+}
 /// Real floating-point types, the narrow ones too.
 constexpr bool isFloat(DataType type) {
-  return !isIntegral(type) && !isComplex(type);
+  return !isIntegral(type) && !isComplex(type) && !isString(type);
 }
 
 /// The type of a complex type's two parts; any other type itself.
@@ -114,6 +118,7 @@ inline constexpr DataType u16{WEFT_DTYPE_UINT, 16, 1};
 inline constexpr DataType u8{WEFT_DTYPE_UINT, 8, 1};
 inline constexpr DataType u4{WEFT_DTYPE_UINT, 4, 1};
 inline constexpr DataType u2{WEFT_DTYPE_UINT, 2, 1};
+inline constexpr DataType string{WEFT_DTYPE_STRING, 64, 1};
 inline constexpr DataType boolean{WEFT_DTYPE_BOOL, 8, 1};
 inline constexpr DataType complex64{WEFT_DTYPE_COMPLEX, 64, 1};
 inline constexpr DataType complex128{WEFT_DTYPE_COMPLEX, 128, 1};

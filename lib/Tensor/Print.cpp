@@ -62,6 +62,12 @@ static std::string printPart(DataType type, const uint8_t *data,
 }
 
 std::string weft::printElement(const Tensor &tensor, int64_t index) {
+  if (isString(tensor.dtype())) {
+    std::string text = "\"";
+    for (char c : tensor.stringAt(index))
+      (c == '"' || c == '\\' ? text += '\\' : text) += c;
+    return text + "\"";
+  }
   DataType type = componentType(tensor.dtype());
   if (!isComplex(tensor.dtype()))
     return printPart(type, tensor.raw(), index);

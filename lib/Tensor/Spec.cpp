@@ -50,6 +50,7 @@ private:
   Result<Tensor> parseRandom(const SpecType &type);
   Result<Tensor> parseValues(const SpecType &type);
   Status parseValue(DataType type, uint8_t *data, int64_t index);
+  Status parseString(std::string &value);
   Status parseScalar(DataType type, uint8_t *data, int64_t index);
   Status parseInteger(DataType type, uint8_t *data, int64_t index, size_t end);
   Status parseFloat(DataType type, uint8_t *data, int64_t index, size_t end);
@@ -375,6 +376,25 @@ static bool isBlock(const Dims &dims, int64_t count) {
   return dims.empty() && count == 1;
 }
 
+/// A string in double quotes, in which a backslash stands before a quote or a
+/// backslash.
+Status SpecParser::parseString(std::string &value) {
+  size_t start = at;
+  if (!consume("\""))
+    return expected("a string in double quotes");
+  for (; at < text.size(); ++at) {
+    char c = text[at];
+    if (c == '"') {
+      ++at;
+      return {};
+    }
+    if (c == '\\' && at + 1 < text.size())
+      c = text[++at];
+    value += c;
+  }
+  return error(start, "a string without its closing quote");
+}
+
 Result<Tensor> SpecParser::parseValues(const SpecType &type) {
   Result<Tensor> tensor = Tensor::zeros(type.type, type.dims, options.maxBytes);
   if (!tensor)
@@ -382,6 +402,7 @@ Result<Tensor> SpecParser::parseValues(const SpecType &type) {
   int64_t count = tensor->count(), found = 0;
   size_t firstValue = at;
   std::vector<std::pair<size_t, int64_t>> open; // bracket, elements before it
+  std::vector<std::string> texts;               // where they are strings
   bool isBracketed = false;
   // A tensor of no elements has room for no value, but one to read into is
   // needed to report what is there.
@@ -414,6 +435,12 @@ Result<Tensor> SpecParser::parseValues(const SpecType &type) {
     if (found == std::max<int64_t>(count, 1))
       return error(at, "more than the " + std::to_string(count) +
                            " values of " + typeName(type.type, type.dims));
+    if (isString(type.type)) {
+      if (Status status = parseString(texts.emplace_back()); !status)
+        return status.error();
+      ++found;
+      continue;
+    }
     uint8_t *data = count ? tensor->mutableRaw() : scratch;
     if (Status status = parseValue(type.type, data, found); !status)
       return status.error();
@@ -425,6 +452,13 @@ Result<Tensor> SpecParser::parseValues(const SpecType &type) {
     return tensor;
   if (found == 0)
     return expected("values, '@FILE' or 'random'");
+  if (isString(type.type) && (found == 1 || found == count)) {
+    std::vector<std::string_view> views(texts.begin(), texts.end());
+    tensor = Tensor::strings(type.dims, views, options.maxBytes);
+    if (!tensor)
+      return error(0, tensor.error().message);
+    return tensor;
+  }
   if (found == 1 && count != 1) { // a splat
     if (type.type.bits % 8 == 0) {
       int64_t width = type.type.bits / 8;

@@ -12,6 +12,7 @@
 #include "Tensor/OutputFile.h"
 #include "Tensor/TensorProto.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <unistd.h>
@@ -71,6 +72,9 @@ Result<Tensor> Tensor::zeros(DataType type, Dims dims, int64_t maxBytes) {
 Result<Tensor> Tensor::fromSource(DataType type, Dims dims,
                                   const ByteSource &source, uint64_t offset,
                                   const std::string &what) {
+  if (isString(type)) // their addresses would come from a file
+    return Error{source.name + ": " + what +
+                 " is of strings, which plain bytes cannot hold"};
   std::optional<int64_t> count = checkedElementCount(dims);
   std::optional<int64_t> size =
       count ? byteSize(type, *count) : std::optional<int64_t>();
@@ -106,6 +110,53 @@ Result<Tensor> Tensor::fromSource(DataType type, Dims dims,
   return tensor;
 }
 
+namespace {
+/// What the elements of a tensor of strings need to stay.
+struct Strings {
+  std::vector<uint64_t> elements; // addresses
+  std::vector<uint64_t> bytes;    // headers and texts, each at a multiple of 8
+};
+} // namespace
+
+Result<Tensor> Tensor::strings(Dims dims,
+                               std::span<const std::string_view> values,
+                               int64_t maxBytes) {
+  Result<Tensor> tensor = zeros(dtype::string, std::move(dims), maxBytes);
+  if (!tensor)
+    return tensor;
+  auto kept = std::make_shared<Strings>();
+  size_t words = 0;
+  for (std::string_view value : values)
+    words += value.empty() ? 0 : 1 + (value.size() + 7) / 8;
+  kept->bytes.resize(words);
+  std::vector<uint64_t> addresses;
+  uint64_t *next = kept->bytes.data();
+  for (std::string_view value : values) {
+    addresses.push_back(value.empty() ? 0 : reinterpret_cast<uint64_t>(next));
+    if (value.empty())
+      continue;
+    *next = value.size();
+    std::memcpy(next + 1, value.data(), value.size());
+    next += 1 + (value.size() + 7) / 8;
+  }
+  size_t count = static_cast<size_t>(tensor->elements);
+  kept->elements.resize(std::max<size_t>(count, 1));
+  for (size_t i = 0; i < count; ++i)
+    kept->elements[i] = addresses[addresses.size() == 1 ? 0 : i];
+  tensor->data = std::shared_ptr<const uint8_t>(
+      kept, reinterpret_cast<const uint8_t *>(kept->elements.data()));
+  return tensor;
+}
+
+std::string_view Tensor::stringAt(int64_t index) const {
+  const weft_string *string;
+  std::memcpy(&string, raw() + index * int64_t(sizeof string), sizeof string);
+  if (!string)
+    return {};
+  return {reinterpret_cast<const char *>(string + 1),
+          static_cast<size_t>(string->size)};
+}
+
 Tensor Tensor::withDims(Dims dims) const {
   Tensor result = *this;
   result.shape = std::move(dims);
@@ -134,6 +185,8 @@ Status weft::writeTensorFile(const std::string &path, const Tensor &tensor) {
   if (!file)
     return file.error();
   Status status;
+  if (isString(tensor.dtype()) && !path.ends_with(".pb"))
+    return Error{path + ": only .pb files hold strings"};
   if (path.ends_with(".npy") || path == "-")
     status = writeNpy(*file, tensor);
   else if (path.ends_with(".pb"))

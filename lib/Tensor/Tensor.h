@@ -14,6 +14,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weft {
@@ -52,6 +53,12 @@ public:
                                    const ByteSource &source, uint64_t offset,
                                    const std::string &what);
 
+  /// A tensor of strings, in row-major order: as many as `dims` says, or one
+  /// for all elements. They are copied.
+  static Result<Tensor> strings(Dims dims,
+                                std::span<const std::string_view> values,
+                                int64_t maxBytes = 0);
+
   DataType dtype() const { return type; }
   const Dims &dims() const { return shape; }
   int64_t rank() const { return static_cast<int64_t>(shape.size()); }
@@ -62,6 +69,8 @@ public:
     return {data.get(), static_cast<size_t>(size)};
   }
   const uint8_t *raw() const { return data.get(); }
+  /// Element `index` of a tensor of strings.
+  std::string_view stringAt(int64_t index) const;
   /// Only for a tensor that zeros() made and nobody shares yet.
   uint8_t *mutableRaw() { return const_cast<uint8_t *>(data.get()); }
 

@@ -55,8 +55,15 @@ Result<NamedTensor> weft::readTensorProto(const ByteSource &source) {
   Result<onnx::Tensor> proto = onnx::readTensor(source.bytes, source.name);
   if (!proto)
     return proto.error();
-  if (proto->elementType == onnx::ElementType::String)
-    return Error{source.name + ": tensors of strings are not supported"};
+  if (proto->elementType == onnx::ElementType::String) {
+    Result<std::span<const std::string_view>> strings = proto->strings();
+    if (!strings)
+      return Error{source.name + ": " + strings.error().message};
+    Result<Tensor> tensor = Tensor::strings(proto->dims, *strings);
+    if (!tensor)
+      return Error{source.name + ": " + tensor.error().message};
+    return NamedTensor{std::string(proto->name), *std::move(tensor)};
+  }
   std::optional<DataType> type =
       typeOfOnnx(static_cast<int64_t>(proto->elementType));
   if (!type)
@@ -84,10 +91,13 @@ Result<NamedTensor> weft::readTensorProto(const ByteSource &source) {
 enum : uint32_t {
   FieldDims = 1,
   FieldDataType = 2,
+  FieldStringData = 6,
   FieldName = 8,
   FieldRawData = 9
 };
 enum : uint32_t { Varint = 0, Bytes = 2 };
+/// The number of ONNX's type string.
+static constexpr int64_t stringType = 8;
 
 static void appendVarint(std::string &out, uint64_t value) {
   for (; value >= 0x80; value >>= 7)
@@ -97,7 +107,7 @@ static void appendVarint(std::string &out, uint64_t value) {
 
 Status weft::writeTensorProto(OutputFile &file, const Tensor &tensor,
                               std::string_view name) {
-  int64_t number = 0;
+  int64_t number = isString(tensor.dtype()) ? stringType : 0;
   for (int64_t candidate = 1; candidate <= 28; ++candidate)
     if (std::optional<DataType> type = typeOfOnnx(candidate);
         type && isSame(*type, tensor.dtype()))
@@ -115,6 +125,14 @@ Status weft::writeTensorProto(OutputFile &file, const Tensor &tensor,
     appendVarint(start, FieldName << 3 | Bytes);
     appendVarint(start, name.size());
     start += name;
+  }
+  if (isString(tensor.dtype())) {
+    for (int64_t i = 0; i < tensor.count(); ++i) {
+      appendVarint(start, FieldStringData << 3 | Bytes);
+      appendVarint(start, tensor.stringAt(i).size());
+      start += tensor.stringAt(i);
+    }
+    return file.write(start);
   }
   appendVarint(start, FieldRawData << 3 | Bytes);
   appendVarint(start, tensor.bytes().size());

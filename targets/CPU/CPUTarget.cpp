@@ -41,6 +41,7 @@ public:
     pm.addPass(createLowerCPUKernels());
     pm.addPass(createSCFToControlFlowPass());
     pm.addPass(createLowerCPUHost());
+    pm.addPass(createLowerCPUStrings());
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createCSEPass());
     pm.addPass(createConvertVectorToSCFPass());
@@ -65,6 +66,7 @@ LogicalResult registerCPUTarget(Registrar &registrar) {
   registrar.addPass(createLowerCPUReshapes);
   registrar.addPass(createLowerCPUKernels);
   registrar.addPass(createLowerCPUHost);
+  registrar.addPass(createLowerCPUStrings);
   return success();
 }
 

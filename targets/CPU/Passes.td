@@ -56,3 +56,14 @@ def LowerCPUHost : Pass<"weft-cpu-lower-host", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
+
+def LowerCPUStrings : Pass<"weft-cpu-lower-strings", "::mlir::ModuleOp"> {
+  let summary = "Turns operations on strings into calls of the builtins";
+  let description = [{
+    Literals become constant bytes with a table of offsets, so that modules need
+    no relocations for them; the rest calls `runtime/builtins/string.c`. Runs
+    when kernels and host functions have the ABI, whose environment gives the
+    memory of new strings.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}

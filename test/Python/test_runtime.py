@@ -5,6 +5,7 @@
 
 import gc
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -180,24 +181,109 @@ class RuntimeTest(unittest.TestCase):
         strided = np.asfortranarray(self.x)
         self.assertIn(
             "input 'x' of shape [3, 4] has strides [1, 3], expected a contiguous",
-            self.refusal(3, lambda: self.module(strided, self.bias)),
+            self.refusal(3, lambda: self.module(strided, self.bias, copy=False)),
         )
-        y, _ = self.module(strided, self.bias, copy=True)
+        y, _ = self.module(strided, self.bias)
         np.testing.assert_array_equal(y, self.y)
+        y, _ = self.module(self.x[::-1], self.bias)
+        reversed_x = np.ascontiguousarray(self.x[::-1])
+        np.testing.assert_array_equal(y, self.module(reversed_x, self.bias)[0])
         fields = np.zeros((3, 4), [("a", "f4"), ("b", "i2")])["a"]
+        fields[:] = self.x
         self.assertIn(
             "strides of (24, 6) bytes",
-            self.refusal(3, lambda: self.module(fields, self.bias)),
+            self.refusal(3, lambda: self.module(fields, self.bias, copy=False)),
         )
+        y, _ = self.module(fields, self.bias)
+        np.testing.assert_array_equal(y, self.y)
+
+    def test_calls_of_changing_shapes(self):
+        # What a context keeps between calls must not survive a refused call.
+        scale = np.array([1, 2, 3, 4], np.float32)
+        context = self.module.context()
+        for rows in (3, 5, 0, 5, 1):
+            x = np.random.default_rng(rows).random((rows, 4), np.float32)
+            if rows:
+                y, _ = context(x, self.bias)
+                np.testing.assert_array_equal(y, x * scale + self.bias)
+            self.refusal(3, lambda: context(np.ones((7, 4), np.float32), self.bias[:2]))
+            self.refusal(3, lambda: context(np.ones((7, 4)), self.bias))
+            read_only = x.copy()
+            read_only.flags.writeable = False
+            if rows:
+                y, _ = context(read_only, np.repeat(self.bias, 2)[::2])
+                np.testing.assert_array_equal(y, x * scale + self.bias)
+
+    def test_a_context_is_for_one_thread_at_a_time(self):
+        context = self.module.context(function="busy", threads=1)
+        other = threading.Thread(target=lambda: self.refusal(1, context))
+        other.start()
+        time.sleep(0.1)
+        message = self.refusal(weft.Code.FAILED_PRECONDITION, context)
+        context.cancel()
+        other.join()
+        self.assertIn("one context for each thread", message)
+
+    def test_bound_calls(self):
+        x, y = self.x.copy(), np.zeros((3, 4), np.float32)
+        call = self.module.context().bind(x, self.bias, out=[y, None])
+        call.warm_up()
+        self.assertIs(call()[0], y)
+        np.testing.assert_array_equal(y, self.y)
+        x += 1
+        call()
+        np.testing.assert_array_equal(y, self.module(x, self.bias)[0])
+        self.assertEqual(call.outputs[1], y.sum())
+        strided = np.asfortranarray(self.x)
+        self.assertIn(
+            "input 'x' of shape [3, 4] has strides",
+            self.refusal(3, lambda: self.module.context().bind(strided, self.bias)),
+        )
+        sparse = np.zeros(100, np.float32)
+        sparse[[3, 50]] = 1
+        call = self.module.context(function="nonzero").bind(sparse)
+        np.testing.assert_array_equal(call()[0], [3, 50])
+        sparse[7] = 1
+        np.testing.assert_array_equal(call()[0], [3, 7, 50])
+
+    def test_interrupt_ends_a_call(self):
+        for _ in range(2):  # the second call shows that the first left nothing
+            context = self.module.context(function="busy", threads=2)
+            timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            began = time.monotonic()
+            with self.assertRaises(KeyboardInterrupt):
+                context()
+            self.assertLess(time.monotonic() - began, 1.2)
+            timer.join()
+
+    def test_interrupt_with_another_handler(self):
+        # It is installed after the context, does not raise, and still sees the
+        # signal; the call is over all the same, and only that one.
+        context = self.module.context(function="busy", threads=1)
+        seen = []
+        before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+        for count in (1, 2):
+            timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            began = time.monotonic()
+            self.refusal(weft.Code.CANCELLED, context)
+            self.assertGreater(time.monotonic() - began, 0.1)
+            timer.join()
+            self.assertEqual(seen, [signal.SIGINT] * count)
+        y, _ = self.module(self.x, self.bias)
+        np.testing.assert_array_equal(y, self.y)
 
     def test_takes_dlpack(self):
         y, _ = self.module(Foreign(self.x), Foreign(self.bias))
         np.testing.assert_array_equal(y, self.y)
         strided = Foreign(np.asfortranarray(self.x))
         self.assertIn(
-            "strides [1, 3]", self.refusal(3, lambda: self.module(strided, self.bias))
+            "strides [1, 3]",
+            self.refusal(3, lambda: self.module(strided, self.bias, copy=False)),
         )
-        y, _ = self.module(strided, self.bias, copy=True)
+        y, _ = self.module(strided, self.bias)
         np.testing.assert_array_equal(y, self.y)
         self.assertIn(
             "input 'x' is on device (2, 0), expected the CPU",
@@ -345,6 +431,42 @@ class RuntimeTest(unittest.TestCase):
         self.assertEqual(len(session.run(None, feed)), 2)
         with self.assertRaises(ValueError):
             session.run(["nope"], feed)
+        self.assertIn("needs 'x'", self.refusal(3, lambda: session.run(None, {"bias": 0})))
+        (y,) = session.run(["y"], {"bias": self.bias, "x": np.asfortranarray(self.x)})
+        np.testing.assert_array_equal(y, self.y)
+        self.assertEqual(session.get_providers(), ["CPUExecutionProvider"])
+        self.assertEqual(session.get_overridable_initializers(), [])
+        self.assertEqual(session.get_modelmeta().custom_metadata_map, {})
+
+    def test_io_binding(self):
+        session = weft.InferenceSession(PLAIN)
+        binding = session.io_binding()
+        binding.bind_cpu_input("x", self.x)
+        bias = weft.OrtValue.ortvalue_from_numpy(self.bias)
+        binding.bind_ortvalue_input("bias", bias)
+        binding.bind_output("total")
+        y = np.zeros((3, 4), np.float32)
+        binding.bind_output("y", "cpu", 0, np.float32, y.shape, y.ctypes.data)
+        session.run_with_iobinding(binding)
+        np.testing.assert_array_equal(y, self.y)
+        first = binding.get_outputs()[0].numpy()
+        self.assertEqual(binding.copy_outputs_to_cpu()[0], self.y.sum())
+        moved = self.x + 1
+        binding.bind_input("x", "cpu", 0, np.float32, moved.shape, moved.ctypes.data)
+        session.run_with_iobinding(binding)
+        np.testing.assert_array_equal(y, self.module(moved, self.bias)[0])
+        self.assertFalse(np.shares_memory(first, binding.get_outputs()[0].numpy()))
+        self.assertIn(
+            "no output 'z'", self.refusal(3, lambda: binding.bind_output("z"))
+        )
+        self.assertIn(
+            "expected 'cpu'", self.refusal(3, lambda: binding.bind_output("y", "cuda"))
+        )
+        binding.clear_binding_inputs()
+        self.assertIn(
+            "needs 'x', 'bias'",
+            self.refusal(3, lambda: session.run_with_iobinding(binding)),
+        )
 
     def test_modules_are_freed(self):
         before = len(gc.get_objects())

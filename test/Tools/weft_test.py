@@ -309,8 +309,8 @@ class Check(WeftTest):
         self.check("--variant=constant", code=0)
         model = self.path("cases/a")
         self.assertEqual(self.compilations(), [
-            f"{model}/model.onnx -O1 --all-dynamic",
-            f"{model}/model.onnx --constant-inputs={model}/test_data_set_0"])
+            f"{model}/model.onnx -O1 --jobs=1 --all-dynamic",
+            f"{model}/model.onnx --jobs=1 --constant-inputs={model}/test_data_set_0"])
         self.assertIn("expected dynamic or constant",
                       self.error("check", model, "--variant=x", code=2))
 

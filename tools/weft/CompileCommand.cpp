@@ -35,14 +35,18 @@ Command weft::describeCompile() {
         "Weights above this go to a file beside the module (default: 64 MB)",
         true},
        {"report", "FILE.html", "Diagnosis", "Writes a report", true},
-       {"save-asm", "DIR", "Diagnosis", "Keeps the assembly of each kernel",
+       {"save-asm", "DIR", "Diagnosis",
+        "Keeps the assembly of each kernel, and of the host functions",
         true},
        {"dump-stages", "DIR", "Diagnosis", "Writes the IR after every stage",
         true},
        {"mlir-timing", "", "Diagnosis", "Prints the time of each pass", true},
        {"verify-each", "", "Diagnosis", "Verifies the IR after every pass",
         true},
-       {"jobs", "N", "Execution", "Threads of the compiler", true},
+       {"jobs", "N", "Execution",
+        "Threads that generate code (default: usable cores); the module does "
+        "not depend on it",
+        true},
        {"quiet", "", "Execution", "No progress and no summary"}}};
   for (const Option &option : compilerOptions())
     command.options.push_back(option);

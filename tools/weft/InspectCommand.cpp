@@ -146,7 +146,12 @@ static void printModule(const Loaded &loaded, const Json &json) {
   std::printf("model       %s\n", text("name").c_str());
   std::printf("compiler    %s, module ABI %s\n", text("compiler").c_str(),
               text("abi").c_str());
-  std::printf("options     %s\n", module.options ? module.options : "");
+  // What the model's file says of itself can be long: --json has it.
+  Json options = Json::object();
+  for (const Json::Member &member : json.find("options")->members())
+    if (member.name != "metadata")
+      options.set(member.name, member.value);
+  std::printf("options     %s\n", options.dump().c_str());
   std::printf("source      sha256 %s\n", text("source_sha256").c_str());
   for (uint32_t i = 0; i < module.variant_count; ++i)
     std::printf(

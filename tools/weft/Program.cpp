@@ -125,6 +125,21 @@ Result<std::vector<Tensor>> Call::outputs() const {
         Tensor::zeros(view.dtype, Dims(view.dims, view.dims + view.rank));
     if (!tensor)
       return tensor.error();
+    if (isString(view.dtype)) {
+      std::vector<std::string_view> texts;
+      auto *strings = static_cast<const weft_string *const *>(view.data);
+      for (int64_t element = 0; element < tensor->count(); ++element)
+        if (const weft_string *string = strings[element])
+          texts.emplace_back(reinterpret_cast<const char *>(string + 1),
+                             static_cast<size_t>(string->size));
+        else
+          texts.emplace_back();
+      tensor = Tensor::strings(Dims(tensor->dims()), texts);
+      if (!tensor)
+        return tensor.error();
+      tensors.push_back(*std::move(tensor));
+      continue;
+    }
     if (!tensor->bytes().empty())
       std::memcpy(tensor->mutableRaw(), view.data, tensor->bytes().size());
     tensors.push_back(*std::move(tensor));

@@ -8,6 +8,7 @@
 #include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -64,5 +65,19 @@ LogicalResult AssertOp::canonicalize(AssertOp op, PatternRewriter &rewriter) {
   if (!matchPattern(op.getCondition(), m_One()))
     return rewriter.notifyMatchFailure(op, "condition is not constant true");
   rewriter.eraseOp(op);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// StringLiteralOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult StringLiteralOp::verify() {
+  if (getStrings().empty())
+    return emitOpError("expects at least one string");
+  std::optional<int64_t> index = getConstantIntValue(getIndex());
+  int64_t count = static_cast<int64_t>(getStrings().size());
+  if (index && (*index < 0 || *index >= count))
+    return emitOpError("takes string ") << *index << " of " << count;
   return success();
 }

@@ -11,6 +11,7 @@
 include "dialects/Weft/IR/WeftBase.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
 include "dialects/Weft/IR/WeftPackedOps.td"
+include "dialects/Weft/IR/WeftStringOps.td"
 include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/IR/RegionKindInterface.td"

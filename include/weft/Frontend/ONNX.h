@@ -211,8 +211,8 @@ using NodeBuilder = std::function<mlir::LogicalResult(NodeContext &)>;
 //===----------------------------------------------------------------------===//
 
 /// The type of an element in tensors (bool is i8, and so are codes of less than
-/// 8 bits and of small floats), or null if there is none (strings, complex
-/// numbers).
+/// 8 bits and of small floats; a string is the i64 that is its address), or null
+/// if there is none (complex numbers).
 mlir::Type storageType(mlir::MLIRContext *context, ElementType type);
 bool isUnsigned(ElementType type); ///< unsigned integers and bool
 bool isInteger(ElementType type);  ///< integers, without bool

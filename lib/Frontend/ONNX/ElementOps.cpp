@@ -53,7 +53,8 @@ FailureOr<ElementType> weft::onnx::elementTypeAttribute(NodeContext &node, Strin
   if (number < INT32_MIN || number > INT32_MAX || !isKnown(type))
     return node.error("attribute '" + attribute + "' is " + Twine(number) +
                       ", which is no element type");
-  if (!storageType(node.context(), type) || (isPacked(type) && !packed))
+  if (!storageType(node.context(), type) || type == ElementType::String ||
+      (isPacked(type) && !packed))
     return node.unsupported("elements of type " + name(type) + " cannot be computed");
   return type;
 }

@@ -59,6 +59,7 @@ static StringRef dtypeName(ElementType type) {
   case ElementType::Float6E2M3: return "f6E2M3FN";
   case ElementType::Float6E3M2: return "f6E3M2FN";
   case ElementType::Float4E2M1: return "f4E2M1FN";
+  case ElementType::String: return "string";
   default: return "";
   }
 }
@@ -108,7 +109,8 @@ LogicalResult Importer::createFunction() {
         !storageType(&context.context, info.type.elementType)) {
       context.failure = ImportFailure::Unsupported;
       return emitError(loc) << context.path << ": " << what
-                            << " is not a tensor of real numbers, which is all that entry points take";
+                            << " is not a tensor of strings or of real numbers, which is all that "
+                               "entry points take";
     }
     if (!info.type.hasShape) {
       context.failure = ImportFailure::Unsupported;
@@ -247,7 +249,8 @@ LogicalResult Importer::finishFunction() {
     if (!value->isTensor()) {
       context.failure = ImportFailure::Unsupported;
       return emitError(loc) << context.path << ": output " << quote(output.name)
-                            << " is not a tensor of real numbers, which is all that entry points give";
+                            << " is not a tensor of strings or of real numbers, which is all that "
+                               "entry points give";
     }
     if (output.type.kind == onnx::ValueType::Kind::Tensor &&
         output.type.elementType != ElementType::Undefined &&
@@ -297,6 +300,28 @@ LogicalResult Importer::finishFunction() {
   return success();
 }
 
+/// What the file says of itself, for `weft.metadata` of the module. A model that
+/// says nothing has none.
+static DictionaryAttr metadataOf(const Model &model, Builder &b) {
+  NamedAttrList fields, custom;
+  auto add = [&](NamedAttrList &list, StringRef name, std::string_view text) {
+    if (!name.empty() && !text.empty())
+      list.set(name, b.getStringAttr(str(text)));
+  };
+  add(fields, "producer_name", model.producerName);
+  add(fields, "graph_name", model.graph.name);
+  add(fields, "domain", model.domain);
+  add(fields, "description", model.docString);
+  add(fields, "graph_description", model.graph.docString);
+  if (model.modelVersion)
+    fields.set("version", b.getI64IntegerAttr(model.modelVersion));
+  for (const onnx::StringPair &entry : model.metadata)
+    add(custom, str(entry.key), entry.value);
+  if (!custom.empty())
+    fields.set("custom_metadata_map", custom.getDictionary(b.getContext()));
+  return fields.getDictionary(b.getContext());
+}
+
 OwningOpRef<ModuleOp> Importer::run() {
   if (Status status = verify(*model); !status) {
     context.failure = ImportFailure::Error;
@@ -307,6 +332,8 @@ OwningOpRef<ModuleOp> Importer::run() {
                               math::MathDialect, scf::SCFDialect, tensor::TensorDialect,
                               WeftDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context.context));
+  if (DictionaryAttr metadata = metadataOf(*model, b); !metadata.empty())
+    (*module)->setAttr("weft.metadata", metadata);
   if (failed(createFunction()) || failed(importNodes(model->graph.nodes)) ||
       failed(reportUnsupported()) || failed(finishFunction())) {
     if (context.failure == ImportFailure::None)

@@ -8,6 +8,7 @@
 #include "Frontend/ONNX/Importer.h"
 #include "Frontend/ONNX/PackedOps.h"
 
+#include "Frontend/ONNX/Ops/Strings.h"
 #include "Frontend/ONNX/Reader/ExternalFiles.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "weft/Registry.h"
@@ -153,10 +154,20 @@ FailureOr<TensorValue> Importer::makeConstant(ElementType type, ArrayRef<int64_t
 FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef name) {
   Location loc = NameLoc::get(b.getStringAttr(name));
   if (!storageType(&context.context, tensor.elementType)) {
-    // Strings and complex numbers: reported by whoever uses them.
+    // Complex numbers: reported by whoever uses them.
     TensorValue value;
     value.elementType = tensor.elementType;
     return value;
+  }
+  if (tensor.elementType == ElementType::String) {
+    Result<std::span<const std::string_view>> strings = tensor.strings();
+    if (!strings)
+      return error(loc, strings.error().message);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(constantAnchor);
+    Node none;
+    NodeContext constants(*this, none, 1);
+    return makeStrings(constants, tensor.dims, *strings);
   }
   Result<TensorBytes> contents = tensor.contents(*model->files);
   if (!contents)
@@ -304,12 +315,21 @@ LogicalResult Importer::importNode(const Node &node) {
       return skip();
     }
   // Who does not expect codes would take them for numbers.
-  if (domain.empty() && !takesPackedElements(str(node.opType)))
+  if (!takesPackedElements(domain, str(node.opType)))
     for (std::string_view input : node.inputs)
       if (!input.empty() && isPacked(lookup(str(input))->elementType)) {
         recordUnsupported(node, opset.value_or(1), "the operator takes no such elements", types);
         return skip();
       }
+  // The address of a string must not be computed with.
+  auto isString = [&](std::string_view value) {
+    return !value.empty() && lookup(str(value))->elementType == ElementType::String;
+  };
+  bool mayBeStrings = takesStrings(domain, str(node.opType));
+  if (!mayBeStrings && llvm::any_of(node.inputs, isString)) {
+    recordUnsupported(node, opset.value_or(1), "the operator does not take strings", types);
+    return skip();
+  }
   NodeContext nodeContext(*this, node, opset.value_or(1));
   LogicalResult result = info->builder(nodeContext);
   if (succeeded(result) && !nodeContext.failed())

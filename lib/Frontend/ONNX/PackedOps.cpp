@@ -7,6 +7,8 @@
 
 #include "Frontend/ONNX/PackedOps.h"
 
+#include "Frontend/ONNX/Ops/Families.h"
+
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -192,7 +194,7 @@ TensorValue weft::onnx::encodeFloats(NodeContext &node, const TensorValue &x, El
   return result;
 }
 
-bool weft::onnx::takesPackedElements(StringRef opType) {
+bool weft::onnx::takesPackedElements(StringRef domain, StringRef opType) {
   static const llvm::StringSet<> names{
       "BitCast",      "Cast",         "CastLike",       "Compress",         "Concat",
       "Constant",     "ConstantOfShape", "DepthToSpace", "DequantizeLinear", "Expand",
@@ -201,5 +203,6 @@ bool weft::onnx::takesPackedElements(StringRef opType) {
       "ReverseSequence", "Scan",      "Shape",          "Size",             "Slice",
       "SpaceToDepth", "Split",        "Squeeze",        "Tile",             "Transpose",
       "Unsqueeze",    "Where"};
-  return names.contains(opType);
+  bool isBuiltIn = domain.empty() || domain == kMicrosoftDomain || domain == kMLDomain;
+  return !isBuiltIn || names.contains(opType);
 }

@@ -55,9 +55,9 @@ TensorValue toNumbers(NodeContext &node, const TensorValue &x,
 TensorValue encodeFloats(NodeContext &node, const TensorValue &x, ElementType type,
                          const EncodeOptions &options);
 
-/// Whether an operator of the default domain takes such tensors: conversions,
-/// and what only moves elements.
-bool takesPackedElements(llvm::StringRef opType);
+/// Whether an operator takes such tensors: conversions, what only moves elements,
+/// and those of plugins.
+bool takesPackedElements(llvm::StringRef domain, llvm::StringRef opType);
 
 } // namespace weft::onnx
 

@@ -47,6 +47,7 @@ Type weft::onnx::storageType(MLIRContext *context, ElementType type) {
     return IntegerType::get(context, 32);
   case ElementType::Int64:
   case ElementType::UInt64:
+  case ElementType::String: // an address
     return IntegerType::get(context, 64);
   default:
     return {};

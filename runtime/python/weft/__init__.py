@@ -10,26 +10,32 @@
 [Argument(name='x', dtype='float32', dims=('batch', 4))]
 >>> y, = module(np.ones((2, 4), np.float32))
 
-Arrays go in and out without copies. Types that NumPy lacks (bfloat16, 8-bit
+Contiguous arrays go in and out without copies; strided inputs are copied. Types that NumPy lacks (bfloat16, 8-bit
 floats) are those of ml_dtypes where it can be imported, else unsigned integers
 of the same width that hold the bits.
 """
 
 from ._compile import CompileError, compile
 from ._ffi import Code, Error, runtime_version, usable_threads
-from ._module import Argument, Context, KernelEvent, Module, load
-from ._session import InferenceSession, NodeArg
+from ._context import BoundCall, Context, KernelEvent
+from ._module import Module, load
+from ._session import InferenceSession, IOBinding, ModelMetadata, NodeArg, OrtValue
+from ._signature import Argument
 
 __all__ = [
     "Argument",
+    "BoundCall",
     "Code",
     "CompileError",
     "Context",
     "Error",
+    "IOBinding",
     "InferenceSession",
     "KernelEvent",
+    "ModelMetadata",
     "Module",
     "NodeArg",
+    "OrtValue",
     "compile",
     "load",
     "runtime_version",

@@ -99,8 +99,9 @@ def compile(
     )
     if done.returncode != 0:
         lines = [line for line in done.stdout.splitlines() if line.strip()]
-        wrong = [line for line in lines if "error" in line.lower()] or lines[-1:]
-        reason = wrong[0] if wrong else "it said nothing"
+        # From the error on: a list of nodes that cannot be imported follows it.
+        at = [i for i, line in enumerate(lines) if "error" in line.lower()]
+        reason = "\n".join(lines[at[0] :] if at else lines[-1:]) or "it said nothing"
         raise CompileError(
             done.returncode,
             f"'{path}' could not be compiled (exit code {done.returncode}): {reason}",

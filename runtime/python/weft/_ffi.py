@@ -271,10 +271,20 @@ _SIGNATURES = {
     ),
     "weft_context_release": (None, [c.c_void_p]),
     "weft_context_threads": (c.c_int32, [c.c_void_p]),
+    # Addresses, not pointers: converting those takes longer than the call.
     "weft_invoke": (
         c.c_void_p,
-        [c.c_void_p, c.POINTER(Tensor), c.c_uint32, c.POINTER(Tensor), c.c_uint32],
+        [c.c_void_p, c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint32],
     ),
+    "weft_context_bind_input": (
+        c.c_void_p,
+        [c.c_void_p, c.c_uint32, c.POINTER(Tensor)],
+    ),
+    "weft_context_bind_output": (
+        c.c_void_p,
+        [c.c_void_p, c.c_uint32, c.POINTER(Tensor)],
+    ),
+    "weft_context_run": (c.c_void_p, [c.c_void_p]),
     "weft_context_output": (c.c_void_p, [c.c_void_p, c.c_uint32, c.POINTER(Tensor)]),
     "weft_context_take_output": (
         c.c_void_p,
@@ -286,6 +296,8 @@ _SIGNATURES = {
     ),
     "weft_context_cancel": (None, [c.c_void_p]),
     "weft_context_reset_cancel": (None, [c.c_void_p]),
+    "weft_context_cancel_on_signal": (c.c_void_p, [c.c_void_p, c.c_int32]),
+    "weft_context_warm_up": (c.c_void_p, [c.c_void_p]),
     "weft_context_stats": (c.c_void_p, [c.c_void_p, c.POINTER(Stats)]),
     "weft_usable_threads": (c.c_int32, []),
 }

@@ -1,7 +1,7 @@
 // A dequantized 4-bit weight exists in tiles only: the host has its bytes and
 // the product, and the kernel decodes.
 // RUN: weft-opt %s --weft-fuse | FileCheck %s
-// RUN: weft-opt %s --weft-fuse --weft-tile | FileCheck %s --check-prefix=TILE --implicit-check-not=tensor<512x384
+// RUN: weft-opt %s --weft-fuse --weft-tile | FileCheck %s --check-prefix=TILE --implicit-check-not="tensor<512x384"
 
 #map = affine_map<(d0, d1) -> (d0, d1)>
 #columns = affine_map<(d0, d1) -> (d1)>

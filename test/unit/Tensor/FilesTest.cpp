@@ -154,6 +154,27 @@ static std::string proto(const std::string &bytes) {
   return named ? printTensor(named->tensor, 100) : named.error().message;
 }
 
+TEST(TensorProto, Strings) {
+  TempFolder folder;
+  std::string path = folder.path("x.pb");
+  Tensor words = spec("2x2xstring=\"a\" \"\" \"drei ü\" \"\\\"\"");
+  ASSERT_TRUE(writeTensorFile(path, words));
+  Result<Tensor> back = readTensorFile(path);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(printTensor(*back, 9), printTensor(words, 9));
+  EXPECT_TRUE(compareTensors(*back, words, {}).isEqual);
+  Comparison other = compareTensors(
+      spec("2x2xstring=\"a\" \"b\" \"drei ü\" \"c\""), words, {});
+  EXPECT_EQ(other.mismatches, 2);
+  EXPECT_NE(other.message.find("element [0, 1] is \"b\", expected \"\""),
+            std::string::npos)
+      << other.message;
+  Status refused = writeTensorFile(folder.path("x.npy"), words);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("only .pb files hold strings"),
+            std::string::npos);
+}
+
 TEST(TensorProto, TypedFields) {
   using namespace std::string_literals;
   // dims 2, data_type, then the values.
@@ -177,8 +198,8 @@ TEST(TensorProto, Refusals) {
   std::string dims = "\x08\x02"s;
   EXPECT_EQ(proto(""), "x.pb: not an ONNX tensor of a known type: expected a "
                        "data_type between 1 and 28, found 0");
-  EXPECT_EQ(proto("\x10\x08\x32\x01x"s),
-            "x.pb: tensors of strings are not supported");
+  EXPECT_EQ(proto(dims + "\x10\x08\x32\x01x"s),
+            "x.pb: an unnamed tensor: expected 2 strings for string [2], found 1");
   EXPECT_EQ(proto(dims + "\x10\x01"s),
             "x.pb: an unnamed tensor: expected 8 bytes of data for float [2], "
             "found 0");
@@ -210,14 +231,13 @@ TEST(TensorProto, TruncatedAnywhere) {
     EXPECT_FALSE(readTensorProto(memory(bytes.substr(0, size)))) << size;
 }
 
-// Every tensor of ONNX's test data is read, or refused as a string, and written
-// to the same values.
+// Every tensor of ONNX's test data is read and written to the same values.
 TEST(TensorProto, OnnxTestData) {
   std::filesystem::path root = "/usr/share/libonnx-testdata/data/node";
   if (!std::filesystem::exists(root))
     GTEST_SKIP() << "libonnx-testdata is not installed";
   TempFolder folder;
-  int64_t read = 0, refused = 0;
+  int64_t read = 0;
   for (const auto &entry :
        std::filesystem::recursive_directory_iterator(root)) {
     std::string path = entry.path().string();
@@ -225,12 +245,7 @@ TEST(TensorProto, OnnxTestData) {
         path.find("_opt") != std::string::npos)
       continue;
     Result<Tensor> tensor = readTensorFile(path);
-    if (!tensor) {
-      EXPECT_NE(tensor.error().message.find("strings"), std::string::npos)
-          << tensor.error().message;
-      ++refused;
-      continue;
-    }
+    ASSERT_TRUE(tensor) << tensor.error().message;
     ++read;
     if (read % 10)
       continue; // a sample is written
@@ -241,7 +256,6 @@ TEST(TensorProto, OnnxTestData) {
     EXPECT_TRUE(compareTensors(*again, *tensor, {0, 0}).isEqual);
   }
   EXPECT_GT(read, 2000);
-  EXPECT_LT(refused, 40);
 }
 
 static SafetensorsFile sample() {

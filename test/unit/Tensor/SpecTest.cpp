@@ -22,6 +22,32 @@ static std::string parsed(std::string_view text) {
   return name + printTensor(named->tensor, 100);
 }
 
+TEST(Spec, Strings) {
+  EXPECT_EQ(parsed("2xstring=\"a b\" \"\""), "2xstring=\"a b\" \"\"");
+  EXPECT_EQ(parsed("words=2x1xstring=[\"a\"][\"]\"]"),
+            "words: 2x1xstring=[\"a\"][\"]\"]");
+  EXPECT_EQ(parsed("3xstring=\"same\""),
+            "3xstring=\"same\" \"same\" \"same\"");
+  EXPECT_EQ(parsed(R"(1xstring="a\"b\\")"), R"(1xstring="a\"b\\")");
+  EXPECT_EQ(parsed("string=\"x\""), "string=\"x\"");
+  EXPECT_EQ(parsed("2xstring"), "2xstring=\"\" \"\"");
+  EXPECT_EQ(parsed("0xstring=[]"), "0xstring=[]");
+  EXPECT_TRUE(parsed("1xstring=a").starts_with("error: "));
+  EXPECT_NE(parsed("1xstring=\"a").find("without its closing quote"),
+            std::string::npos);
+  EXPECT_NE(parsed("2xstring=\"a\" \"b\" \"c\"").find("more than the 2"),
+            std::string::npos);
+  EXPECT_NE(parsed("3xstring=\"a\" \"b\"").find("needs 3 values, found 2"),
+            std::string::npos);
+}
+
+TEST(Spec, StringsAreNotReadFromPlainBytes) {
+  TempFolder folder;
+  std::string path = folder.write("raw.bin", std::string(16, '\x41'));
+  EXPECT_NE(parsed("2xstring=@" + path).find("plain bytes cannot hold"),
+            std::string::npos);
+}
+
 TEST(Spec, Values) {
   EXPECT_EQ(parsed("1x3xf32=1 2 3"), "1x3xf32=[1 2 3]");
   EXPECT_EQ(parsed("4xf32=0.5"), "4xf32=0.5 0.5 0.5 0.5");

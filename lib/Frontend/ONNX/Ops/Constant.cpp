@@ -8,6 +8,7 @@
 #include "Frontend/ONNX/Importer.h"
 #include "Frontend/ONNX/IndexOps.h"
 #include "Frontend/ONNX/Ops/Families.h"
+#include "Frontend/ONNX/Ops/Strings.h"
 #include "Frontend/ONNX/PackedOps.h"
 
 #include <cmath>
@@ -93,8 +94,14 @@ static LogicalResult buildConstant(NodeContext &node) {
     if (sparse->sparseTensors.empty())
       return node.error("has an empty sparse_value");
     value = makeDense(node, sparse->sparseTensors.front());
-  } else if (node.hasAttribute("value_string") || node.hasAttribute("value_strings")) {
-    return node.unsupported("has a value of strings");
+  } else if (node.hasAttribute("value_string")) {
+    std::string text = node.getString("value_string", "");
+    std::string_view view = text;
+    value = makeStrings(node, {}, {&view, 1});
+  } else if (node.hasAttribute("value_strings")) {
+    std::vector<std::string> texts = node.getStrings("value_strings");
+    std::vector<std::string_view> views(texts.begin(), texts.end());
+    value = makeStrings(node, {static_cast<int64_t>(views.size())}, views);
   } else {
     return node.error("has no value");
   }

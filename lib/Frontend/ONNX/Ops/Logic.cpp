@@ -12,6 +12,7 @@
 
 #include "Frontend/ONNX/ElementOps.h"
 #include "Frontend/ONNX/Ops/Families.h"
+#include "Frontend/ONNX/Ops/Strings.h"
 
 using namespace mlir;
 using namespace weft;
@@ -81,6 +82,13 @@ template <Comparison comparison> static LogicalResult buildComparison(NodeContex
   ElementType type = inputs->front().elementType;
   if (isBool(type) && comparison != Comparison::Equal)
     return node.error("takes numbers, got bool");
+  if (type == ElementType::String) {
+    FailureOr<TensorValue> result = equalStrings(node, (*inputs)[0], (*inputs)[1]);
+    if (failed(result))
+      return failure();
+    node.setOutput(0, *result);
+    return success();
+  }
   if (auto tracked =
           trackedElementwise(node, *inputs, ElementType::Bool, [&](ArrayRef<OpFoldResult> v) {
             return compareDims(node.dims, comparison, v[0], v[1]);
