@@ -16,6 +16,8 @@ namespace weft {
 
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
+  registrar.addPass(createFoldScales);
+  registrar.addPass([] { return createEvaluateConstants(); });
   registrar.addPass(createConvertPacked);
   registrar.addPass(createPadConvolutions);
   registrar.addPass(createFuseElementwise);

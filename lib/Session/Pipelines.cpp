@@ -104,6 +104,9 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
   case Stage::Model:
     passManager.addPass(createInlineComposites());
     addCleanup(passManager);
+    passManager.addPass(createFoldScales());
+    passManager.addPass(createEvaluateConstants());
+    addCleanup(passManager);
     return;
   case Stage::Fuse:
     passManager.addPass(createConvertPacked());

@@ -10,6 +10,7 @@
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
 
@@ -40,6 +41,8 @@ bool weft::initializeTool(int argc, char **argv, Registry &registry,
   }
   mlir::registerAllDialects(dialects);
   mlir::registerAllExtensions(dialects);
+  // Constants are evaluated by code that is generated from the LLVM dialect.
+  mlir::registerAllToLLVMIRTranslations(dialects);
   registry.appendDialectsTo(dialects);
   return true;
 }

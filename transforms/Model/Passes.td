@@ -14,3 +14,86 @@ def InlineComposites : Pass<"weft-inline-composites"> {
     the later stages see only structured operations.
   }];
 }
+
+def FoldScales : Pass<"weft-fold-scales", "::mlir::ModuleOp"> {
+  let summary = "Folds scales and shifts of channels into the weights before them";
+  let description = [{
+    An elementwise operation that multiplies (divides, negates) and shifts the
+    result of a convolution, which nothing else uses, by constants that vary along
+    its channels at most is what an inference-time BatchNormalization is, and a
+    pair of Mul and Add. With y = init + sum w x,
+
+        y * scale + shift = (init * scale + shift) + sum (w * scale) x,
+
+    so that it goes into the filter and the start value, which
+    `weft-evaluate-constants` computes. Contractions with a constant operand take
+    scales likewise; of these a mere shift stays, since it costs nothing where it
+    is. Only f32 and f64: each weight is rounded once more, and for the 16-bit
+    types that would be felt.
+
+    Stays: what scales rows rather than channels, and weights of more than 1 MiB
+    that others use too, because they would be kept twice.
+  }];
+  let statistics = [
+    Statistic<"numFolded", "num-folded", "Number of operations that were folded">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def EvaluateConstants : Pass<"weft-evaluate-constants", "::mlir::ModuleOp"> {
+  let summary = "Computes what depends on constants only, by compiling and running it";
+  let description = [{
+    Upstream folders ignore large constants, so they are computed as everything
+    else is: operations whose operands are constants or weights, transitively,
+    are copied into a module of their own, compiled through the later stages for
+    the machine that compiles, and run. Results up to 1 KiB and splats become
+    `arith.constant`s, others weights in the weight store's spill file.
+
+    Only results that are needed by something that stays are stored. Of these,
+    the following stay too, and their operands are looked at instead:
+
+    - reshapes, casts, fills: they cost nothing at run time;
+    - results that would only take more memory: of more than `max-growth` times
+      the bytes of the constants that they are computed from and more than 1 MiB
+      (1 KiB if the elements are only repeated);
+    - what exceeds `max-bytes` of results or `max-operations` scalar operations
+      in all. Operations are estimated from the IR, never measured, so that
+      equal inputs give equal modules.
+
+    Operations with side effects (assertions) are never evaluated; a subgraph
+    that cannot be compiled or fails stays as it is. Each decision is a remark
+    of the category "constants".
+
+    ```mlir
+    %w = weft.constant <"w", "", tensor<16x32xf32>> : tensor<16x32xf32>
+    %e = tensor.empty() : tensor<32x16xf32>
+    %t = linalg.transpose ins(%w : tensor<16x32xf32>) outs(%e : tensor<32x16xf32>) permutation = [1, 0]
+    // becomes
+    %t = weft.constant <"w.1", "", tensor<32x16xf32>> : tensor<32x16xf32>
+    ```
+  }];
+  let options = [
+    Option<"maxBytes", "max-bytes", "int64_t", "int64_t(1) << 32",
+           "Bytes of results in all">,
+    Option<"maxOperations", "max-operations", "int64_t", "int64_t(1) << 34",
+           "Estimated scalar operations in all">,
+    Option<"maxGrowth", "max-growth", "int64_t", "4",
+           "Bytes of a result for each byte of the constants it comes from">
+  ];
+  let statistics = [
+    Statistic<"numEvaluated", "num-evaluated", "Number of values that became constants">
+  ];
+  // The stages that the copies go through use these.
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::bufferization::BufferizationDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::ub::UBDialect",
+    "::mlir::vector::VectorDialect", "::weft::WeftDialect"
+  ];
+}

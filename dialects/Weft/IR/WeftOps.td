@@ -35,7 +35,7 @@ def Weft_ConstantOp : Weft_Op<"constant", [Pure, ConstantLike,
     A constant above 1 KiB. Its bytes lie in the weight store, never in the IR.
 
     ```mlir
-    %w = weft.constant #weft.weight<"fc.weight", "", tensor<16x32xf32>> : tensor<16x32xf32>
+    %w = weft.constant <"fc.weight", "", tensor<16x32xf32>> : tensor<16x32xf32>
     ```
   }];
   let arguments = (ins Weft_WeightAttr:$value);

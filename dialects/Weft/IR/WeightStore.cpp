@@ -7,12 +7,14 @@
 
 #include "dialects/Weft/IR/WeightStore.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -56,11 +58,16 @@ static Expected<int> openSpillFile() {
   return file;
 }
 
-Expected<std::string> WeightStore::addDerived(StringRef key,
-                                              ArrayRef<uint8_t> bytes) {
+static Error storeError(int code, const char *action, size_t size) {
+  return createStringError(std::error_code(code, std::generic_category()),
+                           "cannot %s %zu bytes of derived weights in a temporary file: %s",
+                           action, size, std::strerror(code));
+}
+
+Expected<WeightStore::Reservation> WeightStore::reserve(size_t size) {
+  if (size == 0)
+    return Reservation();
   std::lock_guard<std::mutex> lock(mutex);
-  if (bytes.empty())
-    return insert(key, {bytes, nullptr, {}});
   if (spillFile < 0) {
     Expected<int> file = openSpillFile();
     if (!file)
@@ -69,31 +76,38 @@ Expected<std::string> WeightStore::addDerived(StringRef key,
   }
   // Each weight has whole pages of its own, so that release() can drop them.
   uint64_t offset = spillSize;
-  uint64_t length = alignTo(bytes.size(), 4096);
-  for (size_t done = 0; done < bytes.size();) {
-    ssize_t written = ::pwrite(spillFile, bytes.data() + done,
-                               bytes.size() - done, offset + done);
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written <= 0)
-      return createStringError(std::error_code(errno, std::generic_category()),
-                               "cannot write %zu bytes of derived weights to a "
-                               "temporary file",
-                               bytes.size());
-    done += static_cast<size_t>(written);
-  }
-  void *mapping = ::mmap(nullptr, bytes.size(), PROT_READ, MAP_SHARED,
-                         spillFile, static_cast<off_t>(offset));
+  uint64_t length = alignTo(size, 4096);
+  if (int code = ::posix_fallocate(spillFile, static_cast<off_t>(offset),
+                                   static_cast<off_t>(length)))
+    return storeError(code, "store", size);
+  void *mapping = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, spillFile,
+                         static_cast<off_t>(offset));
   if (mapping == MAP_FAILED)
-    return createStringError(std::error_code(errno, std::generic_category()),
-                             "cannot map derived weights");
+    return storeError(errno, "map", size);
   spillSize = offset + length;
-  size_t size = bytes.size();
   std::shared_ptr<const void> owner(
       mapping, [size](const void *p) { ::munmap(const_cast<void *>(p), size); });
-  return insert(key, {{static_cast<const uint8_t *>(mapping), size},
-                      std::move(owner),
-                      {"", offset}});
+  return Reservation{{static_cast<uint8_t *>(mapping), size}, offset, std::move(owner)};
+}
+
+std::string WeightStore::commit(StringRef key, Reservation reservation) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (!reservation.bytes.empty()) {
+    // The pages stay in the kernel's cache, not in this process.
+    void *memory = reservation.bytes.data();
+    ::mprotect(memory, reservation.bytes.size(), PROT_READ);
+    ::madvise(memory, reservation.bytes.size(), MADV_DONTNEED);
+  }
+  return insert(key, {reservation.bytes, std::move(reservation.owner), {"", reservation.offset}});
+}
+
+Expected<std::string> WeightStore::addDerived(StringRef key,
+                                              ArrayRef<uint8_t> bytes) {
+  Expected<Reservation> reservation = reserve(bytes.size());
+  if (!reservation)
+    return reservation.takeError();
+  llvm::copy(bytes, reservation->bytes.begin());
+  return commit(key, std::move(*reservation));
 }
 
 std::optional<ArrayRef<uint8_t>> WeightStore::lookup(StringRef key) const {

@@ -43,6 +43,20 @@ public:
   std::string addView(llvm::StringRef key, llvm::ArrayRef<uint8_t> bytes,
                       std::shared_ptr<const void> owner, WeightSource source);
 
+  /// Memory of the spill file for a weight that is being computed: whole pages,
+  /// which are there (a full disk is an error here, never a SIGBUS later). It is
+  /// given back unless it is committed. Zero bytes need none.
+  struct Reservation {
+    llvm::MutableArrayRef<uint8_t> bytes;
+    uint64_t offset = 0;
+    std::shared_ptr<const void> owner;
+  };
+  llvm::Expected<Reservation> reserve(size_t size);
+
+  /// Makes a weight of computed bytes, which are not written from then on.
+  /// Returns its key, as addView does.
+  std::string commit(llvm::StringRef key, Reservation reservation);
+
   /// Copies computed bytes to the spill file.
   llvm::Expected<std::string> addDerived(llvm::StringRef key,
                                          llvm::ArrayRef<uint8_t> bytes);
