@@ -104,7 +104,7 @@ static bool widens(linalg::LinalgOp op) {
   bool narrower = false;
   for (OpOperand *input : op.getDpsInputOperands()) {
     auto type = dyn_cast<RankedTensorType>(input->get().getType());
-    if (!type || op.getMatchingIndexingMap(input).getNumResults() < op.getNumLoops())
+    if (!type || !op.getMatchingIndexingMap(input).isPermutation())
       continue; // broadcast
     if (type.getElementTypeBitWidth() >= width)
       return false;
