@@ -17,11 +17,13 @@ struct NamedType {
 } // namespace
 
 static constexpr NamedType namedTypes[] = {
+    {WEFT_DTYPE_INT, 2, "int2"},
     {WEFT_DTYPE_INT, 4, "int4"},
     {WEFT_DTYPE_INT, 8, "int8"},
     {WEFT_DTYPE_INT, 16, "int16"},
     {WEFT_DTYPE_INT, 32, "int32"},
     {WEFT_DTYPE_INT, 64, "int64"},
+    {WEFT_DTYPE_UINT, 2, "uint2"},
     {WEFT_DTYPE_UINT, 4, "uint4"},
     {WEFT_DTYPE_UINT, 8, "uint8"},
     {WEFT_DTYPE_UINT, 16, "uint16"},

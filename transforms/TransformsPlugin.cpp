@@ -18,6 +18,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
   registrar.addPass(createFoldScales);
   registrar.addPass([] { return createEvaluateConstants(); });
+  registrar.addPass(createConvertPacked);
   registrar.addPass(createPadConvolutions);
   registrar.addPass(createFoldUnitExtents);
   registrar.addPass(createFuseElementwise);

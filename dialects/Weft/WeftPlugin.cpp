@@ -13,6 +13,7 @@ namespace weft {
 mlir::LogicalResult registerWeftDialect(Registrar &registrar) {
   registrar.addDialect<WeftDialect>();
   registrar.addDialectExtension(attachWeftBufferization);
+  registrar.addFormat({"weft.format", "Codes of 1 to 8 bits: integers and small floats"});
   return mlir::success();
 }
 

@@ -32,6 +32,18 @@ std::optional<weft_dtype> weft::parseDtype(StringRef name) {
       .Case("u16", dtype(WEFT_DTYPE_UINT, 16))
       .Case("u32", dtype(WEFT_DTYPE_UINT, 32))
       .Case("u64", dtype(WEFT_DTYPE_UINT, 64))
+      .Case("i4", dtype(WEFT_DTYPE_INT, 4))
+      .Case("i2", dtype(WEFT_DTYPE_INT, 2))
+      .Case("u4", dtype(WEFT_DTYPE_UINT, 4))
+      .Case("u2", dtype(WEFT_DTYPE_UINT, 2))
+      .Case("f8E4M3FN", dtype(WEFT_DTYPE_FLOAT8_E4M3FN, 8))
+      .Case("f8E4M3FNUZ", dtype(WEFT_DTYPE_FLOAT8_E4M3FNUZ, 8))
+      .Case("f8E5M2", dtype(WEFT_DTYPE_FLOAT8_E5M2, 8))
+      .Case("f8E5M2FNUZ", dtype(WEFT_DTYPE_FLOAT8_E5M2FNUZ, 8))
+      .Case("f8E8M0FNU", dtype(WEFT_DTYPE_FLOAT8_E8M0FNU, 8))
+      .Case("f6E2M3FN", dtype(WEFT_DTYPE_FLOAT6_E2M3FN, 6))
+      .Case("f6E3M2FN", dtype(WEFT_DTYPE_FLOAT6_E3M2FN, 6))
+      .Case("f4E2M1FN", dtype(WEFT_DTYPE_FLOAT4_E2M1FN, 4))
       .Case("string", dtype(WEFT_DTYPE_STRING, 64))
       .Default(std::nullopt);
 }

@@ -109,6 +109,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     return;
   case Stage::Fuse:
+    passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFoldUnitExtents());
     passManager.addPass(createFuseElementwise());

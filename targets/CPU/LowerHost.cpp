@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -171,6 +172,18 @@ void HostLowering::lower(PollOp op) {
   rewriter.eraseOp(op);
 }
 
+/// The dynamic extents (i64) of the component of a packed tensor whose own
+/// dynamic extents are `sizes` (index).
+static SmallVector<Value> componentExtents(const ABIBuilder &abi, PackedType type,
+                                           ValueRange sizes) {
+  SmallVector<OpFoldResult> dims = getMixedValues(type.getShape(), sizes, abi.b);
+  SmallVector<Value> extents;
+  for (OpFoldResult extent : type.getComponentSizes(abi.b, abi.loc, dims).front())
+    if (auto value = dyn_cast<Value>(extent))
+      extents.push_back(abi.fromIndex(value));
+  return extents;
+}
+
 void HostLowering::lower(OutputBufferOp op) {
   Location loc = op.getLoc();
   rewriter.setInsertionPoint(op);
@@ -180,16 +193,22 @@ void HostLowering::lower(OutputBufferOp op) {
   for (Value size : op.getSizes())
     dynamic.push_back(abi.fromIndex(size));
   size_t next = 0;
-  for (auto [d, extent] : llvm::enumerate(type.getShape()))
+  // Callers know packed tensors by their logical shape.
+  ShapedType shape = type;
+  if (op.getPacked())
+    shape = cast<PackedType>(*op.getPacked());
+  for (auto [d, extent] : llvm::enumerate(shape.getShape()))
     abi.storeElement(sizes, static_cast<int64_t>(d),
                      ShapedType::isDynamic(extent) ? dynamic[next++]
                                                    : abi.constant(abi.i64(), extent));
   Value address = abi.callField(env, EnvOffset::Output, abi.ptr(),
                                 {env, abi.constant(abi.i64(), op.getIndex()),
-                                 abi.constant(abi.i64(), type.getRank()), sizes});
+                                 abi.constant(abi.i64(), shape.getRank()), sizes});
   Value null = LLVM::ZeroOp::create(rewriter, loc, abi.ptr());
   Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq, address, null);
   leaveIf(loc, failed, abi.constant(abi.i32(), 8)); // recorded as what it was
+  if (op.getPacked())
+    dynamic = componentExtents(abi, cast<PackedType>(*op.getPacked()), op.getSizes());
   rewriter.replaceOp(op, abi.memref(type, address, dynamic));
 }
 
@@ -251,13 +270,16 @@ DictionaryAttr HostLowering::signature() {
       continue;
     }
     auto type = cast<MemRefType>(function.getArgumentTypes()[i]);
+    ArrayRef<int64_t> shape = type.getShape();
+    if (auto packed = dyn_cast_or_null<TypeAttr>(get(WeftDialect::packedAttrName)))
+      shape = cast<PackedType>(packed.getValue()).getShape();
     Attribute dims = get("weft.dims");
     inputs.push_back(b.getDictionaryAttr(
         {b.getNamedAttr("name", orEmpty(get(WeftDialect::nameAttrName))),
          b.getNamedAttr("dtype", orEmpty(get(WeftDialect::dtypeAttrName))),
          b.getNamedAttr("dims", dims ? dims : b.getDenseI64ArrayAttr({})),
          b.getNamedAttr("type", TypeAttr::get(RankedTensorType::get(
-                                    type.getShape(), type.getElementType())))}));
+                                    shape, type.getElementType())))}));
   }
   Attribute outputs = function->getAttr("weft.results");
   return b.getDictionaryAttr(
@@ -284,7 +306,9 @@ LogicalResult HostLowering::run() {
     maxBuffers = std::max(maxBuffers, shaped);
   });
   function.walk([&](OutputBufferOp op) {
-    maxSizes = std::max(maxSizes, cast<MemRefType>(op.getBuffer().getType()).getRank());
+    maxSizes = std::max(maxSizes, op.getPacked()
+                                      ? cast<PackedType>(*op.getPacked()).getRank()
+                                      : cast<MemRefType>(op.getBuffer().getType()).getRank());
   });
   DictionaryAttr description = signature();
 
@@ -315,8 +339,12 @@ LogicalResult HostLowering::run() {
     auto memref = cast<MemRefType>(argument);
     auto dims = function.getArgAttrOfType<ArrayAttr>(i, "weft.dims");
     SmallVector<Value> extents;
-    for (int64_t d = 0; d < memref.getRank(); ++d) {
-      if (!memref.isDynamicDim(d))
+    auto packedAttr = function.getArgAttrOfType<TypeAttr>(i, WeftDialect::packedAttrName);
+    ShapedType shape = memref;
+    if (packedAttr)
+      shape = cast<PackedType>(packedAttr.getValue());
+    for (int64_t d = 0; d < shape.getRank(); ++d) {
+      if (!shape.isDynamicDim(d))
         continue;
       auto name = dims && d < static_cast<int64_t>(dims.size()) ? dyn_cast<StringAttr>(dims[d])
                                                                 : StringAttr();
@@ -324,6 +352,11 @@ LogicalResult HostLowering::run() {
         return function.emitOpError("argument ")
                << i << " has a dynamic dimension " << d << " without a symbol";
       extents.push_back(symbolByName[name]);
+    }
+    if (packedAttr) {
+      SmallVector<Value> sizes =
+          llvm::map_to_vector(extents, [&](Value extent) { return abi.toIndex(extent); });
+      extents = componentExtents(abi, cast<PackedType>(shape), sizes);
     }
     Value address = abi.loadElement(entry.getArgument(2), input++, abi.ptr());
     arguments.push_back(abi.memref(memref, address, extents));

@@ -28,10 +28,9 @@ using namespace mlir;
 using namespace weft;
 
 static Value createOutputBuffer(RewriterBase &rewriter, Location loc, int64_t index,
-                                RankedTensorType type, ValueRange sizes) {
+                                RankedTensorType type, ValueRange sizes, TypeAttr packed) {
   auto memref = MemRefType::get(type.getShape(), type.getElementType());
-  return OutputBufferOp::create(rewriter, loc, memref,
-                                rewriter.getI64IntegerAttr(index), sizes);
+  return OutputBufferOp::create(rewriter, loc, memref, index, sizes, packed);
 }
 
 /// Where `value` is what a dispatch computes into a fresh tensor of the entry
@@ -67,13 +66,22 @@ static void convertBoundary(func::FuncOp function, RewriterBase &rewriter) {
   SmallVector<Type> types = convertArgumentsToMemRefs(
       body, rewriter, [](BlockArgument) { return false; });
   auto ret = cast<func::ReturnOp>(body.getTerminator());
+  int64_t index = -1;
   for (auto [i, value] : llvm::enumerate(ret.getOperands())) {
-    auto type = cast<RankedTensorType>(value.getType());
-    int64_t index = static_cast<int64_t>(i);
-    if (tensor::EmptyOp empty = freshDestination(value)) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type)
+      continue; // an extent of the packed tensor before it
+    ++index;
+    auto packed = function.getResultAttrOfType<TypeAttr>(i, WeftDialect::packedAttrName);
+    ValueRange extents;
+    if (packed)
+      extents = ret.getOperands().slice(
+          i + 1, cast<PackedType>(packed.getValue()).getNumDynamicDims());
+    tensor::EmptyOp empty = extents.empty() ? freshDestination(value) : nullptr;
+    if (empty) {
       rewriter.setInsertionPoint(empty);
       Value buffer = createOutputBuffer(rewriter, ret.getLoc(), index, type,
-                                        empty.getDynamicSizes());
+                                        packed ? ValueRange() : empty.getDynamicSizes(), packed);
       rewriter.replaceOpWithNewOp<bufferization::ToTensorOp>(
           empty, type, buffer, /*restrict=*/true, /*writable=*/true);
       rewriter.setInsertionPoint(ret);
@@ -82,11 +90,11 @@ static void convertBoundary(func::FuncOp function, RewriterBase &rewriter) {
       continue;
     }
     rewriter.setInsertionPoint(ret);
-    SmallVector<Value> sizes;
-    for (int64_t d = 0; d < type.getRank(); ++d)
+    SmallVector<Value> sizes(extents);
+    for (int64_t d = 0; !packed && d < type.getRank(); ++d)
       if (type.isDynamicDim(d))
         sizes.push_back(tensor::DimOp::create(rewriter, ret.getLoc(), value, d));
-    Value buffer = createOutputBuffer(rewriter, ret.getLoc(), index, type, sizes);
+    Value buffer = createOutputBuffer(rewriter, ret.getLoc(), index, type, sizes, packed);
     bufferization::MaterializeInDestinationOp::create(rewriter, ret.getLoc(), Type(), value,
                                                       buffer, true, true);
   }
@@ -94,8 +102,14 @@ static void convertBoundary(func::FuncOp function, RewriterBase &rewriter) {
   // Results keep their attributes (names, element types) on the function.
   SmallVector<Attribute> results;
   for (unsigned i = 0, e = function.getNumResults(); i < e; ++i) {
+    if (!isa<RankedTensorType>(function.getResultTypes()[i]))
+      continue;
     NamedAttrList attributes(function.getResultAttrDict(i));
-    attributes.set("type", TypeAttr::get(function.getResultTypes()[i]));
+    Type type = function.getResultTypes()[i];
+    if (auto packed = dyn_cast_or_null<TypeAttr>(attributes.erase(WeftDialect::packedAttrName)))
+      type = RankedTensorType::get(cast<PackedType>(packed.getValue()).getShape(),
+                                   rewriter.getI8Type());
+    attributes.set("type", TypeAttr::get(type));
     results.push_back(attributes.getDictionary(rewriter.getContext()));
   }
   function->setAttr("weft.results", rewriter.getArrayAttr(results));

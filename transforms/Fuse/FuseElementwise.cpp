@@ -20,9 +20,14 @@ using namespace mlir;
 using namespace weft;
 
 /// Whether the body of `op` reads other tensors by position: such an operation
-/// is not worth repeating for each element of its consumer.
-static bool readsByPosition(Operation *op) {
-  return op->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); })
+/// is not worth repeating for each element of its consumer. Decoding elements
+/// that share bytes (`weft-convert-packed`) is, where each is decoded once.
+static bool readsByPosition(Operation *op, bool once) {
+  return op->walk([&](tensor::ExtractOp read) {
+             auto type = read.getTensor().getType();
+             bool isBytes = type.getRank() == 1 && type.getElementType().isInteger(8);
+             return isBytes && once ? WalkResult::advance() : WalkResult::interrupt();
+           })
       .wasInterrupted();
 }
 
@@ -34,9 +39,10 @@ struct FuseElementwise : weft::impl::FuseElementwiseBase<FuseElementwise> {
       Operation *producer = operand->get().getDefiningOp();
       if (!producer || producer->getBlock() != operand->getOwner()->getBlock())
         return false;
-      if (readsByPosition(producer))
-        return false;
       auto consumer = dyn_cast<linalg::LinalgOp>(operand->getOwner());
+      if (readsByPosition(producer,
+                          consumer && consumer.getMatchingIndexingMap(operand).isPermutation()))
+        return false;
       // Into a reduction a producer would be computed once for each element
       // reduced, which is as often as before; into a contraction, more often.
       if (!consumer || consumer.getNumReductionLoops() > 0)

@@ -99,6 +99,45 @@ static Operation *soleAccumulator(Operation *op) {
   return consumer;
 }
 
+/// Whether each element that `op` computes is wider than what it is computed
+/// from: elements that share bytes, or a tensor as large with narrower ones.
+static bool widens(linalg::LinalgOp op) {
+  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+  if (!result.getElementType().isIntOrFloat())
+    return false;
+  unsigned width = result.getElementTypeBitWidth();
+  bool narrower = false;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    auto type = dyn_cast<RankedTensorType>(input->get().getType());
+    if (!type || !op.getMatchingIndexingMap(input).isPermutation())
+      continue; // broadcast
+    if (type.getElementTypeBitWidth() >= width)
+      return false;
+    narrower = true;
+  }
+  op->walk([&](tensor::ExtractOp read) {
+    RankedTensorType type = read.getTensor().getType();
+    narrower |= type.getRank() == 1 && type.getElementTypeBitWidth() < width;
+  });
+  return narrower;
+}
+
+/// The contraction that reads the elementwise `op`, if that is all its result is
+/// for and each element is cheaper to decode again than to store: dequantized
+/// weights never exist as a whole.
+static linalg::LinalgOp decodedFor(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || op->getNumResults() != 1 || !op->hasOneUse() ||
+      generic.getNumLoops() != generic.getNumParallelLoops() || !widens(generic))
+    return nullptr;
+  OpOperand &use = *op->use_begin();
+  auto consumer = dyn_cast<linalg::LinalgOp>(use.getOwner());
+  if (!consumer || !consumer.isDpsInput(&use) || consumer->getBlock() != op->getBlock() ||
+      !linalg::isaContractionOpInterface(consumer) || consumer->getNumResults() != 1)
+    return nullptr;
+  return consumer;
+}
+
 /// Whether `op` is computed into a tensor that the group reads, say one carried
 /// by a loop: one kernel could not do that in place.
 static bool overwritesOperandOf(Operation *op, const Group &group) {
@@ -185,10 +224,24 @@ Group Outliner::formGroup(Operation *root, const DenseSet<Operation *> &taken) {
     return rows;
   Group group{root};
   // A start value that only the consumer reads (a bias along the rows, say) is
-  // computed where it is used.
-  if (Operation *consumer = soleAccumulator(root); consumer && !taken.contains(consumer)) {
-    group.push_back(consumer);
-    root = consumer;
+  // computed where it is used, and so are operands that are decoded.
+  auto consumerOf = [](Operation *op) -> Operation * {
+    if (linalg::LinalgOp consumer = decodedFor(op))
+      return consumer;
+    return soleAccumulator(op);
+  };
+  if (Operation *consumer = consumerOf(root); consumer && !taken.contains(consumer)) {
+    group.clear();
+    for (Value operand : consumer->getOperands())
+      if (Operation *def = operand.getDefiningOp();
+          def && !taken.contains(def) && consumerOf(def) == consumer)
+        group.push_back(def);
+    llvm::sort(group, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
+    if (overwritesOperandOf(consumer, group))
+      group.assign(1, root);
+    else
+      group.push_back(consumer);
+    root = group.back();
   }
   if (!isa<linalg::LinalgOp, ConvOp, GatherOp>(root))
     return group;

@@ -31,6 +31,32 @@ def FoldUnitExtents : Pass<"weft-fold-unit-extents"> {
                            "::mlir::affine::AffineDialect"];
 }
 
+def ConvertPacked : Pass<"weft-convert-packed", "::mlir::ModuleOp"> {
+  let summary = "Replaces packed tensors by their components";
+  let description = [{
+    Every value of type `!weft.packed` becomes the component tensors of its
+    format, one value several: results of operations, arguments and results of
+    functions, and what `scf` operations carry. `weft.assemble` and
+    `weft.disassemble` go away; `weft.unpack` and `weft.pack` become what the
+    format builds for decoding and encoding, which are elementwise operations
+    that later passes merge into their neighbours. Fails on operations that take
+    packed tensors otherwise.
+
+    ```mlir
+    %p = weft.assemble %bytes : tensor<8xi8>
+      -> !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+    %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>)
+           outs(%init : tensor<3x5xi8>) -> tensor<3x5xi8>
+    ```
+
+    becomes a `linalg.generic` of 3 x 5 iterations that reads `%bytes`.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def PadConvolutions : Pass<"weft-pad-convolutions"> {
   let summary = "Pads the inputs of convolutions beforehand";
   let description = [{
@@ -48,7 +74,10 @@ def OutlineKernels : Pass<"weft-outline-kernels", "::mlir::ModuleOp"> {
     Divides a function into a host part, which keeps control flow and shape
     arithmetic, and kernels. Groups are formed greedily in program order: an
     operation starts a group, and as long as the group's only result has one
-    consumer that is elementwise over it, the consumer joins. A group becomes a
+    consumer that is elementwise over it, the consumer joins. An elementwise
+    operation that only a contraction reads and that makes elements wider (it
+    dequantizes weights, say) is in the contraction's group, so that its result
+    exists in tiles only. A group becomes a
     `weft.kernel` in destination style and a `weft.dispatch` where its last
     operation stood: index values and extents become size arguments, tensors
     from outside inputs, and the tensor that a result is computed into (the

@@ -14,7 +14,9 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Interfaces/TilingInterface.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace weft {
 #define GEN_PASS_DEF_TILEKERNELS
@@ -73,6 +75,10 @@ struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
     for (OpResult result : root->getResults())
       if (Value replacement = tiled->replacements.lookup(result))
         rewriter.replaceAllUsesWith(result, replacement);
+    // A tile of an uninitialised tensor is one, too: the whole is not needed.
+    RewritePatternSet patterns(&getContext());
+    tensor::populateFoldTensorEmptyPatterns(patterns, /*foldSingleUseOnly=*/true);
+    (void)applyPatternsGreedily(kernel, std::move(patterns));
     // Producers that live in the loop now.
     Block &body = kernel.getBody().front();
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))

@@ -8,6 +8,7 @@
 #ifndef WEFT_DIALECTS_WEFT_IR_WEFT_H
 #define WEFT_DIALECTS_WEFT_IR_WEFT_H
 
+#include "dialects/Weft/IR/WeftFormat.h"
 #include "dialects/Weft/IR/WeightStore.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -25,8 +26,10 @@
 #include "mlir/Interfaces/TilingInterface.h"
 
 #include "dialects/Weft/IR/WeftDialect.h.inc"
-#include "dialects/Weft/IR/WeftEnums.h.inc"
+#include "dialects/Weft/IR/WeftFormatInterfaces.h.inc"
 #include "dialects/Weft/IR/WeftInterfaces.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Weft/IR/WeftTypes.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Weft/IR/WeftAttributes.h.inc"
 #define GET_OP_CLASSES

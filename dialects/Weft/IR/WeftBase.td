@@ -28,6 +28,7 @@ def Weft_Dialect : Dialect {
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
   ];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   let hasConstantMaterializer = 1;
   let extraClassDeclaration = [{
     /// The bytes behind `weft.constant`; shared by all modules of the context.
@@ -43,6 +44,9 @@ def Weft_Dialect : Dialect {
     /// On arguments and results of an entry: the element type in the model, as
     /// the runtime shows it ("u8", "bool"), where the signless type loses it.
     static constexpr ::llvm::StringLiteral dtypeAttrName = "weft.dtype";
+    /// On arguments and results of an entry that are the component of a packed
+    /// tensor: its type, whose shape is the one that callers see.
+    static constexpr ::llvm::StringLiteral packedAttrName = "weft.packed";
     /// On the module: `#weft.target`.
     static constexpr ::llvm::StringLiteral targetAttrName = "weft.target";
     /// Kernel: names of the operations in it that were lowered by reference.
@@ -53,6 +57,9 @@ def Weft_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral weightFilesAttrName = "weft.weight_files";
 
   private:
+    /// Defined where their storage is.
+    void registerAttributesAndTypes();
+
     std::shared_ptr<WeightStore> weightStore;
   }];
 }

@@ -23,9 +23,8 @@ using namespace weft;
 
 #include "dialects/Weft/IR/WeftDialect.cpp.inc"
 #include "dialects/Weft/IR/WeftEnums.cpp.inc"
+#include "dialects/Weft/IR/WeftFormatInterfaces.cpp.inc"
 #include "dialects/Weft/IR/WeftInterfaces.cpp.inc"
-#define GET_ATTRDEF_CLASSES
-#include "dialects/Weft/IR/WeftAttributes.cpp.inc"
 
 namespace {
 /// Weft operations may be inlined anywhere; none depends on its function.
@@ -46,10 +45,7 @@ void WeftDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Weft/IR/WeftOps.cpp.inc"
       >();
-  addAttributes<
-#define GET_ATTRDEF_LIST
-#include "dialects/Weft/IR/WeftAttributes.cpp.inc"
-      >();
+  registerAttributesAndTypes();
   addInterfaces<WeftInlinerInterface>();
 }
 

@@ -10,6 +10,7 @@
 
 include "dialects/Weft/IR/WeftBase.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
+include "dialects/Weft/IR/WeftPackedOps.td"
 include "dialects/Weft/IR/WeftStringOps.td"
 include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
@@ -188,11 +189,17 @@ def Weft_OutputBufferOp : Weft_Op<"output_buffer", [MemoryEffects<[MemWrite]>]> 
   let summary = "The memory of a result of the entry";
   let description = [{
     After bufferization: asks the environment for the buffer of output `index`
-    with the given dynamic extents.
+    with the given dynamic extents. For the component of a packed tensor,
+    `packed` is its type and the extents are that type's.
   }];
-  let arguments = (ins I64Attr:$index, Variadic<Index>:$sizes);
+  let arguments = (ins I64Attr:$index, Variadic<Index>:$sizes,
+                       OptionalAttr<TypeAttrOf<Weft_PackedType>>:$packed);
   let results = (outs AnyMemRef:$buffer);
-  let assemblyFormat = "$index `(` $sizes `)` attr-dict `:` type($buffer)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$buffer, "int64_t":$index,
+      "::mlir::ValueRange":$sizes, CArg<"::mlir::TypeAttr", "{}">:$packed), [{
+    build($_builder, $_state, buffer, $_builder.getI64IntegerAttr(index), sizes, packed);
+  }]>];
+  let assemblyFormat = "$index `(` $sizes `)` (`packed` $packed^)? attr-dict `:` type($buffer)";
 }
 
 def Weft_WeightBufferOp : Weft_Op<"weight_buffer", [Pure]> {

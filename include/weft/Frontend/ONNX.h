@@ -40,6 +40,9 @@ class Importer;
 struct TensorValue {
   /// The tensor. Null while only `elements` are known; NodeContext::value makes it.
   mlir::Value value;
+  /// Integers below 8 bits and floats of up to 8: the `!weft.packed`, where
+  /// `value`, then a tensor of codes (i8), is null; NodeContext::value makes it.
+  mlir::Value packed;
   /// The element type as ONNX has it; signedness and bool are only here.
   ElementType elementType{};
   /// Extents: attributes where static, else index values. The tensor's type is
@@ -57,6 +60,8 @@ struct TensorValue {
   /// The extent if static, else ShapedType::kDynamic.
   int64_t staticDim(int64_t i) const;
   bool isSequence() const { return sequence != nullptr; }
+  /// Whether it is a tensor, and not what an unsupported node should have given.
+  bool isTensor() const { return !isSequence() && !isNone && (value || packed || elements); }
 };
 
 /// Index arithmetic on extents that folds as it builds, and gives the same value
@@ -205,8 +210,9 @@ using NodeBuilder = std::function<mlir::LogicalResult(NodeContext &)>;
 // Types
 //===----------------------------------------------------------------------===//
 
-/// The type of an element in tensors (bool is i8, a string the i64 that is its
-/// address), or null if there is none (complex numbers, sub-byte types).
+/// The type of an element in tensors (bool is i8, and so are codes of less than
+/// 8 bits and of small floats; a string is the i64 that is its address), or null
+/// if there is none (complex numbers).
 mlir::Type storageType(mlir::MLIRContext *context, ElementType type);
 bool isUnsigned(ElementType type); ///< unsigned integers and bool
 bool isInteger(ElementType type);  ///< integers, without bool

@@ -52,14 +52,17 @@ FailureOr<SmallVector<TensorValue>> weft::onnx::composite(
   Location loc = node.b.getLoc();
   SmallVector<Value> operands;
   for (const TensorValue &input : inputs)
-    operands.push_back(node.value(input));
+    operands.push_back(input.packed ? input.packed : node.value(input));
 
   // The body first: its results give the types of the operation.
   Region region;
   Block *block = &region.emplaceBlock();
   SmallVector<TensorValue> inner(inputs);
-  for (auto [value, operand] : llvm::zip(inner, operands))
-    value.value = block->addArgument(operand.getType(), loc);
+  for (auto [value, operand] : llvm::zip(inner, operands)) {
+    Value argument = block->addArgument(operand.getType(), loc);
+    value.value = value.packed ? Value() : argument;
+    value.packed = value.packed ? argument : Value();
+  }
   SmallVector<Value> results;
   FailureOr<SmallVector<TensorValue>> outputs = failure();
   {
@@ -69,7 +72,7 @@ FailureOr<SmallVector<TensorValue>> weft::onnx::composite(
     outputs = body(inner);
     if (succeeded(outputs)) {
       for (TensorValue &output : *outputs)
-        results.push_back(node.value(output));
+        results.push_back(output.packed ? output.packed : node.value(output));
       YieldOp::create(node.b, loc, results);
     }
     node.dims.popScope();
@@ -82,7 +85,8 @@ FailureOr<SmallVector<TensorValue>> weft::onnx::composite(
                                 node.b.getStringAttr(name), simpleAttributes(node), operands);
   op.getBody().takeBody(region);
   for (auto [output, result] : llvm::zip(*outputs, op.getResults())) {
-    output.value = result;
+    output.value = output.packed ? Value() : Value(result);
+    output.packed = output.packed ? Value(result) : Value();
     output.elements.reset();
     // Extents that only the body knows are read off the result.
     for (auto [i, dim] : llvm::enumerate(output.dims))

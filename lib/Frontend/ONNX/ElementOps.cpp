@@ -8,6 +8,7 @@
 #include "Frontend/ONNX/ElementOps.h"
 
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/PackedOps.h"
 
 using namespace mlir;
 using namespace weft::onnx;
@@ -44,7 +45,7 @@ ElementType weft::onnx::accumulatorType(ElementType type) {
 }
 
 FailureOr<ElementType> weft::onnx::elementTypeAttribute(NodeContext &node, StringRef attribute,
-                                                        ElementType defaultType) {
+                                                        ElementType defaultType, bool packed) {
   int64_t number = node.getInt(attribute, static_cast<int64_t>(defaultType));
   if (node.failed())
     return failure();
@@ -52,7 +53,8 @@ FailureOr<ElementType> weft::onnx::elementTypeAttribute(NodeContext &node, Strin
   if (number < INT32_MIN || number > INT32_MAX || !isKnown(type))
     return node.error("attribute '" + attribute + "' is " + Twine(number) +
                       ", which is no element type");
-  if (!storageType(node.context(), type) || type == ElementType::String)
+  if (!storageType(node.context(), type) || type == ElementType::String ||
+      (isPacked(type) && !packed))
     return node.unsupported("elements of type " + name(type) + " cannot be computed");
   return type;
 }

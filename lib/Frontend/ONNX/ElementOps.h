@@ -30,9 +30,9 @@ mlir::LogicalResult expectFloats(NodeContext &node, size_t i = 0);
 /// f32 for the 16-bit floats, else the type itself: what sums are kept in.
 ElementType accumulatorType(ElementType type);
 /// The type that attribute `name` gives as a number, or `defaultType`; fails
-/// (unsupported) if tensors have no such elements.
+/// (unsupported) if tensors have no such elements; packed ones have to be asked for.
 mlir::FailureOr<ElementType> elementTypeAttribute(NodeContext &node, llvm::StringRef name,
-                                                  ElementType defaultType);
+                                                  ElementType defaultType, bool packed = false);
 
 //===----------------------------------------------------------------------===//
 // Elementwise operators

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/PackedOps.h"
 #include "Frontend/ONNX/Reader/Reader.h"
 #include "Frontend/ONNX/Reader/Verify.h"
 #include "dialects/Weft/IR/Weft.h"
@@ -48,6 +49,18 @@ static StringRef dtypeName(ElementType type) {
   case ElementType::UInt32: return "u32";
   case ElementType::Int64: return "i64";
   case ElementType::UInt64: return "u64";
+  case ElementType::Int4: return "i4";
+  case ElementType::UInt4: return "u4";
+  case ElementType::Int2: return "i2";
+  case ElementType::UInt2: return "u2";
+  case ElementType::Float8E4M3FN: return "f8E4M3FN";
+  case ElementType::Float8E4M3FNUZ: return "f8E4M3FNUZ";
+  case ElementType::Float8E5M2: return "f8E5M2";
+  case ElementType::Float8E5M2FNUZ: return "f8E5M2FNUZ";
+  case ElementType::Float8E8M0: return "f8E8M0FNU";
+  case ElementType::Float6E2M3: return "f6E2M3FN";
+  case ElementType::Float6E3M2: return "f6E3M2FN";
+  case ElementType::Float4E2M1: return "f4E2M1FN";
   case ElementType::String: return "string";
   default: return "";
   }
@@ -105,7 +118,7 @@ LogicalResult Importer::createFunction() {
         !storageType(&context.context, info.type.elementType)) {
       context.failure = ImportFailure::Unsupported;
       return emitError(loc) << context.path << ": " << what
-                            << " is not a tensor of strings or of numbers of at least 8 bits, which is all that "
+                            << " is not a tensor of strings or of real numbers, which is all that "
                                "entry points take";
     }
     if (!info.type.hasShape) {
@@ -192,8 +205,12 @@ LogicalResult Importer::createFunction() {
       for (auto &dim : input.dims)
         shape.push_back(std::holds_alternative<int64_t>(dim) ? std::get<int64_t>(dim)
                                                              : ShapedType::kDynamic);
-      types.push_back(RankedTensorType::get(
-          shape, storageType(&context.context, input.info->type.elementType)));
+      ElementType element = input.info->type.elementType;
+      if (sharesBytes(element)) {
+        types.push_back(packedType(&context.context, element, shape).getComponentTypes().front());
+        continue;
+      }
+      types.push_back(RankedTensorType::get(shape, storageType(&context.context, element)));
     }
   }
   b.setInsertionPointToEnd(module->getBody());
@@ -228,7 +245,6 @@ LogicalResult Importer::createFunction() {
     }
     TensorValue value;
     value.elementType = input.info->type.elementType;
-    value.value = block->getArgument(next);
     SmallVector<mlir::Attribute> dimNames;
     for (auto &dim : input.dims) {
       if (auto *size = std::get_if<int64_t>(&dim)) {
@@ -242,6 +258,12 @@ LogicalResult Importer::createFunction() {
     function.setArgAttr(next, WeftDialect::nameAttrName, b.getStringAttr(name));
     function.setArgAttr(next, WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value.elementType)));
     function.setArgAttr(next, "weft.dims", b.getArrayAttr(dimNames));
+    if (sharesBytes(value.elementType))
+      function.setArgAttr(next, WeftDialect::packedAttrName,
+                          TypeAttr::get(packedType(&context.context, value.elementType, value.dims)));
+    Node none;
+    NodeContext builder(*this, none, 1);
+    value = fromComponent(builder, block->getArgument(next), value.elementType, value.dims);
     scopes.back().values[name] = value;
     ++next;
   }
@@ -278,10 +300,10 @@ LogicalResult Importer::finishFunction() {
     const TensorValue *value = lookup(str(output.name));
     if (!value)
       return error(loc, "output " + quote(output.name) + " is defined by nothing");
-    if (value->isSequence() || value->isNone || (!value->value && !value->elements)) {
+    if (!value->isTensor()) {
       context.failure = ImportFailure::Unsupported;
       return emitError(loc) << context.path << ": output " << quote(output.name)
-                            << " is not a tensor of numbers of at least 8 bits, which is all that "
+                            << " is not a tensor of strings or of real numbers, which is all that "
                                "entry points give";
     }
     if (output.type.kind == onnx::ValueType::Kind::Tensor &&
@@ -293,7 +315,14 @@ LogicalResult Importer::finishFunction() {
     warnOfShape(loc, output, *value);
     Node none;
     NodeContext materialise(*this, none, 1);
-    results.push_back(materialise.value(*value));
+    NamedAttrList list;
+    if (sharesBytes(value->elementType)) {
+      Value packed = packValue(materialise, *value);
+      results.push_back(componentOf(materialise, packed));
+      list.set(WeftDialect::packedAttrName, TypeAttr::get(packed.getType()));
+    } else {
+      results.push_back(materialise.value(*value));
+    }
     SmallVector<mlir::Attribute> dimNames;
     for (OpFoldResult dim : value->dims) {
       mlir::Attribute entry = b.getI64IntegerAttr(-1);
@@ -305,10 +334,17 @@ LogicalResult Importer::finishFunction() {
             entry = b.getStringAttr(symbol.first());
       dimNames.push_back(entry);
     }
-    attributes.push_back(b.getDictionaryAttr(
-        {b.getNamedAttr(WeftDialect::nameAttrName, b.getStringAttr(str(output.name))),
-         b.getNamedAttr(WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value->elementType))),
-         b.getNamedAttr("weft.dims", b.getArrayAttr(dimNames))}));
+    list.set(WeftDialect::nameAttrName, b.getStringAttr(str(output.name)));
+    list.set(WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value->elementType)));
+    list.set("weft.dims", b.getArrayAttr(dimNames));
+    attributes.push_back(list.getDictionary(b.getContext()));
+    // Callers want the extents, not how many bytes there are.
+    if (sharesBytes(value->elementType))
+      for (OpFoldResult dim : value->dims)
+        if (auto extent = dyn_cast<Value>(dim)) {
+          results.push_back(extent);
+          attributes.push_back(b.getDictionaryAttr({}));
+        }
   }
   func::ReturnOp::create(b, loc, results);
   SmallVector<mlir::Type> types = llvm::to_vector(ValueRange(results).getTypes());

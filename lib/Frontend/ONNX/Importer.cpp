@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/PackedOps.h"
 
 #include "Frontend/ONNX/Ops/Strings.h"
 #include "Frontend/ONNX/Reader/ExternalFiles.h"
@@ -24,7 +25,7 @@ using namespace weft::onnx;
 static constexpr int64_t kMaxTrackedElements = 64;
 
 bool weft::onnx::isAvailable(const TensorValue &value) {
-  return value.value || value.elements || value.sequence || value.isNone;
+  return value.isTensor() || value.sequence || value.isNone;
 }
 
 static StringRef str(std::string_view text) { return StringRef(text.data(), text.size()); }
@@ -102,16 +103,30 @@ static void trackElements(TensorValue &value, ArrayRef<uint8_t> bytes, int64_t c
         readInteger(bytes.drop_front(i * width), width, isUnsigned(value.elementType))));
 }
 
+/// The tensor that holds a constant's bytes.
+RankedTensorType Importer::constantType(ElementType type, ArrayRef<OpFoldResult> dims) {
+  if (sharesBytes(type))
+    return packedType(&context.context, type, dims).getComponentTypes().front();
+  return tensorType(&context.context, type, dims);
+}
+
+void Importer::setConstant(TensorValue &value, Value bytes) {
+  if (sharesBytes(value.elementType))
+    value.packed = AssembleOp::create(
+        b, bytes.getLoc(), packedType(&context.context, value.elementType, value.dims), bytes);
+  else
+    value.value = bytes;
+}
+
 FailureOr<TensorValue> Importer::makeConstant(ElementType type, ArrayRef<int64_t> shape,
                                               ArrayRef<uint8_t> bytes, StringRef name) {
   TensorValue result;
   result.elementType = type;
   for (int64_t extent : shape)
     result.dims.push_back(b.getIndexAttr(extent));
-  Type element = storageType(&context.context, type);
-  if (!element)
+  if (!storageType(&context.context, type))
     return failure();
-  auto tensor = RankedTensorType::get(shape, element);
+  RankedTensorType tensor = constantType(type, result.dims);
   trackElements(result, bytes, tensor.getNumElements(), b);
 
   // Constants stand at the start of the entry, where all regions see them.
@@ -122,21 +137,22 @@ FailureOr<TensorValue> Importer::makeConstant(ElementType type, ArrayRef<int64_t
   if (static_cast<int64_t>(bytes.size()) <= kMaxInlineConstantBytes || !constantAnchor) {
     auto raw = ArrayRef<char>(reinterpret_cast<const char *>(bytes.data()), bytes.size());
     DenseElementsAttr attribute = DenseElementsAttr::getFromRawBuffer(tensor, raw);
-    result.value = arith::ConstantOp::create(b, loc, attribute);
+    setConstant(result, arith::ConstantOp::create(b, loc, attribute));
     return result;
   }
   auto *dialect = context.context.getOrLoadDialect<WeftDialect>();
   llvm::Expected<std::string> key = dialect->getWeightStore().addDerived(name, bytes);
   if (!key)
     return error(loc, llvm::toString(key.takeError()));
-  result.value = weft::ConstantOp::create(b, loc, WeightAttr::get(&context.context, *key, "", tensor));
+  setConstant(result, weft::ConstantOp::create(
+                          b, loc, WeightAttr::get(&context.context, *key, "", tensor)));
   return result;
 }
 
 FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef name) {
   Location loc = NameLoc::get(b.getStringAttr(name));
   if (!storageType(&context.context, tensor.elementType)) {
-    // Complex and sub-byte numbers: reported by whoever uses them.
+    // Complex numbers: reported by whoever uses them.
     TensorValue value;
     value.elementType = tensor.elementType;
     return value;
@@ -165,7 +181,7 @@ FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef 
   result.elementType = tensor.elementType;
   for (int64_t extent : tensor.dims)
     result.dims.push_back(b.getIndexAttr(extent));
-  auto type = RankedTensorType::get(tensor.dims, storageType(&context.context, tensor.elementType));
+  RankedTensorType type = constantType(tensor.elementType, result.dims);
   trackElements(result, bytes, type.getNumElements(), b);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(constantAnchor);
@@ -175,7 +191,8 @@ FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef 
   auto *dialect = context.context.getOrLoadDialect<WeftDialect>();
   std::string key = dialect->getWeightStore().addView(name, bytes, model,
                                                       {file, contents->getOffset()});
-  result.value = weft::ConstantOp::create(b, loc, WeightAttr::get(&context.context, key, "", type));
+  setConstant(result,
+              weft::ConstantOp::create(b, loc, WeightAttr::get(&context.context, key, "", type)));
   return result;
 }
 
@@ -297,6 +314,13 @@ LogicalResult Importer::importNode(const Node &node) {
       recordUnsupported(node, opset.value_or(1), "no tensors of these element types", types);
       return skip();
     }
+  // Who does not expect codes would take them for numbers.
+  if (!takesPackedElements(domain, str(node.opType)))
+    for (std::string_view input : node.inputs)
+      if (!input.empty() && isPacked(lookup(str(input))->elementType)) {
+        recordUnsupported(node, opset.value_or(1), "the operator takes no such elements", types);
+        return skip();
+      }
   // The address of a string must not be computed with.
   auto isString = [&](std::string_view value) {
     return !value.empty() && lookup(str(value))->elementType == ElementType::String;

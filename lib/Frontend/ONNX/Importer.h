@@ -138,6 +138,9 @@ private:
   mlir::LogicalResult finishFunction();
   void addInitializers(const Graph &graph, Scope &scope);
   mlir::LogicalResult reportUnsupported();
+  mlir::RankedTensorType constantType(ElementType type,
+                                      llvm::ArrayRef<mlir::OpFoldResult> dims);
+  void setConstant(TensorValue &value, mlir::Value bytes);
   mlir::FailureOr<TensorValue> constantInput(size_t index, const ValueInfo &input);
 
   ImportContext &context;

@@ -432,7 +432,7 @@ FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody
         return llvm::is_contained(carried.varying, true);
       });
       for (auto [i, scan] : llvm::enumerate(outputs->scans)) {
-        if (scan.isSequence() || scan.isNone || (!scan.value && !scan.elements)) {
+        if (!scan.isTensor()) {
           result = node.unsupported("stacks values that are not tensors");
           break;
         }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/PackedOps.h"
 #include "weft/Frontend/ONNX.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -59,8 +60,11 @@ const TensorValue &NodeContext::input(size_t i) {
   return *value;
 }
 
-/// Contents that are known as index arithmetic become a tensor.
+/// Contents that are known as index arithmetic become a tensor, packed ones a
+/// tensor of codes.
 Value NodeContext::value(const TensorValue &tensor) {
+  if (!tensor.value && tensor.packed)
+    return unpackCodes(*this, tensor);
   if (tensor.value || !tensor.elements)
     return tensor.value;
   RankedTensorType type = tensorType(context(), tensor.elementType, tensor.dims);

@@ -9,6 +9,7 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/PackedOps.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -374,6 +375,11 @@ Value weft::onnx::castScalar(OpBuilder &b, Location loc, Value value, ElementTyp
       return arith::ExtFOp::create(b, loc, target, value);
     return arith::TruncFOp::create(b, loc, target, value);
   }
+  if (isa<FloatType>(source) && isPackedInteger(to)) {
+    // Below 8 bits, ONNX's own cases keep the low bits of what is out of range.
+    value = floatToInteger(b, loc, value, b.getI32Type(), /*isUnsigned=*/false);
+    source = value.getType();
+  }
   if (isa<FloatType>(source))
     return floatToInteger(b, loc, value, mlir::cast<IntegerType>(target), isUnsigned(to));
   if (isa<FloatType>(target)) {
@@ -384,6 +390,16 @@ Value weft::onnx::castScalar(OpBuilder &b, Location loc, Value value, ElementTyp
     return arith::SIToFPOp::create(b, loc, target, value);
   }
   unsigned have = source.getIntOrFloatBitWidth(), want = target.getIntOrFloatBitWidth();
+  if (isPackedInteger(to)) {
+    // The low bits, extended in their byte.
+    if (have > want)
+      value = arith::TruncIOp::create(b, loc, target, value);
+    Value shift = makeIntScalar(b, loc, target, 8 - bitWidth(to));
+    value = arith::ShLIOp::create(b, loc, value, shift);
+    if (isUnsigned(to))
+      return arith::ShRUIOp::create(b, loc, value, shift);
+    return arith::ShRSIOp::create(b, loc, value, shift);
+  }
   if (have == want)
     return value;
   if (have > want)
@@ -403,6 +419,10 @@ TensorValue weft::onnx::cast(NodeContext &node, const TensorValue &x, ElementTyp
     result.value = Value();
     return result;
   }
+  if (isPackedFloat(x.elementType))
+    return cast(node, toNumbers(node, x, to == ElementType::BFloat16 ? to : ElementType::Float), to);
+  if (isPackedFloat(to))
+    return encodeFloats(node, x, to, EncodeOptions());
   ElementType from = x.elementType;
   return *elementwiseTo(node, x, to, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
     return castScalar(b, loc, args[0], from, to);

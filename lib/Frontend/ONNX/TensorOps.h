@@ -95,7 +95,8 @@ mlir::FailureOr<TensorValue> elementwiseTo(NodeContext &node, llvm::ArrayRef<Ten
                                            ElementBuilder body);
 
 /// Converts elements as ONNX Cast does: to bool is != 0, floats to integers
-/// truncate (out of range saturates), bool counts as 0 or 1.
+/// truncate (out of range saturates; integers below 8 bits keep the low bits),
+/// bool counts as 0 or 1. Not for small floats, which only `cast` converts.
 mlir::Value castScalar(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, ElementType from,
                        ElementType to);
 TensorValue cast(NodeContext &node, const TensorValue &x, ElementType to);

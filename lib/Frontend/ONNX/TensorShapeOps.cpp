@@ -8,6 +8,7 @@
 #include "Frontend/ONNX/TensorOps.h"
 
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/PackedOps.h"
 
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 
@@ -106,6 +107,8 @@ TensorValue weft::onnx::reshape(NodeContext &node, const TensorValue &x, ArrayRe
     if (!x.value)
       return result;
   }
+  if (x.packed && sharesBytes(x.elementType))
+    return reinterpretPacked(node, x, x.elementType, dims);
   Location loc = node.b.getLoc();
   Value value = node.value(x);
   auto type = mlir::cast<RankedTensorType>(value.getType());

@@ -26,6 +26,18 @@ Type weft::onnx::storageType(MLIRContext *context, ElementType type) {
   case ElementType::Bool:
   case ElementType::Int8:
   case ElementType::UInt8:
+  case ElementType::Int4:
+  case ElementType::UInt4:
+  case ElementType::Int2:
+  case ElementType::UInt2:
+  case ElementType::Float8E4M3FN:
+  case ElementType::Float8E4M3FNUZ:
+  case ElementType::Float8E5M2:
+  case ElementType::Float8E5M2FNUZ:
+  case ElementType::Float8E8M0:
+  case ElementType::Float6E2M3:
+  case ElementType::Float6E3M2:
+  case ElementType::Float4E2M1:
     return IntegerType::get(context, 8);
   case ElementType::Int16:
   case ElementType::UInt16:

@@ -9,6 +9,7 @@
 #include "Frontend/ONNX/IndexOps.h"
 #include "Frontend/ONNX/Ops/Families.h"
 #include "Frontend/ONNX/Ops/Strings.h"
+#include "Frontend/ONNX/PackedOps.h"
 
 #include <cmath>
 
@@ -148,7 +149,7 @@ static LogicalResult buildConstantOfShape(NodeContext &node) {
 static LogicalResult buildEyeLike(NodeContext &node) {
   const TensorValue x = node.input(0);
   auto type = static_cast<ElementType>(node.getInt("dtype", static_cast<int64_t>(x.elementType)));
-  if (!storageType(node.context(), type))
+  if (!storageType(node.context(), type) || isPacked(type))
     return node.unsupported("gives elements of type " + name(type));
   if (x.rank() != 2)
     return node.error("expects a matrix, got " + describe(x));

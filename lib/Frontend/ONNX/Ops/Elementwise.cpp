@@ -13,6 +13,7 @@
 
 #include "Frontend/ONNX/ElementOps.h"
 #include "Frontend/ONNX/Ops/Families.h"
+#include "Frontend/ONNX/PackedOps.h"
 
 using namespace mlir;
 using namespace weft;
@@ -497,6 +498,23 @@ static LogicalResult buildClip(NodeContext &node) {
 // Conversions
 //===----------------------------------------------------------------------===//
 
+/// How a conversion to small floats treats what they do not have.
+static FailureOr<EncodeOptions> encodeOptions(NodeContext &node, ElementType to) {
+  EncodeOptions options;
+  options.saturate = node.getInt("saturate", 1) != 0;
+  if (to != ElementType::Float8E8M0)
+    return options;
+  std::string mode = node.getString("round_mode", "up");
+  if (mode == "up")
+    options.rounding = Rounding::Up;
+  else if (mode == "down")
+    options.rounding = Rounding::Down;
+  else if (mode != "nearest")
+    return node.error("attribute 'round_mode' is " + Twine("'") + mode +
+                      "', expected up, down or nearest");
+  return options;
+}
+
 static LogicalResult setCast(NodeContext &node, ElementType to) {
   const TensorValue &x = node.input(0);
   if (isBool(to))
@@ -507,6 +525,13 @@ static LogicalResult setCast(NodeContext &node, ElementType to) {
       node.setOutput(0, *tracked);
       return success();
     }
+  if (isPackedFloat(to) && x.elementType != to) {
+    FailureOr<EncodeOptions> options = encodeOptions(node, to);
+    if (failed(options))
+      return failure();
+    node.setOutput(0, encodeFloats(node, toNumbers(node, x), to, *options));
+    return success();
+  }
   node.setOutput(0, cast(node, x, to));
   return success();
 }
@@ -514,7 +539,8 @@ static LogicalResult setCast(NodeContext &node, ElementType to) {
 static LogicalResult buildCast(NodeContext &node) {
   if (!node.hasAttribute("to"))
     return node.error("has no attribute 'to'");
-  FailureOr<ElementType> to = elementTypeAttribute(node, "to", ElementType::Undefined);
+  FailureOr<ElementType> to =
+      elementTypeAttribute(node, "to", ElementType::Undefined, /*packed=*/true);
   return failed(to) ? LogicalResult(failure()) : setCast(node, *to);
 }
 
@@ -525,13 +551,18 @@ static LogicalResult buildCastLike(NodeContext &node) {
 static LogicalResult buildBitCast(NodeContext &node) {
   if (!node.hasAttribute("to"))
     return node.error("has no attribute 'to'");
-  FailureOr<ElementType> to = elementTypeAttribute(node, "to", ElementType::Undefined);
+  FailureOr<ElementType> to =
+      elementTypeAttribute(node, "to", ElementType::Undefined, /*packed=*/true);
   if (failed(to))
     return failure();
   const TensorValue &x = node.input(0);
   if (bitWidth(x.elementType) != bitWidth(*to))
     return node.error("reinterprets " + name(x.elementType) + " as " + name(*to) +
                       ", which is not as wide");
+  if (sharesBytes(*to)) {
+    node.setOutput(0, reinterpretPacked(node, x, *to, x.dims));
+    return success();
+  }
   mlir::Type target = storageType(node.context(), *to);
   FailureOr<TensorValue> result =
       elementwise(node, x, *to, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {

@@ -9,20 +9,34 @@
 #include "Frontend/ONNX/Ops/CompositeInputs.h"
 #include "Frontend/ONNX/Ops/Families.h"
 #include "Frontend/ONNX/Ops/QuantizedMath.h"
+#include "Frontend/ONNX/PackedOps.h"
 
 using namespace mlir;
 using namespace weft;
 using namespace weft::onnx;
+
+/// Integers that tensors are quantized to.
+static bool isQuantizedInteger(ElementType type, unsigned maxBits) {
+  return isPackedInteger(type) || (isInteger(type) && bitWidth(type) <= maxBits);
+}
+
+/// Floats of any width.
+static bool isAnyFloat(ElementType type) { return isFloat(type) || isPackedFloat(type); }
+
+/// Whether zero points are added: the 8-bit floats have none but 0.
+static bool addsZeroPoint(ElementType type) { return !isPackedFloat(type) || sharesBytes(type); }
 
 /// The types that are computed in: f64 for double, else f32.
 static ElementType wideFloat(ElementType type) {
   return type == ElementType::Double ? ElementType::Double : ElementType::Float;
 }
 
-static QuantParameters readParameters(NodeContext &node, const CompositeInputs &in) {
-  QuantParameters parameters{in[1], std::nullopt};
-  if (const TensorValue *zeroPoint = in.find(2))
-    parameters.zeroPoint = *zeroPoint;
+/// Inputs 1 and 2, small floats as float.
+static QuantParameters readParameters(NodeContext &node, const CompositeInputs &in,
+                                      bool hasZeroPoint) {
+  QuantParameters parameters{toNumbers(node, in[1]), std::nullopt};
+  if (const TensorValue *zeroPoint = in.find(2); zeroPoint && hasZeroPoint)
+    parameters.zeroPoint = toNumbers(node, *zeroPoint);
   parameters.axis = node.getInt("axis", 1);
   parameters.blockSize = node.getInt("block_size", 0);
   return parameters;
@@ -39,24 +53,36 @@ static LogicalResult buildQuantizeLinear(NodeContext &node) {
   } else if (type == ElementType::Undefined) {
     type = ElementType::UInt8;
   }
-  if (!isInteger(type) || bitWidth(type) > 16)
+  if (!isQuantizedInteger(type, 16) && (!isPackedFloat(type) || type == ElementType::Float8E8M0))
     return node.unsupported("quantizes to " + name(type));
   if (!isFloat(x.elementType) && x.elementType != ElementType::Int32)
     return node.error("quantizes " + describe(x));
-  if (!isFloat(scale.elementType))
+  if (!isAnyFloat(scale.elementType))
     return node.unsupported("has a scale " + describe(scale));
+  EncodeOptions options;
+  options.saturate = node.getInt("saturate", 1) != 0;
   ElementType precision = static_cast<ElementType>(node.getInt("precision", 0));
   ElementType wide = wideFloat(precision != ElementType::Undefined ? precision : scale.elementType);
   return buildComposite(node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
+    QuantParameters parameters = readParameters(node, in, addsZeroPoint(type));
+    bool isFloatCode = isPackedFloat(type);
     FailureOr<TensorValue> codes = elementwiseQuantized(
-        node, in[0], readParameters(node, in), type,
-        [&](OpBuilder &b, Location loc, Value value, Value factor, Value zero) {
+        node, in[0], parameters, isFloatCode ? wide : type,
+        [&](OpBuilder &b, Location loc, Value value, Value factor, Value zero) -> Value {
           value = castScalar(b, loc, value, x.elementType, wide);
-          factor = castScalar(b, loc, factor, scale.elementType, wide);
-          return quantizeScalar(b, loc, arith::DivFOp::create(b, loc, value, factor), zero, type);
+          factor = castScalar(b, loc, factor, parameters.scale.elementType, wide);
+          Value scaled = arith::DivFOp::create(b, loc, value, factor);
+          if (!isFloatCode)
+            return quantizeScalar(b, loc, scaled, zero, type);
+          if (!zero)
+            return scaled;
+          return arith::AddFOp::create(b, loc, scaled,
+                                       castScalar(b, loc, zero, ElementType::Float, wide));
         });
     if (failed(codes))
       return failure();
+    if (isFloatCode)
+      return SmallVector<TensorValue>{encodeFloats(node, *codes, type, options)};
     return SmallVector<TensorValue>{*codes};
   });
 }
@@ -65,22 +91,30 @@ static LogicalResult buildDequantizeLinear(NodeContext &node) {
   const TensorValue &x = node.input(0), &scale = node.input(1);
   ElementType type = static_cast<ElementType>(node.getInt("output_dtype", 0));
   if (type == ElementType::Undefined)
-    type = scale.elementType;
-  if (!isInteger(x.elementType) || bitWidth(x.elementType) > 32)
+    type = isPackedFloat(scale.elementType) ? ElementType::Float : scale.elementType;
+  if (!isQuantizedInteger(x.elementType, 32) && !isPackedFloat(x.elementType))
     return node.unsupported("dequantizes " + describe(x));
-  if (!isFloat(scale.elementType) || !isFloat(type))
+  if (!isAnyFloat(scale.elementType) || !isFloat(type))
     return node.unsupported("has a scale " + describe(scale) + " and gives " + name(type));
   if (node.hasInput(2) && node.input(2).elementType != x.elementType)
     return node.error("has a zero point of type " + name(node.input(2).elementType) + " for " +
                       describe(x));
   ElementType wide = wideFloat(type);
   return buildComposite(node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
+    QuantParameters parameters = readParameters(node, in, addsZeroPoint(x.elementType));
+    TensorValue codes = toNumbers(node, in[0]);
     FailureOr<TensorValue> numbers = elementwiseQuantized(
-        node, in[0], readParameters(node, in), type,
+        node, codes, parameters, type,
         [&](OpBuilder &b, Location loc, Value code, Value factor, Value zero) {
-          Value number = centerScalar(b, loc, code, zero, x.elementType,
-                                      storageType(node.context(), wide));
-          factor = castScalar(b, loc, factor, scale.elementType, wide);
+          Value number;
+          if (isFloat(codes.elementType)) {
+            number = zero ? Value(arith::SubFOp::create(b, loc, code, zero)) : code;
+            number = castScalar(b, loc, number, ElementType::Float, wide);
+          } else {
+            number = centerScalar(b, loc, code, zero, x.elementType,
+                                  storageType(node.context(), wide));
+          }
+          factor = castScalar(b, loc, factor, parameters.scale.elementType, wide);
           return castScalar(b, loc, arith::MulFOp::create(b, loc, number, factor), wide, type);
         });
     if (failed(numbers))

@@ -8,6 +8,7 @@
 #include "Frontend/ONNX/Ops/QuantizedMath.h"
 
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/PackedOps.h"
 
 using namespace mlir;
 using namespace weft;
@@ -28,6 +29,13 @@ Value weft::onnx::quantizeScalar(OpBuilder &b, Location loc, Value scaled, Value
     Value zero = isUnsigned(type) ? Value(arith::UIToFPOp::create(b, loc, computed, zeroPoint))
                                   : Value(arith::SIToFPOp::create(b, loc, computed, zeroPoint));
     x = arith::AddFOp::create(b, loc, x, zero);
+  }
+  if (isPackedInteger(type)) {
+    // Casts of these wrap around.
+    double range = std::ldexp(1.0, static_cast<int>(bitWidth(type)));
+    double least = isUnsigned(type) ? 0 : -range / 2;
+    x = arith::MaximumFOp::create(b, loc, x, makeScalar(b, loc, computed, least));
+    x = arith::MinimumFOp::create(b, loc, x, makeScalar(b, loc, computed, least + range - 1));
   }
   return castScalar(b, loc, x, wide || computed.isF64() ? ElementType::Double : ElementType::Float,
                     type);

@@ -1,0 +1,112 @@
+//===- WeftPackedOps.td - Operations on packed tensors -----*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_PACKED_OPS_TD
+#define WEFT_PACKED_OPS_TD
+
+include "dialects/Weft/IR/WeftFormats.td"
+include "dialects/Weft/IR/WeftInterfaces.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Weft_PackedOp<string mnemonic, list<Trait> traits = []>
+    : Op<Weft_Dialect, mnemonic, !listconcat([Pure], traits)>;
+
+def Weft_Rounding : I32EnumAttr<"Rounding", "To which neighbour a number is rounded", [
+    I32EnumAttrCase<"NearestEven", 0, "nearest_even">,
+    I32EnumAttrCase<"Up", 1, "up">,
+    I32EnumAttrCase<"Down", 2, "down">]> {
+  let cppNamespace = "::weft";
+}
+
+def Weft_AssembleOp : Weft_PackedOp<"assemble"> {
+  let summary = "Component tensors as a packed tensor";
+  let description = [{
+    Does no work. The components have the types that the format gives for the
+    logical shape; extents of dynamic ones must agree with it.
+
+    ```mlir
+    %p = weft.assemble %codes : tensor<8xi8>
+      -> !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$components);
+  let results = (outs Weft_PackedType:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = "$components attr-dict `:` type($components) `->` type($result)";
+}
+
+def Weft_DisassembleOp : Weft_PackedOp<"disassemble"> {
+  let summary = "The component tensors of a packed tensor";
+  let description = [{
+    Does no work.
+
+    ```mlir
+    %codes = weft.disassemble %p
+      : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>> -> tensor<8xi8>
+    ```
+  }];
+  let arguments = (ins Weft_PackedType:$packed);
+  let results = (outs Variadic<AnyRankedTensor>:$components);
+  let hasVerifier = 1;
+  let hasFolder = 1;
+  let assemblyFormat = "$packed attr-dict `:` type($packed) `->` type($components)";
+}
+
+def Weft_UnpackOp : Weft_PackedOp<"unpack", [DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "Decodes a packed tensor";
+  let description = [{
+    The numbers of `packed` in its expressed element type.
+
+    ```mlir
+    %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>)
+           outs(%init : tensor<3x5xi8>) -> tensor<3x5xi8>
+    ```
+  }];
+  let arguments = (ins Weft_PackedType:$packed, AnyRankedTensor:$init);
+  let results = (outs AnyRankedTensor:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    `ins` `(` $packed `:` type($packed) `)` `outs` `(` $init `:` type($init) `)`
+    attr-dict `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+  }];
+}
+
+def Weft_PackOp : Weft_PackedOp<"pack", [DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>]> {
+  let summary = "Encodes a tensor of numbers";
+  let description = [{
+    Rounds to the nearest number of the format, ties to even; numbers beyond the
+    largest, infinities too, saturate. With `overflow` they become infinity where
+    the elements have it, else NaN where they have that, and integers keep their
+    low bits. NaN stays NaN, or becomes 0 where the elements have none.
+    Elements that are powers of two only can be rounded `up` or `down` instead.
+
+    ```mlir
+    %p = weft.pack %x : tensor<3x5xf32>
+      -> !weft.packed<3x5xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$numbers, UnitAttr:$overflow,
+                       DefaultValuedAttr<Weft_Rounding, "::weft::Rounding::NearestEven">:$rounding);
+  let results = (outs Weft_PackedType:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $numbers (`overflow` $overflow^)? (`round` $rounding^)? attr-dict
+    `:` type($numbers) `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    ::weft::EncodeOptions getOptions() { return {!getOverflow(), getRounding()}; }
+  }];
+}
+
+#endif // WEFT_PACKED_OPS_TD

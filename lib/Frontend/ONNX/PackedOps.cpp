@@ -1,0 +1,258 @@
+//===- PackedOps.cpp - Integers below 8 bits and small floats -------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Frontend/ONNX/PackedOps.h"
+
+#include "Frontend/ONNX/Ops/Families.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace weft;
+using namespace weft::onnx;
+
+bool weft::onnx::isPackedInteger(ElementType type) {
+  switch (type) {
+  case ElementType::Int4:
+  case ElementType::UInt4:
+  case ElementType::Int2:
+  case ElementType::UInt2:
+    return true;
+  default:
+    return false;
+  }
+}
+
+/// MLIR's type for small floats, or null.
+static FloatType smallFloat(MLIRContext *context, ElementType type) {
+  switch (type) {
+  case ElementType::Float8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case ElementType::Float8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(context);
+  case ElementType::Float8E5M2:
+    return Float8E5M2Type::get(context);
+  case ElementType::Float8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(context);
+  case ElementType::Float8E8M0:
+    return Float8E8M0FNUType::get(context);
+  case ElementType::Float6E2M3:
+    return Float6E2M3FNType::get(context);
+  case ElementType::Float6E3M2:
+    return Float6E3M2FNType::get(context);
+  case ElementType::Float4E2M1:
+    return Float4E2M1FNType::get(context);
+  default:
+    return {};
+  }
+}
+
+bool weft::onnx::isPackedFloat(ElementType type) {
+  switch (type) {
+  case ElementType::Float8E4M3FN:
+  case ElementType::Float8E4M3FNUZ:
+  case ElementType::Float8E5M2:
+  case ElementType::Float8E5M2FNUZ:
+  case ElementType::Float8E8M0:
+  case ElementType::Float6E2M3:
+  case ElementType::Float6E3M2:
+  case ElementType::Float4E2M1:
+    return true;
+  default:
+    return false;
+  }
+}
+
+bool weft::onnx::isPacked(ElementType type) {
+  return isPackedInteger(type) || isPackedFloat(type);
+}
+
+bool weft::onnx::sharesBytes(ElementType type) {
+  return isPacked(type) && bitWidth(type) < 8;
+}
+
+static SmallVector<int64_t> staticShape(ArrayRef<OpFoldResult> dims) {
+  return llvm::map_to_vector(dims, [](OpFoldResult dim) {
+    return isa<mlir::Attribute>(dim) ? *getConstantIntValue(dim)
+                                     : ShapedType::kDynamic;
+  });
+}
+
+PackedType weft::onnx::packedType(MLIRContext *context, ElementType type,
+                                  ArrayRef<OpFoldResult> dims,
+                                  mlir::Type expressed) {
+  return packedType(context, type, staticShape(dims), expressed);
+}
+
+PackedType weft::onnx::packedType(MLIRContext *context, ElementType type,
+                                  ArrayRef<int64_t> shape,
+                                  mlir::Type expressed) {
+  ElementInterface elem;
+  if (FloatType floating = smallFloat(context, type)) {
+    elem = FloatElementAttr::get(context, floating);
+    if (!expressed)
+      expressed = Float32Type::get(context);
+  } else {
+    elem = IntElementAttr::get(context, bitWidth(type), !isUnsigned(type));
+    if (!expressed)
+      expressed = IntegerType::get(context, 8);
+  }
+  return PackedType::get(shape, expressed, LeafFormatAttr::get(context, elem));
+}
+
+/// The packed type whose codes are plain unsigned integers as wide as `type`.
+static PackedType codesType(MLIRContext *context, ElementType type,
+                            ArrayRef<OpFoldResult> dims) {
+  auto elem = IntElementAttr::get(context, bitWidth(type), /*isSigned=*/false);
+  return PackedType::get(staticShape(dims), IntegerType::get(context, 8),
+                         LeafFormatAttr::get(context, elem));
+}
+
+Value weft::onnx::componentOf(NodeContext &node, Value packed) {
+  mlir::Type type =
+      mlir::cast<PackedType>(packed.getType()).getComponentTypes().front();
+  if (auto assemble = packed.getDefiningOp<AssembleOp>())
+    if (Value bytes = assemble.getComponents().front(); bytes.getType() == type)
+      return bytes;
+  return DisassembleOp::create(node.b, node.b.getLoc(), type, packed)
+      .getComponents()
+      .front();
+}
+
+/// The same bytes as another packed tensor of equally many bits.
+static Value reinterpret(NodeContext &node, Value packed, PackedType type) {
+  if (packed.getType() == type)
+    return packed;
+  Value bytes = componentOf(node, packed);
+  mlir::Type wanted = type.getComponentTypes().front();
+  if (bytes.getType() != wanted)
+    bytes = tensor::CastOp::create(node.b, node.b.getLoc(), wanted, bytes);
+  return AssembleOp::create(node.b, node.b.getLoc(), type, bytes);
+}
+
+static Value unpack(NodeContext &node, Value packed,
+                    ArrayRef<OpFoldResult> dims) {
+  auto type = mlir::cast<PackedType>(packed.getType());
+  Value init = tensor::EmptyOp::create(node.b, node.b.getLoc(), dims,
+                                       type.getElementType());
+  return UnpackOp::create(node.b, node.b.getLoc(), init.getType(), packed,
+                          init);
+}
+
+TensorValue weft::onnx::fromComponent(NodeContext &node, Value component,
+                                      ElementType type,
+                                      ArrayRef<OpFoldResult> dims) {
+  if (!sharesBytes(type))
+    return makeValue(component, type, dims);
+  TensorValue result = makeValue(Value(), type, dims);
+  result.packed =
+      AssembleOp::create(node.b, node.b.getLoc(),
+                         packedType(node.context(), type, dims), component);
+  return result;
+}
+
+Value weft::onnx::unpackCodes(NodeContext &node, const TensorValue &x) {
+  if (isPackedInteger(x.elementType))
+    return unpack(node, x.packed, x.dims);
+  if (!sharesBytes(x.elementType))
+    return componentOf(node, x.packed);
+  PackedType type = codesType(node.context(), x.elementType, x.dims);
+  return unpack(node, reinterpret(node, x.packed, type), x.dims);
+}
+
+Value weft::onnx::packValue(NodeContext &node, const TensorValue &x) {
+  if (x.packed)
+    return x.packed;
+  PackedType type = packedType(node.context(), x.elementType, x.dims);
+  Value codes = node.value(x);
+  Location loc = node.b.getLoc();
+  if (!sharesBytes(x.elementType))
+    return AssembleOp::create(node.b, loc, type, codes);
+  if (isPackedInteger(x.elementType))
+    return PackOp::create(node.b, loc, type, codes);
+  Value packed = PackOp::create(
+      node.b, loc, codesType(node.context(), x.elementType, x.dims), codes);
+  return reinterpret(node, packed, type);
+}
+
+TensorValue weft::onnx::reinterpretPacked(NodeContext &node,
+                                          const TensorValue &x,
+                                          ElementType type,
+                                          ArrayRef<OpFoldResult> dims) {
+  TensorValue result = makeValue(Value(), type, dims);
+  result.packed = reinterpret(node, packValue(node, x),
+                              packedType(node.context(), type, dims));
+  return result;
+}
+
+TensorValue weft::onnx::toNumbers(NodeContext &node, const TensorValue &x,
+                                  ElementType type) {
+  if (!isPackedFloat(x.elementType))
+    return x;
+  PackedType packed = packedType(node.context(), x.elementType, x.dims,
+                                 storageType(node.context(), type));
+  return makeValue(
+      unpack(node, reinterpret(node, packValue(node, x), packed), x.dims), type,
+      x.dims);
+}
+
+TensorValue weft::onnx::encodeFloats(NodeContext &node, const TensorValue &x,
+                                     ElementType type,
+                                     const EncodeOptions &options) {
+  // Doubles are rounded once; all other numbers go through f32 exactly or as
+  // ONNX has it.
+  bool isWide = x.elementType == ElementType::Double;
+  TensorValue numbers = isWide ? x : cast(node, x, ElementType::Float);
+  mlir::Type expressed = storageType(node.context(), numbers.elementType);
+  PackedType encoded = packedType(node.context(), type, x.dims, expressed);
+  Value packed =
+      PackOp::create(node.b, node.b.getLoc(), encoded, node.value(numbers),
+                     /*overflow=*/!options.saturate, options.rounding);
+  TensorValue result = makeValue(Value(), type, x.dims);
+  result.packed =
+      reinterpret(node, packed, packedType(node.context(), type, x.dims));
+  return result;
+}
+
+bool weft::onnx::takesPackedElements(StringRef domain, StringRef opType) {
+  static const llvm::StringSet<> names{"BitCast",
+                                       "Cast",
+                                       "CastLike",
+                                       "Compress",
+                                       "Concat",
+                                       "Constant",
+                                       "ConstantOfShape",
+                                       "DepthToSpace",
+                                       "DequantizeLinear",
+                                       "Expand",
+                                       "Flatten",
+                                       "Gather",
+                                       "GatherElements",
+                                       "GatherND",
+                                       "Identity",
+                                       "If",
+                                       "Loop",
+                                       "Pad",
+                                       "QuantizeLinear",
+                                       "Reshape",
+                                       "ReverseSequence",
+                                       "Scan",
+                                       "Shape",
+                                       "Size",
+                                       "Slice",
+                                       "SpaceToDepth",
+                                       "Split",
+                                       "Squeeze",
+                                       "Tile",
+                                       "Transpose",
+                                       "Unsqueeze",
+                                       "Where"};
+  bool isBuiltIn =
+      domain.empty() || domain == kMicrosoftDomain || domain == kMLDomain;
+  return !isBuiltIn || names.contains(opType);
+}
