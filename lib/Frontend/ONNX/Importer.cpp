@@ -23,9 +23,7 @@ using namespace weft::onnx;
 /// Integer tensors up to this many elements are tracked as index arithmetic.
 static constexpr int64_t kMaxTrackedElements = 64;
 
-/// Results of unsupported nodes have no value, and what depends on them is
-/// skipped silently: only the cause is reported.
-static bool isAvailable(const TensorValue &value) {
+bool weft::onnx::isAvailable(const TensorValue &value) {
   return value.value || value.elements || value.sequence || value.isNone;
 }
 
@@ -58,7 +56,7 @@ void Importer::recordUnsupported(const Node &node, int64_t opset, const Twine &r
   std::string domain = isDefaultDomain(node.domain) ? "ai.onnx" : std::string(node.domain);
   std::string key = llvm::formatv("{0}.{1}, opset {2}, inputs ({3}): {4}", domain,
                                   quote(node.opType), opset, dtypes, reason);
-  Unsupported &entry = unsupported[key];
+  UnsupportedNodes &entry = unsupported[key];
   if (entry.count++ == 0)
     entry.firstNode = cast<NameLoc>(b.getLoc()).getName().str();
 }
@@ -187,6 +185,8 @@ FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef 
 
 void Importer::addInitializers(const Graph &graph, Scope &scope) {
   scope.graph = &graph;
+  for (const ValueInfo &output : graph.outputs)
+    scope.outputs.push_back(str(output.name));
   for (const Tensor &tensor : graph.initializers)
     scope.initializers[str(tensor.name)] = &tensor;
 }
@@ -332,6 +332,8 @@ LogicalResult Importer::importCall(const Function &function, const Node &node) {
       value = *lookup(str(node.inputs[i]));
     scope.values[str(name)] = value;
   }
+  for (std::string_view name : function.outputs)
+    scope.outputs.push_back(str(name));
   // A function sees nothing of the graphs around its call.
   std::vector<Scope> outer;
   std::swap(outer, scopes);
@@ -352,9 +354,14 @@ LogicalResult Importer::importCall(const Function &function, const Node &node) {
 }
 
 LogicalResult Importer::importNodes(ArrayRef<Node> nodes) {
-  for (const Node &node : nodes)
+  // A node may import the rest of its graph itself.
+  scopes.back().rest = nodes;
+  while (!scopes.back().rest.empty()) {
+    const Node &node = scopes.back().rest.front();
+    scopes.back().rest = scopes.back().rest.drop_front();
     if (failed(importNode(node)))
       return failure();
+  }
   return success();
 }
 
@@ -381,4 +388,42 @@ FailureOr<SmallVector<TensorValue>> Importer::importGraph(const Graph &graph,
   if (failed(result))
     return failure();
   return results;
+}
+
+const Graph *Importer::innermostGraph() const { return scopes.back().graph; }
+
+LogicalResult Importer::importNodesFor(ArrayRef<const Node *> nodes,
+                                       llvm::StringMap<TensorValue> &values) {
+  // Values that are there already are not computed again.
+  bool areKnown = llvm::all_of(values, [&](auto &entry) {
+    const TensorValue *known = lookup(entry.first());
+    return known && known->value && known->value == entry.second.value;
+  });
+  for (const Node *node : nodes)
+    for (std::string_view name : node->outputs)
+      areKnown &= name.empty() || lookup(str(name));
+  Scope scope;
+  if (!areKnown)
+    for (auto &entry : values)
+      scope.values[entry.first()] = entry.second;
+  scopes.push_back(std::move(scope));
+  Location loc = b.getLoc();
+  LogicalResult result = success();
+  for (const Node *node : nodes) {
+    if (!areKnown && succeeded(result))
+      result = importNode(*node);
+    for (const std::vector<std::string_view> *names : {&node->inputs, &node->outputs})
+      for (std::string_view name : *names) {
+        if (name.empty() || failed(result))
+          continue;
+        const TensorValue *value = lookup(str(name));
+        if (value && isAvailable(*value))
+          values.try_emplace(str(name), *value);
+        else
+          result = failure();
+      }
+  }
+  b.setLoc(loc);
+  scopes.pop_back();
+  return result;
 }

@@ -193,6 +193,12 @@ case('nms3',N('NonMaxSuppression',['b','s','m'],['y']),{'b':b,'s':s},consts=dict
 case('seq',[N('SequenceConstruct',['x','z'],['q']),N('SequenceInsert',['q','x','p'],['r']),N('ConcatFromSequence',['r'],['y'],axis=1)],{'x':f(2,3),'z':f(2,1)},consts=dict(p=np.int64(0)),dyn=('x','z'))
 case('seq2',[N('SplitToSequence',['x','s'],['q'],axis=0),N('SequenceErase',['q','p'],['e']),N('SequenceAt',['e','p'],['a']),N('SequenceLength',['e'],['n']),N('ConcatFromSequence',['e'],['y'],axis=0)],{'x':f(7,2)},consts=dict(s=np.int64(3),p=np.int64(-1)),outs=('y','a','n'))
 case('seq3',[N('SplitToSequence',['x'],['q'],axis=0,keepdims=0),N('ConcatFromSequence',['q'],['y'],axis=1,new_axis=1)],{'x':f(4,2)})
+# n-grams
+pool=dict(pool_int64s=[2,3,5,4, 5,6,7,8,6,7,2,2, 5,6,7],ngram_counts=[0,4,12],ngram_indexes=[3,1,0,9,2,4,8,5,6])
+for t,(mode,lo,hi,skip) in enumerate([('TF',1,1,0),('TF',1,2,5),('TF',2,3,1),('IDF',1,3,2),('TFIDF',2,2,0),('TFIDF',1,3,2**31-1)]):
+    for dt in (np.int32,np.int64):
+        for x in (rng.integers(2,9,(3,17)),rng.integers(2,9,(11,)),rng.integers(2,9,(2,1))):
+            case('tfidf',N('TfIdfVectorizer',['x'],['y'],mode=mode,min_gram_length=lo,max_gram_length=hi,max_skip_count=skip,**pool,**(dict(weights=[0.5*k+1 for k in range(9)]) if t>2 else {})),{'x':x.astype(dt)},dyn=('x',) if t%2 else ())
 # bigger, tiled
 x=f(70,130)
 case('big_slice',N('Slice',['x','s','e','a','t'],['y']),{'x':x},consts=dict(s=I(3,-1),e=I(69,-131),a=I(0,1),t=I(3,-2)),dyn=('x',))

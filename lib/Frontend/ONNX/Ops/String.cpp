@@ -11,6 +11,7 @@
 #include "Frontend/ONNX/Ops/Families.h"
 #include "Frontend/ONNX/Ops/Selection.h"
 #include "Frontend/ONNX/Ops/Strings.h"
+#include "Frontend/ONNX/Ops/TfIdf.h"
 #include "dialects/Weft/IR/Weft.h"
 
 #include "llvm/ADT/StringSet.h"
@@ -166,5 +167,6 @@ void weft::onnx::registerStringOps(Registrar &registrar) {
   addOps(registrar, "", {
       {"StringConcat", 20, 2, 2, buildStringConcat},
       {"StringNormalizer", 10, 1, 1, buildStringNormalizer},
+      {"TfIdfVectorizer", 9, 1, 1, buildTfIdfVectorizer},
   });
 }

@@ -14,6 +14,7 @@
 #include "Frontend/ONNX/ElementOps.h"
 #include "Frontend/ONNX/Importer.h"
 #include "Frontend/ONNX/Ops/Families.h"
+#include "Frontend/ONNX/Ops/Gradient.h"
 
 using namespace mlir;
 using namespace weft;
@@ -212,6 +213,7 @@ void weft::onnx::registerTrainingOps(Registrar &registrar) {
   addOps(registrar, "ai.onnx.preview.training", {
       {"Adagrad", 1, 3, kAnyNumber, buildAdagrad},
       {"Adam", 1, 3, kAnyNumber, buildAdam},
+      {"Gradient", 1, 1, kAnyNumber, buildGradient},
       {"Momentum", 1, 3, kAnyNumber, buildMomentum},
   });
 }
