@@ -466,7 +466,10 @@ ExitCode Compilation::runStages(TimingScope &timing) {
       break;
   }
   if (options.lastStage != Stage::Module || options.emit == CompileOptions::Emit::MLIR)
-    return writeText([&](llvm::raw_ostream &os) { module->print(os); });
+    return writeText([&](llvm::raw_ostream &os) {
+      module->print(os);
+      os << '\n';
+    });
   TimingScope scope = timing.nest(stageName(Stage::Module));
   return writeModule(scope);
 }

@@ -159,11 +159,12 @@ static bool selectContractionSchedule(KernelOp kernel) {
     else
       tiles[rootLoop] = extents[loop] == otherTiles[loop] ? 0 : otherTiles[loop];
   }
-  // About three vectors of multiply-adds in two nanoseconds; windows take as long
-  // to read as to multiply.
-  int64_t perNanosecond = std::max<int64_t>(1, lanes * 3 / 2 / (readsWindows ? 4 : 1));
-  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes},
-                                           std::max<int64_t>(1, work / perNanosecond)));
+  // With windows, which take longer to read than to multiply, about three vectors
+  // of multiply-adds in eight nanoseconds; the rest is estimated as for any kernel.
+  int64_t perNanosecond = std::max<int64_t>(1, lanes * 3 / 8);
+  int64_t cost = readsWindows ? std::max<int64_t>(1, work / perNanosecond) : 0;
+  kernel.setScheduleAttr(
+      ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes}, cost));
   return true;
 }
 

@@ -5,15 +5,15 @@
 // RUN: rm -rf %t && mkdir %t
 // RUN: weft compile %s --cpu=x86-64-v3 --remarks=vector -o %t/m.so > %t/summary 2> %t/remarks
 // RUN: FileCheck %s --check-prefix=REMARK --implicit-check-not=remark: < %t/remarks
-// REMARK: remark: vector: fallback of 'sort_{{[0-9]+}}' (big_sort): Reason = weft.sort runs serially, by its reference lowering
+// REMARK: remark: vector: fallback of 'scatter_{{[0-9]+}}' (big_scatter): Reason = weft.scatter runs serially, by its reference lowering
 // RUN: FileCheck %s --check-prefix=SUMMARY < %t/summary
 // SUMMARY: kernels   3, of them 1 fallbacks
-// SUMMARY-NEXT: sort_{{[0-9]+}} (big_sort): weft.sort runs serially, by its reference lowering
+// SUMMARY-NEXT: scatter_{{[0-9]+}} (big_scatter): weft.scatter runs serially, by its reference lowering
 // RUN: weft inspect %t/m.so | FileCheck %s --check-prefix=INSPECT
-// INSPECT: sort_{{.*}}fallback (big_sort): weft.sort runs serially
+// INSPECT: scatter_{{.*}}fallback (big_scatter): weft.scatter runs serially
 // INSPECT-NOT: fallback
 // RUN: weft inspect --json %t/m.so | FileCheck %s --check-prefix=JSON
-// JSON: "nodes": "big_sort"
+// JSON: "nodes": "big_scatter"
 
 // Decisions are remarks too, by stage.
 // RUN: weft compile %s --cpu=x86-64-v3 --remarks -o %t/m.so 2>&1 | FileCheck %s --check-prefix=ALL
@@ -27,12 +27,11 @@
 // Upstream's options do the same in weft-opt.
 // RUN: weft-opt %s --weft-model --weft-fuse --weft-tile --weft-vector --remarks-filter=vector 2>&1 >/dev/null | FileCheck %s --check-prefix=OPT
 // OPT: fallback
-// OPT-SAME: weft.sort runs serially
+// OPT-SAME: weft.scatter runs serially
 
 func.func @main(%a: tensor<128x128xf32> {weft.name = "a"}, %b: tensor<64x128xf32> {weft.name = "b"},
-                %c: tensor<4x4xf32> {weft.name = "c"})
-    -> (tensor<128x128xf32> {weft.name = "p"}, tensor<64x128xf32> {weft.name = "s"},
-        tensor<64x128xi64> {weft.name = "i"}, tensor<4x4xf32> {weft.name = "t"}, tensor<4x4xi64> {weft.name = "j"}) {
+                %c: tensor<4x4xf32> {weft.name = "c"}, %i: tensor<64x1xi64> {weft.name = "i"})
+    -> (tensor<128x128xf32> {weft.name = "p"}, tensor<128x128xf32> {weft.name = "s"}, tensor<4x4xf32> {weft.name = "t"}, tensor<4x4xi64> {weft.name = "j"}) {
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty() : tensor<128x128xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<128x128xf32>) -> tensor<128x128xf32>
@@ -45,13 +44,13 @@ func.func @main(%a: tensor<128x128xf32> {weft.name = "a"}, %b: tensor<64x128xf32
     %next = arith.addf %sum, %product : f32
     linalg.yield %next : f32
   } -> tensor<128x128xf32> loc("product")
-  %se = tensor.empty() : tensor<64x128xf32>
-  %ie = tensor.empty() : tensor<64x128xi64>
-  %s, %i = weft.sort dimension = 1 ins(%b : tensor<64x128xf32>)
-      outs(%se, %ie : tensor<64x128xf32>, tensor<64x128xi64>) -> tensor<64x128xf32>, tensor<64x128xi64> loc("big_sort")
+  %s = weft.scatter ins(%i, %b : tensor<64x1xi64>, tensor<64x128xf32>) outs(%a : tensor<128x128xf32>) {
+  ^bb0(%old: f32, %new: f32):
+    weft.yield %new : f32
+  } -> tensor<128x128xf32> loc("big_scatter")
   %te = tensor.empty() : tensor<4x4xf32>
   %je = tensor.empty() : tensor<4x4xi64>
   %t, %j = weft.sort dimension = 1 ins(%c : tensor<4x4xf32>)
       outs(%te, %je : tensor<4x4xf32>, tensor<4x4xi64>) -> tensor<4x4xf32>, tensor<4x4xi64> loc("small_sort")
-  return %p, %s, %i, %t, %j : tensor<128x128xf32>, tensor<64x128xf32>, tensor<64x128xi64>, tensor<4x4xf32>, tensor<4x4xi64>
+  return %p, %s, %t, %j : tensor<128x128xf32>, tensor<128x128xf32>, tensor<4x4xf32>, tensor<4x4xi64>
 }

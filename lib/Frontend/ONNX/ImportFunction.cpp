@@ -66,6 +66,12 @@ static StringRef dtypeName(ElementType type) {
   }
 }
 
+/// Whether the name of a free dimension is one. Some exporters (PaddlePaddle's
+/// among them) call all free dimensions the same, equal or not.
+static bool isName(std::string_view name) {
+  return !name.empty() && name != "?" && name != "-1" && name != "None";
+}
+
 namespace {
 /// An input of the entry and its extents: sizes, or names of symbols.
 struct Input {
@@ -136,7 +142,7 @@ LogicalResult Importer::createFunction() {
     }
     for (auto [axis, dim] : llvm::enumerate(info.type.shape)) {
       std::string symbol;
-      if (dim.kind == Dimension::Kind::Parameter && !dim.parameter.empty())
+      if (dim.kind == Dimension::Kind::Parameter && isName(dim.parameter))
         symbol = std::string(dim.parameter);
       else if (dim.kind != Dimension::Kind::Value || dim.value == -1 || options.allDynamic)
         // Some exporters write -1 for a free dimension.
