@@ -12,7 +12,7 @@ foreach(name first second)
     COMMAND_ERROR_IS_FATAL ANY)
   execute_process(COMMAND ${LD} -r -o ${WORK}/${name}.o ${WORK}/${name}.c.o ${BUILTINS} COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
-execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE}/examples/embed -B ${WORK}/embed
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE}/examples/embed -B ${WORK}/embed -G "${GENERATOR}"
   -DCMAKE_PREFIX_PATH=${WORK}/install -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX}
   -DFIRST=first -DFIRST_OBJECT=${WORK}/first.o -DSECOND=second -DSECOND_OBJECT=${WORK}/second.o ${run})
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/embed ${run})
