@@ -95,6 +95,8 @@ FailureOr<TensorValue> Importer::constantInput(size_t index, const ValueInfo &in
   Result<Tensor> tensor = readTensor(owner->bytes(), std::string(path));
   if (!tensor)
     return error(b.getLoc(), tensor.error().message);
+  if (tensor->elementType == ElementType::String)
+    return importConstant(*tensor, str(input.name));
   Result<TensorBytes> contents = tensor->contents(*model->files);
   if (!contents)
     return error(b.getLoc(), contents.error().message);
