@@ -17,6 +17,7 @@ namespace weft {
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
   registrar.addPass(createFoldScales);
+  registrar.addPass(createRewriteTransposedConvolutions);
   registrar.addPass([] { return createEvaluateConstants(); });
   registrar.addPass(createConvertPacked);
   registrar.addPass(createPadConvolutions);

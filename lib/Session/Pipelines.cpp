@@ -105,6 +105,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createInlineComposites());
     addCleanup(passManager);
     passManager.addPass(createFoldScales());
+    passManager.addPass(createRewriteTransposedConvolutions());
     passManager.addPass(createEvaluateConstants());
     addCleanup(passManager);
     return;
