@@ -9,6 +9,10 @@ if(WEFT_CCACHE)
       ${WEFT_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${WEFT_CCACHE_LAUNCHER})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${WEFT_CCACHE_LAUNCHER})
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    # CMake's own options pass the header's absolute path by -Xclang.
+    set(CMAKE_CXX_COMPILE_OPTIONS_USE_PCH -include-pch <PCH_FILE>)
+  endif()
 endif()
 
 # weft_identify_precompiled_header(TARGET HEADER): writes what identifies the

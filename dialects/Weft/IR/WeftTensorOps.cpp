@@ -221,7 +221,8 @@ LogicalResult ScatterOp::reifyResultShapes(OpBuilder &builder,
 
 LogicalResult ScanOp::verify() {
   RankedTensorType input = typeOf(getInput()), result = typeOf(getInit());
-  if (getDimension() < 0 || getDimension() >= input.getRank())
+  auto dimension = static_cast<int64_t>(getDimension());
+  if (dimension < 0 || dimension >= input.getRank())
     return emitOpError("scans along dimension ")
            << getDimension() << " of a tensor of rank " << input.getRank();
   if (!input.getElementType().isIntOrFloat())
@@ -251,7 +252,8 @@ MutableOperandRange SortOp::getDpsInitsMutable() {
 LogicalResult SortOp::verify() {
   RankedTensorType input = typeOf(getInput()), values = typeOf(getValuesInit()),
                    indices = typeOf(getIndicesInit());
-  if (getDimension() < 0 || getDimension() >= input.getRank())
+  auto dimension = static_cast<int64_t>(getDimension());
+  if (dimension < 0 || dimension >= input.getRank())
     return emitOpError("sorts along dimension ")
            << getDimension() << " of a tensor of rank " << input.getRank();
   if (!isa<FloatType>(input.getElementType()) && !input.getElementType().isSignlessInteger())
@@ -265,7 +267,7 @@ LogicalResult SortOp::verify() {
     return emitOpError("expects values and positions of one shape and of the "
                        "input's rank");
   for (int64_t i = 0; i < input.getRank(); ++i)
-    if (i != getDimension() &&
+    if (i != dimension &&
         !compatible(input.getDimSize(i), values.getDimSize(i)))
       return emitOpError("input and values differ in dimension ") << i;
   int64_t extent = input.getDimSize(getDimension()), kept = values.getDimSize(getDimension());
