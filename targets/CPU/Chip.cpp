@@ -9,6 +9,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
@@ -58,5 +59,13 @@ Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
     chip.required += (chip.required.empty() ? "" : ",") + feature.str();
   }
   chip.vectorBits = available.contains("avx512vl") ? 512 : available.contains("avx2") ? 256 : 128;
+  return chip;
+}
+
+weft::cpu::Chip weft::cpu::makeChip(StringRef cpu, StringRef features, int64_t vectorBits) {
+  Chip chip{cpu.str(), features.str(), "", vectorBits};
+  for (StringRef feature : llvm::split(features, ','))
+    if (feature.consume_front("+"))
+      chip.required += (chip.required.empty() ? "" : ",") + feature.str();
   return chip;
 }

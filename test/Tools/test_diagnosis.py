@@ -164,6 +164,20 @@ class DiagnosisTest(unittest.TestCase):
             else:
                 self.assertNotIn("warning", done.stderr)
 
+    def test_ir_is_not_cached(self):
+        # It names files of weights, which can change.
+        text = self.folder / "model.mlir"
+        self.weft("compile", self.model, "--compile-to=model", "-o", text)
+        cache = self.folder / "cache"
+        environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+        words = WEFT, "run", text, "--input=x=1x32xf32=1", "--input=b=1x3xf32=1"
+        done = subprocess.run(
+            words, env=environment, capture_output=True, text=True, check=False
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("warning", done.stderr)
+        self.assertFalse(cache.exists())
+
     def test_reader_that_stops(self):
         # Enough text that it does not fit in a pipe.
         words = "compile", self.model, "--emit=mlir", "--compile-to=target", "-o", "-"

@@ -256,12 +256,14 @@ int weft::loadProgram(const std::string &path, const Arguments &arguments,
   Result<Compiler> compiler = Compiler::open();
   if (!compiler)
     return fail(compiler.error());
-  std::string folder = arguments.has("no-cache") ? "" : cacheFolder();
+  // IR names the files of its weights, which are not in the key.
+  bool isCached = !arguments.has("no-cache") && !path.ends_with(".mlir");
+  std::string folder = isCached ? cacheFolder() : "";
   std::error_code failed;
   if (!folder.empty())
     fs::create_directories(folder, failed);
   bool useCache = !folder.empty() && !failed;
-  if (!useCache && !arguments.has("no-cache"))
+  if (!useCache && isCached)
     std::fprintf(stderr,
                  "weft: warning: no cache: cannot make its folder "
                  "'%s'\n",
