@@ -16,6 +16,17 @@
 
 using namespace llvm;
 
+/// Of processors that LLVM calls `cpu`.
+static StringSet<> featuresOf(StringRef cpu) {
+  StringSet<> names;
+  SmallVector<StringRef> features;
+  if (X86::parseArchX86(cpu) != X86::CK_None)
+    X86::getFeaturesForCPU(cpu, features);
+  for (StringRef feature : features)
+    names.insert(feature);
+  return names;
+}
+
 /// Extensions that generated code may use. What is not among them (system
 /// instructions, say) is not asked of the machine either.
 static constexpr StringLiteral usedFeatures[] = {
@@ -44,17 +55,20 @@ Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
                                "'; try native, x86-64-v3, x86-64-v4 or a name that "
                                "'llc -mcpu=help' lists");
     chip.cpu = name.str();
-    SmallVector<StringRef> features;
-    X86::getFeaturesForCPU(name, features);
-    for (StringRef feature : features)
-      available.insert(feature);
+    available = featuresOf(name);
   }
   if (!available.contains("sse4.2"))
     return createStringError("processor '" + chip.cpu +
                              "' lacks SSE4.2; x86-64-v2 is the least that modules are compiled for");
+  // LLVM's name of this machine's processor stands for more than a hypervisor may
+  // leave of it, and LLVM would use that.
+  StringSet<> implied = featuresOf(chip.cpu);
   for (StringRef feature : usedFeatures) {
-    if (!available.contains(feature))
+    if (!available.contains(feature)) {
+      if (implied.contains(feature))
+        chip.features += (chip.features.empty() ? "-" : ",-") + feature.str();
       continue;
+    }
     chip.features += (chip.features.empty() ? "+" : ",+") + feature.str();
     chip.required += (chip.required.empty() ? "" : ",") + feature.str();
   }

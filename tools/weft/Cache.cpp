@@ -204,7 +204,7 @@ std::vector<Option> weft::cacheOptions() {
                               compilerOptions().end());
   options.push_back(
       {"no-cache", "", "Cache", "Compiles anew and keeps nothing"});
-  options.push_back({"quiet", "", "Output", "No progress"});
+  options.push_back({"quiet", "", "Output", "No progress; warnings stay"});
   return options;
 }
 
@@ -218,8 +218,7 @@ static int compileInto(const Compiler &compiler, const std::string &model,
   request.quiet = arguments.has("quiet");
   CompileOutcome outcome = compiler.compile(request);
   seconds = outcome.seconds;
-  if (!outcome.diagnostics.empty() &&
-      (outcome.code != ExitSuccess || !request.quiet)) {
+  if (!outcome.diagnostics.empty()) {
     std::fputs(outcome.diagnostics.c_str(), stderr);
     if (!outcome.diagnostics.ends_with("\n"))
       std::fputc('\n', stderr);
