@@ -19,6 +19,9 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createFoldScales);
   registrar.addPass(createRewriteTransposedConvolutions);
   registrar.addPass([] { return createEvaluateConstants(); });
+  registrar.addPass([] { return createRestoreModule(); });
+  registrar.addPass([] { return createSaveWeights(); });
+  registrar.addPass([] { return createRecordStage(); });
   registrar.addPass(createConvertPacked);
   registrar.addPass(createPadConvolutions);
   registrar.addPass(createFoldUnitExtents);

@@ -150,13 +150,15 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
   }
 }
 
-/// A stage's own passes: the generic ones, then the target's.
+/// A stage's own passes: the generic ones, then the target's, then a note of it.
 static void buildStagePasses(Stage stage, mlir::OpPassManager &passManager,
                              const Registry &registry,
                              const PipelineOptions &options) {
   buildGenericPasses(stage, passManager);
   if (const Target *target = registry.findTarget(options.target))
     target->buildStage(stage, passManager, options);
+  if (stage != Stage::Module)
+    passManager.addPass(createRecordStage({stageName(stage).str()}));
 }
 
 /// Appends what one plugin adds before or after a stage.

@@ -27,6 +27,9 @@ struct Chip {
 /// below x86-64-v2 and names that LLVM does not know are errors.
 llvm::Expected<Chip> resolveChip(llvm::StringRef name);
 
+/// The processor that `#weft.target` describes.
+Chip makeChip(llvm::StringRef cpu, llvm::StringRef features, int64_t vectorBits);
+
 } // namespace weft::cpu
 
 #endif // WEFT_TARGETS_CPU_CHIP_H

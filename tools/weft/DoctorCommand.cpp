@@ -242,7 +242,8 @@ void Doctor::selfTest() {
   if (!comparison.isEqual)
     return broken("self-test", "wrong numbers: " + comparison.message);
   fine("self-test", "compiled in " + formatTime(outcome.seconds) + ", ran in " +
-                        formatTime(seconds) + " on " + program->variant().cpu);
+                        formatTime(seconds) + " on " +
+                        describeVariant(program->variant(), /*isNative=*/true));
 }
 
 int Doctor::run() {

@@ -159,7 +159,7 @@ static void printModule(const Loaded &loaded, const Json &json) {
   std::printf("source      sha256 %s\n", text("source_sha256").c_str());
   for (uint32_t i = 0; i < module.variant_count; ++i)
     std::printf(
-        "variant     %s%s (%s)\n", module.variants[i].cpu,
+        "variant     %s%s (%s)\n", describeVariant(module.variants[i]).c_str(),
         &module.variants[i] == &loaded.program.variant() ? ", chosen here" : "",
         module.variants[i].features);
   for (uint32_t f = 0; f < module.function_count; ++f) {
