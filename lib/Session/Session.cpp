@@ -15,7 +15,7 @@
 #include "Session/Report.h"
 #include "Session/RunStage.h"
 #include "dialects/Weft/IR/SourceNodes.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 #include "targets/CPU/Chip.h"
 #include "weft/Registry.h"
 
@@ -26,6 +26,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
@@ -82,6 +83,10 @@ private:
   bool dump(Stage stage);
   ExitCode writeModule(TimingScope &timing);
   std::string optionsText() const;
+  /// "x86-64-v4,x86-64-v3".
+  std::string chipNames() const {
+    return llvm::join(llvm::map_range(chips, [](const cpu::Chip &chip) { return chip.cpu; }), ",");
+  }
   std::string outputPath() const;
 
   const Registry &registry;
@@ -91,7 +96,7 @@ private:
   Session::Reproduce reproduce;
   const std::chrono::steady_clock::time_point start;
   std::chrono::steady_clock::time_point stageStart = start;
-  cpu::Chip chip;
+  std::vector<cpu::Chip> chips; ///< best first
   std::unique_ptr<MLIRContext> context;
   OwningOpRef<ModuleOp> module;
   int64_t nodeCount = 0;
@@ -314,7 +319,7 @@ static llvm::json::Object metadataObject(DictionaryAttr metadata) {
 std::string Compilation::optionsText() const {
   llvm::json::Object object;
   object["target"] = options.pipeline.target;
-  object["cpu"] = chip.cpu;
+  object["cpu"] = chipNames();
   object["opt_level"] = static_cast<int64_t>(options.optLevel);
   if (auto metadata = (*module)->getAttrOfType<DictionaryAttr>("weft.metadata"))
     object["metadata"] = metadataObject(metadata);
@@ -353,8 +358,10 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
   info.compilerVersion = versionText();
   info.options = optionsText();
   info.sourceHash = hashOf(options.input);
-  info.variants[0].cpu = chip.cpu;
-  info.variants[0].features = chip.required;
+  for (auto [variant, chip] : llvm::zip(info.variants, chips)) {
+    variant.cpu = chip.cpu;
+    variant.features = chip.required;
+  }
 
   GenerateOptions generate;
   generate.optLevel = options.optLevel;
@@ -363,7 +370,7 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
   auto warn = [&](StringRef text) { tell(("warning: " + text).str()); };
   generate.onWarning = warn;
   TimingScope objectsScope = timing.nest("objects");
-  llvm::Expected<std::vector<ObjectBuffer>> objects = generateObjects(*module, chip, generate);
+  llvm::Expected<std::vector<ObjectBuffer>> objects = generateObjects(*module, chips, generate);
   objectsScope.stop();
   if (!objects)
     return fail(llvm::toString(objects.takeError()));
@@ -390,7 +397,7 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
                              ? std::string()
                              : " and " + written->weightsPath + " (" +
                                    std::to_string(written->weightsSize) + " bytes)",
-                         kernelCount, chip.cpu, seconds).str());
+                         kernelCount, chipNames(), seconds).str());
   return ExitCode::Success;
 }
 
@@ -401,10 +408,10 @@ ExitCode Compilation::run() {
     return code;
   if (llvm::Error error = checkPipelineOptions(registry, options.pipeline))
     return fail(llvm::toString(std::move(error)));
-  llvm::Expected<cpu::Chip> resolved = cpu::resolveChip(options.cpu);
+  llvm::Expected<std::vector<cpu::Chip>> resolved = cpu::resolveChips(options.cpu);
   if (!resolved)
     return fail(llvm::toString(resolved.takeError()));
-  chip = *resolved;
+  chips = std::move(*resolved);
 
   DialectRegistry dialects;
   registerAllDialects(dialects);
@@ -449,9 +456,14 @@ ExitCode Compilation::runStages(TimingScope &timing) {
   if (ExitCode code = import(); code != ExitCode::Success)
     return code;
   importScope.stop();
-  (*module)->setAttr(WeftDialect::targetAttrName,
-                     TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
-                                     chip.features, chip.vectorBits, options.optLevel));
+  SmallVector<Attribute> targets;
+  for (const cpu::Chip &chip : chips)
+    targets.push_back(TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
+                                      chip.features, chip.vectorBits, options.optLevel));
+  (*module)->setAttr(WeftDialect::targetAttrName, targets.front());
+  if (targets.size() > 1)
+    (*module)->setAttr(kVariantsAttrName,
+                       ArrayAttr::get(context.get(), ArrayRef(targets).drop_front()));
   for (Stage stage : allStages) {
     if (stage == Stage::Module)
       break;
