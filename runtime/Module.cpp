@@ -8,6 +8,7 @@
 #include "Module.h"
 #include "Cpu.h"
 #include "ModuleFile.h"
+#include "Variant.h"
 
 #include <dlfcn.h>
 
@@ -72,7 +73,9 @@ public:
     if (weft_error *error =
             checkDescription(module->allocator, name, module->description))
       return error;
-    if (weft_error *error = chooseVariant(name))
+    if (weft_error *error = chooseVariant(
+            module->allocator, name, *module->description,
+            wantedVariant(options.cpu), hasFeatures, module->variant))
       return error;
     if (weft_error *error = bindWeights(name, modulePath))
       return error;
@@ -90,31 +93,6 @@ public:
   const Allocator &allocator() const { return module->allocator; }
 
 private:
-  weft_error *chooseVariant(const char *name) {
-    const weft_module &description = *module->description;
-    Text missing, known;
-    for (uint32_t i = 0; i < description.variant_count; ++i) {
-      const weft_variant &variant = description.variants[i];
-      known.append(i ? ", %s" : "%s", variant.cpu);
-      if (options.cpu && strcmp(options.cpu, variant.cpu) != 0)
-        continue;
-      Text lacking;
-      if (hasFeatures(variant.features, lacking)) {
-        module->variant = &variant;
-        return nullptr;
-      }
-      missing.append(*missing.get() ? "; %s needs %s" : "%s needs %s",
-                     variant.cpu, lacking.get());
-    }
-    if (options.cpu && !*missing.get())
-      return makeError(module->allocator, WEFT_NOT_FOUND,
-                       "module '%s' has no variant for CPU '%s'; it has %s",
-                       name, options.cpu, known.get());
-    return makeError(module->allocator, WEFT_UNAVAILABLE,
-                     "module '%s' cannot run on this CPU: %s, which it lacks",
-                     name, missing.get());
-  }
-
   /// The path of the weights file: the caller's, or beside the module.
   weft_error *findWeights(const char *name, const char *modulePath) {
     const char *file = module->description->weights_file;

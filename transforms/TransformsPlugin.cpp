@@ -31,6 +31,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createLowerSort);
   registrar.addPass(createLowerToReference);
   registrar.addPass(createLowerConvolutions);
+  registrar.addPass(createCloneVariants);
   registrar.addPass(createSelectSchedules);
   registrar.addPass(createTileRows);
   registrar.addPass(createTileKernels);

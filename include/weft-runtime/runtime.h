@@ -124,7 +124,8 @@ typedef struct weft_module_options {
   const char *weights_path;
   const void *weights_data;
   uint64_t weights_size;
-  /* Takes the variant for this CPU (weft_variant.cpu), not the best one. */
+  /* Takes the variant for this CPU (weft_variant.cpu), not the best one. NULL:
+     the one that the environment variable WEFT_CPU names, if it is set. */
   const char *cpu;
 } weft_module_options;
 
@@ -152,7 +153,8 @@ WEFT_API void weft_module_release(weft_loaded_module *module);
    module. */
 WEFT_API const weft_module *
 weft_module_description(const weft_loaded_module *module);
-/* The variant that this machine runs. */
+/* The variant that was chosen: the first that this machine has the features
+   for, unless one was asked for. */
 WEFT_API const weft_variant *
 weft_module_variant(const weft_loaded_module *module);
 /* Path of the mapped weights file, or NULL. */

@@ -153,6 +153,12 @@ FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
     variant.kernelSymbols.push_back(symbol);
   }
   contents.info.variants.push_back(std::move(variant));
+  if (auto tables = module->getAttrOfType<ArrayAttr>("weft.variant_kernels"))
+    for (ArrayAttr table : tables.getAsRange<ArrayAttr>()) {
+      VariantInfo &further = contents.info.variants.emplace_back();
+      for (StringAttr name : table.getAsRange<StringAttr>())
+        further.kernelSymbols.push_back(name.str());
+    }
   for (Attribute attribute : sites) {
     auto site = cast<ArrayAttr>(attribute);
     auto text = [&](unsigned i) { return cast<StringAttr>(site[i]).getValue().str(); };

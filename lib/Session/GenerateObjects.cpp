@@ -33,6 +33,7 @@ namespace {
 /// One object to be.
 struct Unit {
   std::string name;
+  const cpu::Chip *chip;
   llvm::SetVector<Operation *> symbols;
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<llvm::Module> code;
@@ -44,7 +45,8 @@ struct Unit {
 class Splitter {
 public:
   explicit Splitter(ModuleOp module) : module(module), table(module) {}
-  llvm::Error run(std::vector<Unit> &units);
+  llvm::Error run(ArrayRef<cpu::Chip> chips, const cpu::Chip &hostChip,
+                  std::vector<Unit> &units);
   /// Must not run beside another one: they share the MLIR context.
   llvm::Error translate(Unit &unit);
 
@@ -77,19 +79,35 @@ void Splitter::addWithUses(Operation *symbol, Unit &unit) {
   }
 }
 
-llvm::Error Splitter::run(std::vector<Unit> &units) {
+llvm::Error Splitter::run(ArrayRef<cpu::Chip> chips, const cpu::Chip &hostChip,
+                          std::vector<Unit> &units) {
+  SmallVector<ArrayAttr> variants;
   auto kernels = module->getAttrOfType<ArrayAttr>("weft.kernels");
-  for (Attribute name : kernels ? kernels.getValue() : ArrayRef<Attribute>()) {
-    Operation *kernel = table.lookup(cast<StringAttr>(name));
-    if (!kernel)
-      return llvm::createStringError(
-          formatv("the module has no function for its kernel {0}", name));
-    Unit &unit = units.emplace_back();
-    unit.name = cast<StringAttr>(name).str();
-    addWithUses(kernel, unit);
-  }
+  variants.push_back(kernels ? kernels
+                             : ArrayAttr::get(module.getContext(), {}));
+  if (auto further = module->getAttrOfType<ArrayAttr>("weft.variant_kernels"))
+    llvm::append_range(variants, further.getAsRange<ArrayAttr>());
+  if (variants.size() != chips.size())
+    return llvm::createStringError(
+        formatv("the module has kernels for {0} processors, expected {1}",
+                variants.size(), chips.size()));
+  for (auto [kernels, chip] : llvm::zip(variants, chips))
+    for (StringAttr name : kernels.getAsRange<StringAttr>()) {
+      Operation *kernel = table.lookup(name);
+      if (!kernel)
+        return llvm::createStringError(
+            formatv("the module has no function for its kernel {0}", name));
+      Unit &unit = units.emplace_back();
+      unit.name = name.str();
+      // The best processor's kernels have no name of their own.
+      if (chips.size() > 1 && &chip == &chips.front())
+        unit.name += "." + chip.cpu;
+      unit.chip = &chip;
+      addWithUses(kernel, unit);
+    }
   Unit host;
   host.name = kHostName.str();
+  host.chip = &hostChip;
   for (Operation &op : module.getOps())
     if (isa<SymbolOpInterface>(op) && !users.contains(&op))
       addWithUses(&op, host);
@@ -161,8 +179,9 @@ static llvm::Error writeAssembly(StringRef folder, StringRef name,
 }
 
 /// Runs in any thread; touches nothing but its unit.
-static llvm::Expected<ObjectBuffer> emit(Unit &unit, const cpu::Chip &chip,
+static llvm::Expected<ObjectBuffer> emit(Unit &unit,
                                          const GenerateOptions &options) {
+  const cpu::Chip &chip = *unit.chip;
   for (llvm::Function &function : *unit.code) {
     if (function.isDeclaration())
       continue;
@@ -193,11 +212,12 @@ static llvm::Expected<ObjectBuffer> emit(Unit &unit, const cpu::Chip &chip,
 }
 
 llvm::Expected<std::vector<ObjectBuffer>>
-weft::generateObjects(ModuleOp module, const cpu::Chip &chip,
+weft::generateObjects(ModuleOp module, ArrayRef<cpu::Chip> chips,
                       const GenerateOptions &options) {
   std::vector<Unit> units;
   Splitter splitter(module);
-  if (llvm::Error error = splitter.run(units))
+  cpu::Chip hostChip = cpu::commonChip(chips);
+  if (llvm::Error error = splitter.run(chips, hostChip, units))
     return std::move(error);
 
   // One translates, all emit. LLVM IR is several times the size of its object,
@@ -211,8 +231,8 @@ weft::generateObjects(ModuleOp module, const cpu::Chip &chip,
     for (Unit &unit : units) {
       if ((translated = splitter.translate(unit)))
         break;
-      auto run = [&unit, &chip, &options] {
-        unit.object.emplace(emit(unit, chip, options));
+      auto run = [&unit, &options] {
+        unit.object.emplace(emit(unit, options));
       };
       if (!pool) {
         run();

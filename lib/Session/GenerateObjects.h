@@ -27,16 +27,18 @@ struct GenerateOptions {
   llvm::function_ref<void(llvm::StringRef)> onWarning = nullptr;
 };
 
-/// Makes machine code for `chip` of `module`, which the stage `target` has
-/// lowered: an object for each kernel, in the order of `weft.kernels`, each
-/// with the functions and constants that only it uses, then one for what is
-/// left, the host functions. Every object has an LLVM context of its own, so
-/// that they are made in parallel. What several of them use is copied to each.
+/// Makes machine code of `module`, which the stage `target` has lowered: an
+/// object for each kernel, in the order of `weft.kernels`, then for each further
+/// variant in that of `weft.variant_kernels`, each with the functions and
+/// constants that only it uses, then one for what is left, the host functions.
+/// `chips` has the variants' processors in this order; the host functions run
+/// on all of them. Every object has an LLVM context of its own, so that they
+/// are made in parallel. What several of them use is copied to each.
 ///
 /// Takes the functions out of `module`. Fails where LLVM does, where mutable
 /// data would have to be copied, and where the assembly cannot be written.
 llvm::Expected<std::vector<ObjectBuffer>>
-generateObjects(mlir::ModuleOp module, const cpu::Chip &chip,
+generateObjects(mlir::ModuleOp module, llvm::ArrayRef<cpu::Chip> chips,
                 const GenerateOptions &options);
 
 } // namespace weft

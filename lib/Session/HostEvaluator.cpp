@@ -135,19 +135,21 @@ private:
 
 static llvm::Error evaluationError(const Twine &message) { return llvm::createStringError(message); }
 
-/// The target's processor if this machine has all of its features.
+static bool hasFeatures(StringRef names) {
+  llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+  SmallVector<StringRef> features;
+  names.split(features, ',', -1, /*KeepEmpty=*/false);
+  return llvm::all_of(features, [&](StringRef feature) { return host.lookup(feature); });
+}
+
+/// What constants are computed on. It is not the module's target: sums are added
+/// up in another order there, but weights must not depend on which processors a
+/// module is for, nor on which of them this machine is.
 static llvm::Expected<TargetAttr> hostTarget(ModuleOp module) {
   auto target = module->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName);
-  if (target && target.getName() == "cpu") {
-    llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
-    SmallVector<StringRef> features;
-    target.getFeatures().split(features, ',', -1, /*KeepEmpty=*/false);
-    if (llvm::all_of(features, [&](StringRef feature) {
-          return !feature.consume_front("+") || host.lookup(feature);
-        }))
-      return target;
-  }
-  llvm::Expected<cpu::Chip> chip = cpu::resolveChip("x86-64-v2");
+  llvm::Expected<cpu::Chip> chip = cpu::resolveChip("x86-64-v3");
+  if (chip && !hasFeatures(chip->required))
+    chip = cpu::resolveChip("x86-64-v2");
   if (!chip)
     return chip.takeError();
   return TargetAttr::get(module.getContext(), "cpu", chip->cpu, chip->features, chip->vectorBits,

@@ -35,9 +35,9 @@ struct EvaluatedTensor {
 /// machine and runs the function in this process, on one thread. The results
 /// are the function's, in its order. `module` is consumed.
 ///
-/// Code is generated for the CPU of the module's `#weft.target` where this
-/// machine has its features, so that what is computed depends on the target
-/// only; else for x86-64-v2. Fails without diagnostics; the error says why.
+/// Code is generated for x86-64-v3, or x86-64-v2 where this machine is no more,
+/// whatever the module is for, so that weights do not depend on it. Fails
+/// without diagnostics; the error says why.
 llvm::Expected<llvm::SmallVector<EvaluatedTensor>>
 evaluateOnHost(mlir::OwningOpRef<mlir::ModuleOp> module);
 

@@ -125,6 +125,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createLowerSort());
     passManager.addPass(createLowerToReference());
     addCleanup(passManager);
+    passManager.addPass(createCloneVariants());
     passManager.addPass(createSelectSchedules());
     passManager.addNestedPass<KernelOp>(createTileRows());
     passManager.addNestedPass<KernelOp>(createTileKernels());

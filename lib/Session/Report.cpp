@@ -7,7 +7,7 @@
 
 #include "Session/Report.h"
 #include "Session/GraphDrawing.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLExtras.h"
@@ -42,7 +42,16 @@ void Report::addStage(Stage stage, double seconds, StringRef summary,
     });
   if (stage == Stage::Tile || stage == Stage::Vector)
     for (KernelOp op : module.getOps<KernelOp>()) {
-      Kernel &kernel = kernels[op.getSymNameAttr()];
+      StringAttr name = op.getSymNameAttr(), dispatched = dispatchedNameOf(op);
+      if (auto base = kernels.find(dispatched); name != dispatched &&
+                                                base != kernels.end() &&
+                                                !kernels.contains(name)) {
+        Kernel variant;
+        variant.dispatches = base->second.dispatches;
+        variant.nodes = base->second.nodes;
+        kernels.insert({name, std::move(variant)});
+      }
+      Kernel &kernel = kernels[name];
       if (auto schedule = op.getScheduleAttr();
           schedule && kernel.schedule.empty())
         llvm::raw_string_ostream(kernel.schedule) << schedule;
@@ -96,8 +105,9 @@ static void writeRow(raw_ostream &os, StringRef name, StringRef value) {
 }
 
 void Report::writeKernels(raw_ostream &os, const ModuleInfo &info) const {
-  size_t fallbacks = llvm::count_if(
-      kernels, [](auto &entry) { return entry.second.isFallback; });
+  size_t fallbacks = llvm::count_if(info.kernels, [](const KernelInfo &kernel) {
+    return (kernel.flags & WEFT_KERNEL_FALLBACK) != 0;
+  });
   os << "<h2>Kernels</h2>\n<p>" << info.kernels.size() << " kernels, of them "
      << fallbacks
      << " fallbacks.</p>\n<table>\n<tr><th>kernel</th><th>dispatches</"

@@ -16,7 +16,7 @@
 #include "Session/RunStage.h"
 #include "Session/WeightFiles.h"
 #include "dialects/Weft/IR/SourceNodes.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 #include "targets/CPU/Chip.h"
 #include "weft/Registry.h"
 
@@ -94,6 +94,10 @@ private:
   ExitCode dump(Stage stage);
   ExitCode writeModule(TimingScope &timing);
   std::string optionsText() const;
+  /// "x86-64-v4,x86-64-v3".
+  std::string chipNames() const {
+    return llvm::join(llvm::map_range(chips, [](const cpu::Chip &chip) { return chip.cpu; }), ",");
+  }
   std::string outputPath() const;
 
   const Registry &registry;
@@ -103,7 +107,7 @@ private:
   Session::Reproduce reproduce;
   const std::chrono::steady_clock::time_point start;
   std::chrono::steady_clock::time_point stageStart = start;
-  cpu::Chip chip;
+  std::vector<cpu::Chip> chips; ///< best first
   unsigned optLevel = 3;
   std::unique_ptr<MLIRContext> context;
   OwningOpRef<ModuleOp> module;
@@ -340,7 +344,7 @@ static llvm::json::Object metadataObject(DictionaryAttr metadata) {
 std::string Compilation::optionsText() const {
   llvm::json::Object object;
   object["target"] = options.pipeline.target;
-  object["cpu"] = chip.cpu;
+  object["cpu"] = chipNames();
   object["opt_level"] = static_cast<int64_t>(optLevel);
   if (auto metadata = (*module)->getAttrOfType<DictionaryAttr>("weft.metadata"))
     object["metadata"] = metadataObject(metadata);
@@ -397,8 +401,10 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
   if (llvm::tryGetFromHex(source.getAs<StringAttr>("sha256").getValue(), hash) &&
       hash.size() == info.sourceHash.size())
     llvm::copy(hash, info.sourceHash.begin());
-  info.variants[0].cpu = chip.cpu;
-  info.variants[0].features = chip.required;
+  for (auto [variant, chip] : llvm::zip(info.variants, chips)) {
+    variant.cpu = chip.cpu;
+    variant.features = chip.required;
+  }
 
   GenerateOptions generate;
   generate.optLevel = optLevel;
@@ -407,7 +413,7 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
   auto warn = [&](StringRef text) { tell(("warning: " + text).str()); };
   generate.onWarning = warn;
   TimingScope objectsScope = timing.nest("objects");
-  llvm::Expected<std::vector<ObjectBuffer>> objects = generateObjects(*module, chip, generate);
+  llvm::Expected<std::vector<ObjectBuffer>> objects = generateObjects(*module, chips, generate);
   objectsScope.stop();
   if (!objects)
     return fail(llvm::toString(objects.takeError()));
@@ -434,7 +440,7 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
                              ? std::string()
                              : " and " + written->weightsPath + " (" +
                                    std::to_string(written->weightsSize) + " bytes)",
-                         kernelCount, chip.cpu, seconds).str());
+                         kernelCount, chipNames(), seconds).str());
   return ExitCode::Success;
 }
 
@@ -445,11 +451,11 @@ ExitCode Compilation::run() {
     return code;
   if (llvm::Error error = checkPipelineOptions(registry, options.pipeline))
     return fail(llvm::toString(std::move(error)));
-  llvm::Expected<cpu::Chip> resolved =
-      cpu::resolveChip(options.cpu.empty() ? "native" : StringRef(options.cpu));
+  llvm::Expected<std::vector<cpu::Chip>> resolved =
+      cpu::resolveChips(options.cpu.empty() ? "native" : StringRef(options.cpu));
   if (!resolved)
     return fail(llvm::toString(resolved.takeError()));
-  chip = *resolved;
+  chips = std::move(*resolved);
 
   DialectRegistry dialects;
   registerAllDialects(dialects);
@@ -494,22 +500,38 @@ ExitCode Compilation::chooseTarget() {
   auto target = (*module)->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName);
   if (!target || !(*module)->hasAttr(WeftDialect::stageAttrName)) {
     optLevel = options.optLevel.value_or(optLevel);
-    (*module)->setAttr(WeftDialect::targetAttrName,
-                       TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
-                                       chip.features, chip.vectorBits, optLevel));
+    SmallVector<Attribute> targets;
+    for (const cpu::Chip &chip : chips)
+      targets.push_back(TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
+                                        chip.features, chip.vectorBits, optLevel));
+    (*module)->setAttr(WeftDialect::targetAttrName, targets.front());
+    if (targets.size() > 1)
+      (*module)->setAttr(kVariantsAttrName,
+                         ArrayAttr::get(context.get(), ArrayRef(targets).drop_front()));
     return ExitCode::Success;
   }
   if (target.getName() != options.pipeline.target)
     return fail(Twine(options.input) + ": was made for the target '" + target.getName() +
                 "', which cannot be changed to '" + options.pipeline.target + "'");
-  if (!options.cpu.empty() && (target.getCpu() != chip.cpu || target.getFeatures() != chip.features))
-    return fail(Twine(options.input) + ": was made for the CPU '" + target.getCpu() +
+  auto chipOf = [](TargetAttr target) {
+    return cpu::makeChip(target.getCpu(), target.getFeatures(), target.getVectorBits());
+  };
+  std::vector<cpu::Chip> recorded = {chipOf(target)};
+  if (auto variants = (*module)->getAttrOfType<ArrayAttr>(kVariantsAttrName))
+    for (auto variant : variants.getAsRange<TargetAttr>())
+      recorded.push_back(chipOf(variant));
+  auto sameChip = [](const cpu::Chip &a, const cpu::Chip &b) {
+    return a.cpu == b.cpu && a.features == b.features;
+  };
+  bool same = llvm::equal(chips, recorded, sameChip);
+  chips = std::move(recorded);
+  if (!options.cpu.empty() && !same)
+    return fail(Twine(options.input) + ": was made for the CPU '" + chipNames() +
                 "', which cannot be changed to '" + options.cpu + "'");
   optLevel = static_cast<unsigned>(target.getOptLevel());
   if (options.optLevel && *options.optLevel != optLevel)
     return fail(Twine(options.input) + ": was made with -O" + Twine(optLevel) +
                 ", which cannot be changed to -O" + Twine(*options.optLevel));
-  chip = cpu::makeChip(target.getCpu(), target.getFeatures(), target.getVectorBits());
   return ExitCode::Success;
 }
 

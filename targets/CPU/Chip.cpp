@@ -14,6 +14,8 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
 
+#include <tuple>
+
 using namespace llvm;
 
 /// Of processors that LLVM calls `cpu`.
@@ -22,8 +24,14 @@ static StringSet<> featuresOf(StringRef cpu) {
   SmallVector<StringRef> features;
   if (X86::parseArchX86(cpu) != X86::CK_None)
     X86::getFeaturesForCPU(cpu, features);
-  for (StringRef feature : features)
+  // LLVM lists what does not follow from the rest: AVX2, but not AVX.
+  StringMap<bool> implied;
+  for (StringRef feature : features) {
     names.insert(feature);
+    X86::updateImpliedFeatures(feature, /*Enabled=*/true, implied);
+  }
+  for (const auto &feature : implied)
+    names.insert(feature.first());
   return names;
 }
 
@@ -45,9 +53,6 @@ Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
       if (feature.second)
         available.insert(feature.first());
   } else {
-    if (name.contains(','))
-      return createStringError("--cpu=" + name +
-                               ": a module is for one processor; compile one for each");
     SmallVector<StringRef> known;
     X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
     if (!llvm::is_contained(known, name))
@@ -82,4 +87,56 @@ weft::cpu::Chip weft::cpu::makeChip(StringRef cpu, StringRef features, int64_t v
     if (feature.consume_front("+"))
       chip.required += (chip.required.empty() ? "" : ",") + feature.str();
   return chip;
+}
+
+/// Views into `chip`.
+static SmallVector<StringRef> extensionsOf(const weft::cpu::Chip &chip) {
+  SmallVector<StringRef> names;
+  StringRef(chip.required).split(names, ',', -1, /*KeepEmpty=*/false);
+  return names;
+}
+
+Expected<std::vector<weft::cpu::Chip>> weft::cpu::resolveChips(StringRef names) {
+  SmallVector<StringRef> list;
+  names.split(list, ',');
+  std::vector<Chip> chips;
+  for (StringRef name : list) {
+    Expected<Chip> chip = resolveChip(name);
+    if (!chip)
+      return chip.takeError();
+    for (const Chip &other : chips) {
+      if (other.required == chip->required)
+        return createStringError("--cpu=" + names + ": '" + other.cpu + "' and '" + chip->cpu +
+                                 "' need the same extensions; give one of them");
+      // This machine can lack what its processor's namesakes have.
+      if (other.cpu == chip->cpu)
+        return createStringError("--cpu=" + names + ": this machine is a '" + chip->cpu +
+                                 "' with other extensions; give one of them");
+    }
+    chips.push_back(std::move(*chip));
+  }
+  // More extensions come before fewer of them: the first that a machine can run is
+  // the best. The last criterion only makes the order independent of the list's.
+  auto rank = [](const Chip &chip) {
+    return std::tuple(chip.vectorBits, extensionsOf(chip).size(), chip.required);
+  };
+  llvm::sort(chips, [&](const Chip &a, const Chip &b) { return rank(a) > rank(b); });
+  return chips;
+}
+
+weft::cpu::Chip weft::cpu::commonChip(ArrayRef<Chip> chips) {
+  if (chips.size() == 1)
+    return chips.front();
+  Chip common;
+  common.cpu = chips.back().cpu;
+  common.vectorBits = chips.back().vectorBits;
+  for (StringRef feature : extensionsOf(chips.back())) {
+    if (!llvm::all_of(chips, [&](const Chip &chip) {
+          return llvm::is_contained(extensionsOf(chip), feature);
+        }))
+      continue;
+    common.features += (common.features.empty() ? "+" : ",+") + feature.str();
+    common.required += (common.required.empty() ? "" : ",") + feature.str();
+  }
+  return common;
 }

@@ -8,10 +8,12 @@
 #ifndef WEFT_TARGETS_CPU_CHIP_H
 #define WEFT_TARGETS_CPU_CHIP_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
 #include <string>
+#include <vector>
 
 namespace weft::cpu {
 
@@ -29,6 +31,14 @@ llvm::Expected<Chip> resolveChip(llvm::StringRef name);
 
 /// The processor that `#weft.target` describes.
 Chip makeChip(llvm::StringRef cpu, llvm::StringRef features, int64_t vectorBits);
+
+/// Resolves a list of such names, separated by commas, to processors of
+/// different names and extensions, best first: by vector width, then by the
+/// number of extensions. The list's order does not matter.
+llvm::Expected<std::vector<Chip>> resolveChips(llvm::StringRef names);
+
+/// What all of `chips`, best first, have: for code that they share.
+Chip commonChip(llvm::ArrayRef<Chip> chips);
 
 } // namespace weft::cpu
 

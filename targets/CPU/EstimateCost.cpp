@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "targets/CPU/EstimateCost.h"
+#include "dialects/Weft/IR/Variants.h"
 #include "transforms/Tile/Contraction.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -83,8 +84,7 @@ static double operationCost(linalg::LinalgOp op, int64_t vectorBits) {
 
 int64_t cpu::estimateItemCost(KernelOp kernel, ArrayRef<int64_t> extents,
                               ArrayRef<int64_t> tiles) {
-  auto target = kernel->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(
-      WeftDialect::targetAttrName);
+  TargetAttr target = targetOf(kernel);
   int64_t vectorBits = target ? target.getVectorBits() : 128;
   double total = 0;
   kernel->walk([&](linalg::LinalgOp op) { total += operationCost(op, vectorBits); });

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 #include "targets/CPU/ABI.h"
 #include "targets/CPU/Passes.h"
 #include "targets/CPU/SelectSchedules.h"
@@ -19,6 +19,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace weft {
 #define GEN_PASS_DEF_LOWERCPUKERNELS
@@ -368,21 +369,79 @@ LogicalResult KernelLowering::run() {
   return success();
 }
 
+/// The kernels that dispatches name, in order, and of each further target the
+/// variants of these, in the same order.
+static LogicalResult listKernels(ModuleOp module, SmallVectorImpl<KernelOp> &kernels,
+                                 SmallVectorImpl<SmallVector<KernelOp>> &variants) {
+  DenseMap<std::pair<StringAttr, StringAttr>, KernelOp> variantFor; // by kernel and processor
+  for (KernelOp kernel : module.getOps<KernelOp>()) {
+    if (auto cpu = kernel->getAttrOfType<StringAttr>(kVariantAttrName))
+      variantFor[{dispatchedNameOf(kernel), cpu}] = kernel;
+    else
+      kernels.push_back(kernel);
+  }
+  auto targets = module->getAttrOfType<ArrayAttr>(kVariantsAttrName);
+  if (!targets)
+    return success();
+  for (TargetAttr target : targets.getAsRange<TargetAttr>()) {
+    auto cpu = StringAttr::get(module.getContext(), target.getCpu());
+    SmallVector<KernelOp> &table = variants.emplace_back();
+    for (KernelOp kernel : kernels) {
+      KernelOp variant = variantFor.lookup({kernel.getSymNameAttr(), cpu});
+      if (!variant)
+        return kernel.emitOpError("has no variant for ") << cpu;
+      table.push_back(variant);
+    }
+  }
+  return success();
+}
+
+/// Why a kernel is a fallback, given its variants; null if none of them is one.
+static StringAttr fallbackReason(KernelOp kernel, ArrayRef<KernelOp> variants) {
+  auto reasonOf = [](KernelOp variant) {
+    return variant->getAttrOfType<StringAttr>(WeftDialect::fallbackAttrName);
+  };
+  StringAttr reason = reasonOf(kernel);
+  if (llvm::all_of(variants, [&](KernelOp variant) { return reasonOf(variant) == reason; }))
+    return reason;
+  SmallVector<std::string> reasons;
+  for (KernelOp variant : llvm::concat<const KernelOp>(ArrayRef(kernel), variants))
+    if (StringAttr other = reasonOf(variant))
+      reasons.push_back((targetOf(variant).getCpu() + ": " + other.getValue()).str());
+  return StringAttr::get(kernel.getContext(), llvm::join(reasons, "; "));
+}
+
 namespace {
 struct LowerCPUKernels : weft::impl::LowerCPUKernelsBase<LowerCPUKernels> {
   void runOnOperation() override {
-    IRRewriter rewriter(&getContext());
-    SmallVector<Attribute> order;
+    ModuleOp module = getOperation();
+    SmallVector<KernelOp> kernels;
+    SmallVector<SmallVector<KernelOp>> variants;
+    if (failed(listKernels(module, kernels, variants)))
+      return signalPassFailure();
     SmallVector<NamedAttribute> fallbacks;
-    for (KernelOp kernel : llvm::to_vector(getOperation().getOps<KernelOp>())) {
-      order.push_back(kernel.getSymNameAttr());
-      if (auto reason = kernel->getAttrOfType<StringAttr>(WeftDialect::fallbackAttrName))
+    for (auto [i, kernel] : llvm::enumerate(kernels)) {
+      SmallVector<KernelOp> others;
+      for (ArrayRef<KernelOp> table : variants)
+        others.push_back(table[i]);
+      if (StringAttr reason = fallbackReason(kernel, others))
         fallbacks.emplace_back(kernel.getSymNameAttr(), reason);
+    }
+    auto namesOf = [&](ArrayRef<KernelOp> table) -> Attribute {
+      return ArrayAttr::get(&getContext(), llvm::map_to_vector(table, [](KernelOp kernel) {
+                              return Attribute(kernel.getSymNameAttr());
+                            }));
+    };
+    module->setAttr("weft.kernels", namesOf(kernels));
+    if (!variants.empty())
+      module->setAttr("weft.variant_kernels",
+                      ArrayAttr::get(&getContext(), llvm::map_to_vector(variants, namesOf)));
+    module->setAttr(kFallbackReasonsAttrName, DictionaryAttr::get(&getContext(), fallbacks));
+
+    IRRewriter rewriter(&getContext());
+    for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>()))
       if (failed(KernelLowering(kernel, rewriter).run()))
         return signalPassFailure();
-    }
-    getOperation()->setAttr("weft.kernels", rewriter.getArrayAttr(order));
-    getOperation()->setAttr(kFallbackReasonsAttrName, rewriter.getDictionaryAttr(fallbacks));
   }
 };
 } // namespace

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 #include "targets/CPU/EstimateCost.h"
 #include "targets/CPU/SelectSchedules.h"
 #include "transforms/Fuse/RowOperations.h"
@@ -73,8 +73,7 @@ static bool selectContractionSchedule(KernelOp kernel) {
     return false;
   if (!contraction->accumulatorType.isIntOrFloat())
     return false;
-  auto target = kernel->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(
-      WeftDialect::targetAttrName);
+  TargetAttr target = targetOf(kernel);
   int64_t vectorBits = target ? target.getVectorBits() : 128;
   int64_t lanes = vectorBits / contraction->accumulatorType.getIntOrFloatBitWidth();
   if (lanes < 2)

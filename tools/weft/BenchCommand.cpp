@@ -229,6 +229,7 @@ static Json toJson(const Figures &figures, const Loaded &loaded,
   json.set("compiler", module.compiler_version ? module.compiler_version : "");
   json.set("machine", machineName());
   json.set("variant", loaded.program.variant().cpu);
+  json.set("variant_reason", loaded.program.variantReason());
   json.set("threads", figures.threads);
   json.set("concurrency", options.concurrency);
   json.set("load_seconds", figures.load);
@@ -272,9 +273,10 @@ static void printFigures(const Json &json, const Loaded &loaded) {
   std::printf("module      %s%s%s\n", loaded.path.c_str(),
               model.empty() ? "" : ", model ", model.c_str());
   std::printf(
-      "machine     %s, variant %s, %lld threads, %lld calls at a time\n",
+      "machine     %s, variant %s (%s), %lld threads, %lld calls at a time\n",
       json.find("machine")->asString().c_str(),
       json.find("variant")->asString().c_str(),
+      json.find("variant_reason")->asString().c_str(),
       static_cast<long long>(member(json, "threads")),
       static_cast<long long>(member(json, "concurrency")));
   if (json.find("compile_seconds"))

@@ -94,7 +94,8 @@ static void printSummary(const std::string &path, bool isNative,
         &module.variants[i] == &program->variant() ? " (runs here)" : "");
   if (module.variant_count == 1 &&
       !std::string_view(module.variants[0].cpu).starts_with("x86-64"))
-    std::printf("          (--cpu=x86-64-v3 is for any CPU with AVX2)\n");
+    std::printf(
+        "          (--cpu=x86-64-v3,x86-64-v4 is for any CPU with AVX2)\n");
   uint32_t fallbacks = 0;
   for (uint32_t i = 0; i < module.kernel_count; ++i)
     fallbacks += (module.kernels[i].flags & WEFT_KERNEL_FALLBACK) != 0;

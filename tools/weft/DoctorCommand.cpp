@@ -96,6 +96,9 @@ void Doctor::checkVariants() {
       broken("cpu", "Weft's modules need at least x86-64-v3");
     weft_error_free(error);
   }
+  if (const char *wanted = std::getenv("WEFT_CPU"); wanted && *wanted)
+    note("cpu", std::string("WEFT_CPU=") + wanted +
+                    " is set: only that variant of modules is used");
 }
 
 void Doctor::checkThreads() {
@@ -215,6 +218,11 @@ void Doctor::selfTest() {
   CompileRequest request;
   request.input = model;
   request.output = folder->path() + "/self-test.so";
+  // As modules are shipped; WEFT_CPU would refuse one without its variant.
+  const char *wanted = std::getenv("WEFT_CPU");
+  request.arguments.push_back(
+      std::string("--cpu=") +
+      (wanted && *wanted ? wanted : "x86-64-v3,x86-64-v4"));
   CompileOutcome outcome = compiler->compile(request);
   if (outcome.code != ExitSuccess)
     return broken("self-test", "compile: exit code " +
@@ -243,7 +251,8 @@ void Doctor::selfTest() {
     return broken("self-test", "wrong numbers: " + comparison.message);
   fine("self-test", "compiled in " + formatTime(outcome.seconds) + ", ran in " +
                         formatTime(seconds) + " on " +
-                        describeVariant(program->variant(), /*isNative=*/true));
+                        describeVariant(program->variant(), /*isNative=*/true) + ", " +
+                        program->variantReason());
 }
 
 int Doctor::run() {

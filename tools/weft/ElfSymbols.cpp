@@ -9,6 +9,7 @@
 
 #include "Base/MappedFile.h"
 
+#include <algorithm>
 #include <cstring>
 #include <dlfcn.h>
 #include <elf.h>
@@ -49,22 +50,53 @@ ElfSymbols ElfSymbols::read(const std::string &path, const void *inside) {
         entryAt<Elf64_Shdr>(bytes, header->e_shoff, i);
     if (!section || section->sh_type != SHT_SYMTAB)
       continue;
-    for (uint64_t k = 0; k < section->sh_size / sizeof(Elf64_Sym); ++k) {
-      std::optional<Elf64_Sym> symbol =
-          entryAt<Elf64_Sym>(bytes, section->sh_offset, k);
-      if (!symbol)
-        break;
-      if (ELF64_ST_TYPE(symbol->st_info) == STT_FUNC && symbol->st_size)
-        symbols.sizes[symbol->st_value] = symbol->st_size;
-    }
+    std::optional<Elf64_Shdr> names =
+        entryAt<Elf64_Shdr>(bytes, header->e_shoff, section->sh_link);
+    symbols.readTable(bytes, section->sh_offset, section->sh_size,
+                      names ? names->sh_offset : 0, names ? names->sh_size : 0);
   }
   return symbols;
 }
 
+void ElfSymbols::readTable(std::span<const uint8_t> bytes, uint64_t offset,
+                           uint64_t size, uint64_t namesOffset,
+                           uint64_t namesSize) {
+  std::string_view names;
+  if (namesOffset <= bytes.size() && namesSize <= bytes.size() - namesOffset)
+    names = std::string_view(
+        reinterpret_cast<const char *>(bytes.data()) + namesOffset, namesSize);
+  for (uint64_t k = 0; k < size / sizeof(Elf64_Sym); ++k) {
+    std::optional<Elf64_Sym> symbol = entryAt<Elf64_Sym>(bytes, offset, k);
+    if (!symbol)
+      break;
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || !symbol->st_size)
+      continue;
+    std::string_view name =
+        names.substr(std::min<size_t>(symbol->st_name, names.size()));
+    name = name.substr(0, name.find('\0'));
+    functions[symbol->st_value] = {symbol->st_size, std::string(name)};
+    sizes.insert_or_assign(std::string(name), symbol->st_size);
+  }
+}
+
 std::optional<ElfSymbol> ElfSymbols::find(const void *address) const {
   uint64_t offset = reinterpret_cast<uint64_t>(address) - base;
-  auto entry = sizes.find(offset);
-  if (entry == sizes.end())
+  auto entry = functions.find(offset);
+  if (entry == functions.end())
     return std::nullopt;
-  return ElfSymbol{offset, entry->second};
+  return ElfSymbol{offset, entry->second.size};
+}
+
+std::optional<uint64_t> ElfSymbols::kernelBytes(const void *address) const {
+  auto entry = functions.find(reinterpret_cast<uint64_t>(address) - base);
+  if (entry == functions.end())
+    return std::nullopt;
+  uint64_t bytes = entry->second.size;
+  for (unsigned loop = 0;; ++loop) {
+    auto size =
+        sizes.find(entry->second.name + ".parallel_" + std::to_string(loop));
+    if (size == sizes.end())
+      return bytes;
+    bytes += size->second;
+  }
 }

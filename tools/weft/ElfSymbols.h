@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace weft {
@@ -29,9 +30,21 @@ public:
   /// The function at an address of the loaded module.
   std::optional<ElfSymbol> find(const void *address) const;
 
+  /// Bytes of code of the kernel at an address, with its parallel loops, which
+  /// are functions `<kernel>.parallel_<number>`.
+  std::optional<uint64_t> kernelBytes(const void *address) const;
+
 private:
+  struct Function {
+    uint64_t size;
+    std::string name;
+  };
+  void readTable(std::span<const uint8_t> bytes, uint64_t offset, uint64_t size,
+                 uint64_t namesOffset, uint64_t namesSize);
+
   uint64_t base = 0;
-  std::map<uint64_t, uint64_t> sizes; // by address in the file
+  std::map<uint64_t, Function> functions;             // by address in the file
+  std::map<std::string, uint64_t, std::less<>> sizes; // by name
 };
 
 } // namespace weft

@@ -85,6 +85,37 @@ static Json functionJson(const weft_function &function) {
   return json;
 }
 
+/// Bytes of code of a kernel of a variant, where they are known.
+static std::optional<int64_t> kernelBytes(const ElfSymbols &symbols,
+                                          const weft_variant &variant,
+                                          uint32_t kernel) {
+  std::optional<uint64_t> bytes = symbols.kernelBytes(
+      reinterpret_cast<const void *>(variant.kernels[kernel]));
+  if (!bytes)
+    return std::nullopt;
+  return static_cast<int64_t>(*bytes);
+}
+
+static Json variantsJson(const Program &program, const ElfSymbols &symbols) {
+  const weft_module &module = program.description();
+  Json variants = Json::array();
+  for (uint32_t i = 0; i < module.variant_count; ++i) {
+    const weft_variant &variant = module.variants[i];
+    int64_t bytes = 0;
+    for (uint32_t k = 0; k < module.kernel_count; ++k)
+      bytes += kernelBytes(symbols, variant, k).value_or(0);
+    Json json = Json::object();
+    json.set("cpu", variant.cpu);
+    json.set("features", variant.features);
+    json.set("code_bytes", bytes);
+    json.set("chosen", &variant == &program.variant());
+    if (&variant == &program.variant())
+      json.set("reason", program.variantReason());
+    variants.append(std::move(json));
+  }
+  return variants;
+}
+
 static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
   const Program &program = loaded.program;
   const weft_module &module = program.description();
@@ -101,15 +132,7 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
       Json::parse(module.options ? module.options : "", "options");
   json.set("options", options ? *options : Json());
   json.set("source_sha256", hex(module.source_hash));
-  Json variants = Json::array();
-  for (uint32_t i = 0; i < module.variant_count; ++i) {
-    Json variant = Json::object();
-    variant.set("cpu", module.variants[i].cpu);
-    variant.set("features", module.variants[i].features);
-    variant.set("chosen", &module.variants[i] == &program.variant());
-    variants.append(std::move(variant));
-  }
-  json.set("variants", std::move(variants));
+  json.set("variants", variantsJson(program, symbols));
   Json functions = Json::array();
   for (uint32_t i = 0; i < module.function_count; ++i)
     functions.append(functionJson(module.functions[i]));
@@ -130,9 +153,15 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
       kernel.set("nodes", fallback->node);
       kernel.set("reason", fallback->message);
     }
-    if (std::optional<ElfSymbol> symbol = symbols.find(
-            reinterpret_cast<const void *>(program.variant().kernels[i])))
-      kernel.set("code_bytes", static_cast<int64_t>(symbol->size));
+    if (std::optional<int64_t> bytes =
+            kernelBytes(symbols, program.variant(), i))
+      kernel.set("code_bytes", *bytes);
+    Json sizes = Json::object();
+    for (uint32_t v = 0; v < module.variant_count; ++v)
+      if (std::optional<int64_t> bytes =
+              kernelBytes(symbols, module.variants[v], i))
+        sizes.set(module.variants[v].cpu, *bytes);
+    kernel.set("variant_code_bytes", std::move(sizes));
     kernels.append(std::move(kernel));
   }
   json.set("kernels", std::move(kernels));
@@ -157,11 +186,18 @@ static void printModule(const Loaded &loaded, const Json &json) {
       options.set(member.name, member.value);
   std::printf("options     %s\n", options.dump().c_str());
   std::printf("source      sha256 %s\n", text("source_sha256").c_str());
-  for (uint32_t i = 0; i < module.variant_count; ++i)
-    std::printf(
-        "variant     %s%s (%s)\n", describeVariant(module.variants[i]).c_str(),
-        &module.variants[i] == &loaded.program.variant() ? ", chosen here" : "",
-        module.variants[i].features);
+  auto size = [](const Json *bytes) {
+    return bytes ? formatBytes(static_cast<uint64_t>(bytes->asNumber())) : "";
+  };
+  const weft_variant *described = module.variants;
+  for (const Json &variant : json.find("variants")->elements()) {
+    const Json *reason = variant.find("reason");
+    std::printf("variant     %s, %s of code%s (%s)\n",
+                describeVariant(*described++).c_str(),
+                size(variant.find("code_bytes")).c_str(),
+                reason ? (", chosen here: " + reason->asString()).c_str() : "",
+                variant.find("features")->asString().c_str());
+  }
   for (uint32_t f = 0; f < module.function_count; ++f) {
     const weft_function &function = module.functions[f];
     std::printf("function    %s\n", function.name);
@@ -181,17 +217,24 @@ static void printModule(const Loaded &loaded, const Json &json) {
               formatBytes(module.weights_size).c_str(),
               weights.empty() ? "embedded" : weights.c_str());
   std::printf("kernels     %u\n", module.kernel_count);
+  if (module.variant_count > 1) {
+    std::printf("  %-40s", "");
+    for (uint32_t v = 0; v < module.variant_count; ++v)
+      std::printf(" %10s", module.variants[v].cpu);
+    std::printf("\n");
+  }
   for (const Json &kernel : json.find("kernels")->elements()) {
-    const Json *size = kernel.find("code_bytes");
-    std::printf(
-        "  %-40s %10s%s\n", kernel.find("name")->asString().c_str(),
-        size ? formatBytes(static_cast<uint64_t>(size->asNumber())).c_str()
-             : "",
-        kernel.find("fallback")->asBool()
-            ? ("  fallback (" + kernel.find("nodes")->asString() +
-               "): " + kernel.find("reason")->asString())
-                  .c_str()
-            : "");
+    std::printf("  %-40s", kernel.find("name")->asString().c_str());
+    for (uint32_t v = 0; v < module.variant_count; ++v) {
+      const Json *sizes = kernel.find("variant_code_bytes");
+      std::printf(" %10s", size(sizes->find(module.variants[v].cpu)).c_str());
+    }
+    std::printf("%s\n",
+                kernel.find("fallback")->asBool()
+                    ? ("  fallback (" + kernel.find("nodes")->asString() +
+                       "): " + kernel.find("reason")->asString())
+                          .c_str()
+                    : "");
   }
 }
 

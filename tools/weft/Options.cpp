@@ -18,7 +18,11 @@ static constexpr Option sharedCompilerOptions[] = {
      true},
     {"cpu", "CPU", "Compilation",
      "native (default: this machine), x86-64-v3 (any with AVX2), x86-64-v4 "
-     "(any with AVX-512), or a name of LLVM's",
+     "(any with AVX-512), a name of LLVM's, or several of these with commas "
+     "between them: the module has code for each, and the best that the "
+     "machine "
+     "can run is taken when it is loaded; x86-64-v3,x86-64-v4 is portable and "
+     "fast",
      true},
     {"dim", "NAME=N|LOW..HIGH", "Compilation",
      "Fixes or bounds a symbolic dimension", true},

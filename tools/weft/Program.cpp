@@ -11,6 +11,7 @@
 #include <atomic>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -45,6 +46,27 @@ Result<Program> Program::load(const std::string &path) {
   if (program.description().function_count == 0)
     return Error{path + ": the module has no functions"};
   return program;
+}
+
+std::string Program::variantReason() const {
+  const char *variable = std::getenv("WEFT_CPU");
+  if (variable && *variable)
+    return "from WEFT_CPU";
+  if (description().variant_count == 1)
+    return "the only one";
+  std::string names, lacking;
+  for (uint32_t i = 0; i < description().variant_count; ++i) {
+    const weft_variant &other = description().variants[i];
+    names += std::string(i ? ", " : "") + other.cpu;
+    if (&other >= &variant())
+      continue;
+    weft_error *error = weft_cpu_check(other.features);
+    lacking += std::string("; for ") + other.cpu + " " +
+               (error ? weft_error_message(error) : "");
+    weft_error_free(error);
+  }
+  return (lacking.empty() ? "the best of " : "the best that runs here of ") +
+         names + lacking;
 }
 
 std::string Program::weightsPath() const {

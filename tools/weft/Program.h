@@ -27,6 +27,8 @@ public:
   const weft_variant &variant() const {
     return *weft_module_variant(module.get());
   }
+  /// Why it is this variant: "the best of x86-64-v4, x86-64-v3".
+  std::string variantReason() const;
   /// The function that the commands call.
   const weft_function &entry() const { return description().functions[0]; }
   weft_loaded_module *handle() const { return module.get(); }

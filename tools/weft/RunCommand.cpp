@@ -159,7 +159,11 @@ int weft::runRun(const Command &command, const Arguments &arguments) {
   std::optional<Loaded> loaded;
   if (int code = loadProgram(arguments.positional()[0], arguments, loaded))
     return code;
-  const weft_function &function = loaded->program.entry();
+  const Program &program = loaded->program;
+  const weft_function &function = program.entry();
+  if (program.description().variant_count > 1 && !arguments.has("quiet"))
+    std::fprintf(stderr, "weft: variant %s: %s\n", program.variant().cpu,
+                 program.variantReason().c_str());
   Result<std::vector<std::optional<Tensor>>> given = assignSpecs(
       arguments.all("input"), function.inputs, function.input_count, "--input");
   if (!given)

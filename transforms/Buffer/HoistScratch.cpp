@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 #include "transforms/Buffer/Passes.h"
 #include "transforms/Buffer/SizeSlice.h"
 
@@ -15,6 +15,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace weft {
 #define GEN_PASS_DEF_HOISTSCRATCH
@@ -51,12 +52,16 @@ struct HoistScratch : weft::impl::HoistScratchBase<HoistScratch> {
     getOperation().walk([&](DispatchOp op) {
       dispatches[op.getKernelAttr().getAttr()].push_back(op);
     });
+    llvm::MapVector<StringAttr, SmallVector<KernelOp>> variants;
     for (KernelOp kernel : getOperation().getOps<KernelOp>())
-      if (failed(runOnKernel(kernel, dispatches[kernel.getSymNameAttr()])))
+      variants[dispatchedNameOf(kernel)].push_back(kernel);
+    for (auto &[name, kernels] : variants)
+      if (failed(runOnVariants(kernels, dispatches[name])))
         return signalPassFailure();
   }
 
-  LogicalResult runOnKernel(KernelOp kernel, ArrayRef<DispatchOp> dispatches);
+  LogicalResult collect(KernelOp kernel, SmallVectorImpl<Scratch> &scratch);
+  LogicalResult runOnVariants(MutableArrayRef<KernelOp> kernels, ArrayRef<DispatchOp> dispatches);
   std::optional<OpFoldResult> upperBound(KernelOp kernel, Value size);
 };
 } // namespace
@@ -111,12 +116,12 @@ std::optional<OpFoldResult> HoistScratch::upperBound(KernelOp kernel, Value size
   return std::nullopt;
 }
 
-LogicalResult HoistScratch::runOnKernel(KernelOp kernel, ArrayRef<DispatchOp> dispatches) {
+/// Puts what is small on the stack and lists the other allocations.
+LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &scratch) {
   SmallVector<memref::AllocOp> allocs;
   kernel->walk([&](memref::AllocOp op) { allocs.push_back(op); });
   IRRewriter rewriter(&getContext());
   int64_t stack = 0;
-  SmallVector<Scratch> scratch;
   bool isParallel = kernel->walk([](scf::ForallOp) { return WalkResult::interrupt(); })
                         .wasInterrupted();
   for (memref::AllocOp alloc : allocs) {
@@ -167,79 +172,129 @@ LogicalResult HoistScratch::runOnKernel(KernelOp kernel, ArrayRef<DispatchOp> di
     scratch.push_back(std::move(entry));
   }
   kernel->walk([&](memref::DeallocOp op) { rewriter.eraseOp(op); });
-  if (scratch.empty())
+  return success();
+}
+
+/// Gives a kernel whose first arguments are `indices` index values the arguments
+/// for scratch memory: `offsets` of temporaries in a worker's part, the size of a
+/// part, and bytes.
+static void addScratchArguments(KernelOp kernel, unsigned indices, unsigned offsets) {
+  Block &body = kernel.getBody().front();
+  Builder b(kernel.getContext());
+  for (unsigned i = 0; i <= offsets; ++i)
+    body.insertArgument(indices + i, b.getIndexType(), kernel.getLoc());
+  body.addArgument(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()), kernel.getLoc());
+  kernel.setFunctionType(b.getFunctionType(body.getArgumentTypes(), {}));
+  kernel.setOuts(kernel.getOuts() + 1);
+}
+
+/// Computes at a dispatch, whose values are in `mapping`, where each temporary
+/// lies in a worker's part, and how large the part is.
+static Value computeOffsets(OpBuilder &b, Location loc, ArrayRef<Scratch> scratch,
+                            IRMapping &mapping, SmallVectorImpl<Value> &offsets) {
+  Value offset = arith::ConstantIndexOp::create(b, loc, 0);
+  for (const Scratch &entry : scratch) {
+    offsets.push_back(offset);
+    memref::AllocOp alloc = entry.alloc;
+    Value size = arith::ConstantIndexOp::create(b, loc, *staticFactor(alloc.getType()));
+    for (OpFoldResult bound : entry.bounds) {
+      Value extent = isa<Attribute>(bound)
+                         ? Value(arith::ConstantIndexOp::create(
+                               b, loc, cast<IntegerAttr>(cast<Attribute>(bound)).getInt()))
+                         : cloneFunctionOf(b, cast<Value>(bound), mapping);
+      size = multiplySizes(b, loc, size, extent);
+    }
+    // Rounded up to whole cache lines.
+    Value mask = arith::ConstantIndexOp::create(b, loc, -kAlignment);
+    Value bias = arith::ConstantIndexOp::create(b, loc, kAlignment - 1);
+    size = arith::AndIOp::create(b, loc, arith::AddIOp::create(b, loc, size, bias), mask);
+    offset = addSizes(b, loc, offset, size);
+  }
+  return offset;
+}
+
+/// Makes `scratch` views of a kernel's last argument, at the offsets that its
+/// arguments from `firstOffset` on give.
+static void useScratchArguments(KernelOp kernel, ArrayRef<Scratch> scratch, unsigned firstOffset,
+                                Value partSize) {
+  Block &body = kernel.getBody().front();
+  IRRewriter rewriter(kernel.getContext());
+  for (auto [i, entry] : llvm::enumerate(scratch)) {
+    memref::AllocOp alloc = entry.alloc;
+    rewriter.setInsertionPoint(alloc);
+    Location at = alloc.getLoc();
+    Value offset = body.getArgument(firstOffset + static_cast<unsigned>(i));
+    // Outside of parallel loops there is one worker, whose part is the first.
+    if (alloc->getParentOfType<scf::ForallOp>()) {
+      Value worker = WorkerIndexOp::create(rewriter, at, rewriter.getIndexType());
+      Value base = arith::MulIOp::create(rewriter, at, worker, partSize);
+      offset = arith::AddIOp::create(rewriter, at, base, offset);
+    }
+    rewriter.replaceOpWithNewOp<memref::ViewOp>(alloc, alloc.getType(),
+                                                body.getArguments().back(), offset,
+                                                alloc.getDynamicSizes());
+  }
+}
+
+/// Moves the temporaries of the variants of one kernel to the host. The host
+/// passes the same to all of them: the offsets of each variant's temporaries, one
+/// variant after the other, and memory for the one that needs most.
+LogicalResult HoistScratch::runOnVariants(MutableArrayRef<KernelOp> kernels,
+                                          ArrayRef<DispatchOp> dispatches) {
+  KernelOp first = kernels.front();
+  SmallVector<SmallVector<Scratch>> scratch(kernels.size());
+  unsigned total = 0;
+  for (auto [kernel, list] : llvm::zip(kernels, scratch)) {
+    if (kernel.getArgumentTypes() != first.getArgumentTypes() ||
+        kernel.getOuts() != first.getOuts())
+      return kernel.emitOpError("does not take what '") << first.getSymName() << "' takes";
+    if (failed(collect(kernel, list)))
+      return failure();
+    total += static_cast<unsigned>(list.size());
+  }
+  if (total == 0)
     return success();
 
-  // The kernel takes bytes, and for each temporary its offset in a worker's part.
-  Block &body = kernel.getBody().front();
-  Location loc = kernel.getLoc();
-  Type index = rewriter.getIndexType();
-  auto bytesType = MemRefType::get({ShapedType::kDynamic}, rewriter.getI8Type());
   unsigned count = 0;
-  while (count < body.getNumArguments() && body.getArgument(count).getType().isIndex())
+  while (count < first.getArgumentTypes().size() && first.getArgumentTypes()[count].isIndex())
     ++count;
-  // Index arguments: the offsets, then the size of a worker's part.
-  SmallVector<Value> offsets;
-  for (size_t i = 0; i <= scratch.size(); ++i)
-    offsets.push_back(body.insertArgument(count + i, index, loc));
-  Value bytes = body.addArgument(bytesType, loc);
-  kernel.setFunctionType(rewriter.getFunctionType(body.getArgumentTypes(), {}));
-  kernel.setOuts(kernel.getOuts() + 1);
+  for (KernelOp kernel : kernels)
+    addScratchArguments(kernel, count, total);
 
-  unsigned firstShaped = count + scratch.size() + 1;
+  IRRewriter rewriter(&getContext());
+  unsigned firstShaped = count + total + 1;
   for (DispatchOp dispatch : dispatches) {
     rewriter.setInsertionPoint(dispatch);
     Location at = dispatch.getLoc();
-    IRMapping mapping;
-    for (unsigned i = 0; i < count; ++i)
-      mapping.map(body.getArgument(i), dispatch.getSizes()[i]);
-    SmallVector<Value> shaped(dispatch.getInputs());
+    SmallVector<Value> shaped(dispatch.getInputs()), sizes(dispatch.getSizes());
     llvm::append_range(shaped, dispatch.getOuts());
-    for (auto [i, value] : llvm::enumerate(shaped))
-      mapping.map(body.getArgument(firstShaped + i), value);
-    SmallVector<Value> sizes(dispatch.getSizes());
-    Value offset = arith::ConstantIndexOp::create(rewriter, at, 0);
-    for (Scratch &entry : scratch) {
-      sizes.push_back(offset);
-      MemRefType type = entry.alloc.getType();
-      Value size = arith::ConstantIndexOp::create(rewriter, at, *staticFactor(type));
-      for (OpFoldResult bound : entry.bounds) {
-        Value extent = isa<Attribute>(bound)
-                           ? Value(arith::ConstantIndexOp::create(
-                                 rewriter, at, cast<IntegerAttr>(cast<Attribute>(bound)).getInt()))
-                           : cloneFunctionOf(rewriter, cast<Value>(bound), mapping);
-        size = multiplySizes(rewriter, at, size, extent);
-      }
-      // Rounded up to whole cache lines.
-      Value mask = arith::ConstantIndexOp::create(rewriter, at, -kAlignment);
-      Value bias = arith::ConstantIndexOp::create(rewriter, at, kAlignment - 1);
-      size = arith::AndIOp::create(rewriter, at, arith::AddIOp::create(rewriter, at, size, bias), mask);
-      offset = addSizes(rewriter, at, offset, size);
+    Value partSize;
+    for (auto [kernel, list] : llvm::zip(kernels, scratch)) {
+      Block &body = kernel.getBody().front();
+      IRMapping mapping;
+      for (unsigned i = 0; i < count; ++i)
+        mapping.map(body.getArgument(i), dispatch.getSizes()[i]);
+      for (auto [i, value] : llvm::enumerate(shaped))
+        mapping.map(body.getArgument(firstShaped + i), value);
+      Value end = computeOffsets(rewriter, at, list, mapping, sizes);
+      partSize = partSize ? Value(arith::MaxSIOp::create(rewriter, at, partSize, end)) : end;
     }
-    sizes.push_back(offset);
-    Value workers = MaxWorkersOp::create(rewriter, at, index);
-    Value total = multiplySizes(rewriter, at, offset, workers);
-    auto memory = memref::AllocOp::create(rewriter, at, bytesType, total,
-                                          rewriter.getI64IntegerAttr(kAlignment));
+    sizes.push_back(partSize);
+    Value workers = MaxWorkersOp::create(rewriter, at, rewriter.getIndexType());
+    auto memory = memref::AllocOp::create(
+        rewriter, at, cast<MemRefType>(first.getArgumentTypes().back()),
+        multiplySizes(rewriter, at, partSize, workers), rewriter.getI64IntegerAttr(kAlignment));
     rewriter.modifyOpInPlace(dispatch, [&] {
       dispatch.getSizesMutable().assign(sizes);
       dispatch.getOutsMutable().append(memory.getResult());
     });
   }
 
-  for (auto [i, entry] : llvm::enumerate(scratch)) {
-    memref::AllocOp alloc = entry.alloc;
-    rewriter.setInsertionPoint(alloc);
-    Location at = alloc.getLoc();
-    Value offset = offsets[i];
-    // Outside of parallel loops there is one worker, whose part is the first.
-    if (alloc->getParentOfType<scf::ForallOp>()) {
-      Value worker = WorkerIndexOp::create(rewriter, at, index);
-      Value base = arith::MulIOp::create(rewriter, at, worker, offsets.back());
-      offset = arith::AddIOp::create(rewriter, at, base, offset);
-    }
-    rewriter.replaceOpWithNewOp<memref::ViewOp>(alloc, alloc.getType(), bytes, offset,
-                                                alloc.getDynamicSizes());
+  unsigned firstOffset = count;
+  for (auto [kernel, list] : llvm::zip(kernels, scratch)) {
+    Value partSize = kernel.getBody().front().getArgument(count + total);
+    useScratchArguments(kernel, list, firstOffset, partSize);
+    firstOffset += static_cast<unsigned>(list.size());
   }
   return success();
 }

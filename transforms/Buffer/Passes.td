@@ -40,6 +40,9 @@ def HoistScratch : Pass<"weft-hoist-scratch", "::mlir::ModuleOp"> {
     others become one more out argument, bytes that the host allocates: for each
     worker the sum of the temporaries' upper bounds, which the pass computes at
     the dispatch from the kernel's arguments.
+
+    Variants of a kernel take the same arguments: the offsets of each variant's
+    temporaries, and bytes for the variant that needs most.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::affine::AffineDialect", "::weft::WeftDialect"];

@@ -77,6 +77,8 @@ def RewriteTransposedConvolutions
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
   ];
+}
+
 def RestoreModule : Pass<"weft-restore-module", "::mlir::ModuleOp"> {
   let summary = "Gives a printed module what text lacks";
   let description = [{

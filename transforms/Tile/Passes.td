@@ -69,6 +69,21 @@ def LowerConvolutions : Pass<"weft-lower-convolutions"> {
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def CloneVariants : Pass<"weft-clone-variants", "::mlir::ModuleOp"> {
+  let summary = "Gives each kernel a variant for each further processor";
+  let description = [{
+    The kernels of a module are for `weft.target`. For each target of
+    `weft.variants` every kernel `@k` gets a copy `@k.<cpu>`, with the processor
+    as `weft.variant` and `@k` as `weft.variant_of`. From here on copies are
+    kernels like others, with schedules and code of their own, but the host
+    functions are the same for all variants: dispatches name `@k` and pass what
+    each of its variants takes, and the runtime calls the variant that the
+    machine has the extensions for. Runs after all that does not depend on the
+    processor.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def SelectSchedules : Pass<"weft-select-schedules", "::mlir::ModuleOp"> {
   let summary = "Has the target choose the schedule of each kernel";
   let description = [{

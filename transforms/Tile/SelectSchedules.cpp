@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 #include "transforms/Tile/Passes.h"
 #include "weft/Registry.h"
 #include "weft/Target.h"
@@ -41,7 +41,7 @@ struct SelectSchedules : weft::impl::SelectSchedulesBase<SelectSchedules> {
         continue;
       if (failed(target->selectSchedule(kernel)))
         return signalPassFailure();
-      Location loc = FusedLoc::get(&getContext(), nodes[kernel.getSymNameAttr()]);
+      Location loc = FusedLoc::get(&getContext(), nodes[dispatchedNameOf(kernel)]);
       auto options =
           remark::RemarkOpts::name("schedule").category("tile").function(kernel.getSymName());
       if (ScheduleAttr schedule = kernel.getScheduleAttr())

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 #include "transforms/Vector/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -117,7 +117,7 @@ struct ReportFallbacks : weft::impl::ReportFallbacksBase<ReportFallbacks> {
       kernel->setAttr(WeftDialect::fallbackAttrName,
                       StringAttr::get(&getContext(), reason));
       Location loc =
-          FusedLoc::get(&getContext(), nodes[kernel.getSymNameAttr()]);
+          FusedLoc::get(&getContext(), nodes[dispatchedNameOf(kernel)]);
       remark::missed(loc, remark::RemarkOpts::name("fallback")
                               .category("vector")
                               .function(kernel.getSymName()))

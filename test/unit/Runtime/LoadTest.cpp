@@ -213,6 +213,19 @@ TEST_F(LoadTest, TakesTheVariantThatIsAskedFor) {
               HasSubstr("no variant for CPU 'z80'; it has future, x86-64"));
 }
 
+TEST_F(LoadTest, TakesTheVariantOfTheEnvironment) {
+  setenv("WEFT_CPU", "x86-64", 1);
+  EXPECT_EQ(loadError(modulePath("plain")), "");
+  setenv("WEFT_CPU", "z80", 1);
+  EXPECT_THAT(loadError(modulePath("plain")),
+              HasSubstr("has no variant for CPU 'z80' (from WEFT_CPU); it has "
+                        "future, x86-64"));
+  auto options = rt::moduleOptions();
+  options.cpu = "x86-64";
+  EXPECT_EQ(loadError(modulePath("plain"), &options), "");
+  unsetenv("WEFT_CPU");
+}
+
 TEST_F(LoadTest, RefusesEveryDefectOfADescription) {
   const char *const expected[] = {
       "",
