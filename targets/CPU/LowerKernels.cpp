@@ -381,19 +381,32 @@ static LogicalResult listKernels(ModuleOp module, SmallVectorImpl<KernelOp> &ker
       kernels.push_back(kernel);
   }
   auto targets = module->getAttrOfType<ArrayAttr>(kVariantsAttrName);
-  if (!targets)
-    return success();
-  for (TargetAttr target : targets.getAsRange<TargetAttr>()) {
+  for (Attribute attribute : targets ? targets.getValue() : ArrayRef<Attribute>()) {
+    auto target = dyn_cast<TargetAttr>(attribute);
+    if (!target)
+      return module.emitError("'weft.variants' must be an array of #weft.target");
     auto cpu = StringAttr::get(module.getContext(), target.getCpu());
     SmallVector<KernelOp> &table = variants.emplace_back();
     for (KernelOp kernel : kernels) {
-      KernelOp variant = variantFor.lookup({kernel.getSymNameAttr(), cpu});
-      if (!variant)
+      auto variant = variantFor.find({kernel.getSymNameAttr(), cpu});
+      if (variant == variantFor.end())
         return kernel.emitOpError("has no variant for ") << cpu;
-      table.push_back(variant);
+      table.push_back(variant->second);
+      variantFor.erase(variant);
     }
   }
+  for (KernelOp kernel : module.getOps<KernelOp>())
+    if (auto cpu = kernel->getAttrOfType<StringAttr>(kVariantAttrName);
+        cpu && variantFor.contains({dispatchedNameOf(kernel), cpu}))
+      return kernel.emitOpError("is a variant of '")
+             << dispatchedNameOf(kernel).getValue() << "' for " << cpu
+             << ", and the module has not both";
   return success();
+}
+
+static StringRef targetNameOf(KernelOp kernel) {
+  TargetAttr target = targetOf(kernel);
+  return target ? target.getCpu() : kernel.getSymName();
 }
 
 /// Why a kernel is a fallback, given its variants; null if none of them is one.
@@ -407,7 +420,7 @@ static StringAttr fallbackReason(KernelOp kernel, ArrayRef<KernelOp> variants) {
   SmallVector<std::string> reasons;
   for (KernelOp variant : llvm::concat<const KernelOp>(ArrayRef(kernel), variants))
     if (StringAttr other = reasonOf(variant))
-      reasons.push_back((targetOf(variant).getCpu() + ": " + other.getValue()).str());
+      reasons.push_back((targetNameOf(variant) + ": " + other.getValue()).str());
   return StringAttr::get(kernel.getContext(), llvm::join(reasons, "; "));
 }
 

@@ -215,6 +215,16 @@ class Cache(WeftTest):
         self.weft("run", model, "--input=1x3xf32")
         self.assertEqual(len(self.compilations()), 2)
 
+    def test_entry_without_the_variant_stays(self):
+        model = self.write("m.onnx", f"copy {MODULE}")
+        self.weft("run", model, "--input=1x3xf32")
+        self.environment["WEFT_CPU"] = "z80"
+        self.assertIn("has no variant for CPU 'z80' (from WEFT_CPU); it has x86-64",
+                      self.error("run", model, "--input=1x3xf32", code=1))
+        self.environment["WEFT_CPU"] = "x86-64"
+        self.weft("run", model, "--input=1x3xf32")
+        self.assertEqual(len(self.compilations()), 1)
+
     def test_capacity(self):
         self.environment["WEFT_CACHE_SIZE"] = str(os.path.getsize(MODULE) * 5 // 2)
         for name in "abc":

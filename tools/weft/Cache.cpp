@@ -283,6 +283,9 @@ int weft::loadProgram(const std::string &path, const Arguments &arguments,
         loaded = Loaded{*std::move(program), module, false, 0, now() - start};
         return ExitSuccess;
       }
+      // It may be whole and lack the variant, as a new one would.
+      if (!wantedVariant().empty())
+        return fail(program.error());
       fs::remove_all(entry, failed); // damaged: compile again
     }
   }

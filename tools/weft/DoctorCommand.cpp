@@ -96,8 +96,8 @@ void Doctor::checkVariants() {
       broken("cpu", "Weft's modules need at least x86-64-v3");
     weft_error_free(error);
   }
-  if (const char *wanted = std::getenv("WEFT_CPU"); wanted && *wanted)
-    note("cpu", std::string("WEFT_CPU=") + wanted +
+  if (std::string wanted = wantedVariant(); !wanted.empty())
+    note("cpu", "WEFT_CPU=" + wanted +
                     " is set: only that variant of modules is used");
 }
 
@@ -219,10 +219,9 @@ void Doctor::selfTest() {
   request.input = model;
   request.output = folder->path() + "/self-test.so";
   // As modules are shipped; WEFT_CPU would refuse one without its variant.
-  const char *wanted = std::getenv("WEFT_CPU");
+  std::string wanted = wantedVariant();
   request.arguments.push_back(
-      std::string("--cpu=") +
-      (wanted && *wanted ? wanted : "x86-64-v3,x86-64-v4"));
+      "--cpu=" + (wanted.empty() ? "x86-64-v3,x86-64-v4" : wanted));
   CompileOutcome outcome = compiler->compile(request);
   if (outcome.code != ExitSuccess)
     return broken("self-test", "compile: exit code " +

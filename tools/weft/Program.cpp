@@ -48,9 +48,13 @@ Result<Program> Program::load(const std::string &path) {
   return program;
 }
 
-std::string Program::variantReason() const {
+std::string weft::wantedVariant() {
   const char *variable = std::getenv("WEFT_CPU");
-  if (variable && *variable)
+  return variable ? variable : "";
+}
+
+std::string Program::variantReason() const {
+  if (!wantedVariant().empty())
     return "from WEFT_CPU";
   if (description().variant_count == 1)
     return "the only one";

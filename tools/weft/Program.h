@@ -16,6 +16,9 @@
 
 namespace weft {
 
+/// The variant that modules are asked for: WEFT_CPU, or "" for the best.
+std::string wantedVariant();
+
 /// A module in memory.
 class Program {
 public:

@@ -36,8 +36,8 @@ inline TargetAttr targetOf(KernelOp kernel) {
     return {};
   if (auto cpu = kernel->getAttrOfType<mlir::StringAttr>(kVariantAttrName)) {
     if (auto variants = module->getAttrOfType<mlir::ArrayAttr>(kVariantsAttrName))
-      for (auto target : variants.getAsRange<TargetAttr>())
-        if (target.getCpu() == cpu)
+      for (mlir::Attribute attribute : variants)
+        if (auto target = llvm::dyn_cast<TargetAttr>(attribute); target && target.getCpu() == cpu)
           return target;
     return {};
   }
