@@ -37,6 +37,8 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createTileKernels);
   registrar.addPass(createVectorizeContractions);
   registrar.addPass(createVectorizeIm2col);
+  registrar.addPass(createVectorizeReductions);
+  registrar.addPass(createVectorizeElementwise);
   registrar.addPass(createReportFallbacks);
   registrar.addPass(createReassociateReductions);
   registrar.addPass(createExpandMath);
