@@ -130,12 +130,16 @@ static llvm::Error loadFile(const FileEntry &entry, const std::string &path, Wei
 /// Loads from where the file was, or else from beside the printed module; the
 /// error is about the former if that is there.
 static llvm::Error loadEntry(const FileEntry &entry, StringRef folder, WeightStore &store) {
-  llvm::Error error = loadFile(entry, entry.path.str(), store);
-  SmallString<256> beside(folder);
+  SmallString<256> path(folder), beside(folder);
   llvm::sys::path::append(beside, llvm::sys::path::filename(entry.path));
-  if (!error || beside == entry.path)
+  if (llvm::sys::path::is_absolute(entry.path))
+    path = entry.path;
+  else
+    llvm::sys::path::append(path, entry.path); // written by hand
+  llvm::Error error = loadFile(entry, std::string(path), store);
+  if (!error || beside == path)
     return error;
-  bool isThere = llvm::sys::fs::exists(entry.path);
+  bool isThere = llvm::sys::fs::exists(path);
   if (!llvm::sys::fs::exists(beside)) {
     if (isThere)
       return error;

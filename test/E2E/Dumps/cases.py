@@ -165,6 +165,10 @@ check(save("packed", [N("DequantizeLinear", ["w", "s"], ["d"], axis=0, block_siz
            {"w": h.make_tensor("w", T.INT4, [64, 48], rng.integers(0, 255, 64 * 48 // 2, dtype=np.uint8).tobytes(), raw=True),
             "s": f(4, 48)}, opset=21))
 
+# A module for two processors.
+check(save("processors", [N("MatMul", ["x", "w"], ["h"]), N("Softmax", ["h"], ["y"])], ["n", 70], 2,
+           {"w": f(70, 33)}), "--cpu=x86-64-v4,x86-64-v3")
+
 # No weights outside of the text at all.
 check(save("plain", [N("Softmax", ["x"], ["y"])], ["n", 10], 2, {}))
 
@@ -207,6 +211,13 @@ for what in ("dumps", "model.onnx"):
         expect(done.returncode == 0 and read(f"{gemm}/moved/m.so") == read(f"{gemm}/out/m.so"), f"moved: {done}")
         done = call(weft_opt, f"--weft-{STAGES[k]}", f"{dumps}/{k}-{STAGES[k - 1]}.mlir", "-o", f"{gemm}/moved/x.mlir")
         expect(done.returncode == 0, f"moved: {done}")
+
+# Paths that were written by hand are relative to the text.
+text = read(f"{gemm}/moved/dumps/1-input.mlir")
+os.makedirs(f"{gemm}/moved/by/hand")
+write(f"{gemm}/moved/by/hand/x.mlir", re.sub(rb'path = "[^"]*"', b'path = "../../model.onnx"', text))
+done = call(weft, "compile", f"{gemm}/moved/by/hand/x.mlir", "-o", f"{gemm}/moved/m.so")
+expect(done.returncode == 0 and read(f"{gemm}/moved/m.so") == read(f"{gemm}/out/m.so"), f"by hand: {done}")
 
 # Weight files that are not what they were.
 dump = f"{gemm}/moved/dumps/2-model.mlir"
