@@ -20,6 +20,7 @@ target_compile_options(weft-compile-options INTERFACE -fno-exceptions -fvisibili
 add_library(weft-pch OBJECT ${PROJECT_SOURCE_DIR}/lib/Support/PrecompiledHeader.cpp)
 target_link_libraries(weft-pch PRIVATE weft-compile-options)
 target_precompile_headers(weft-pch PRIVATE ${PROJECT_SOURCE_DIR}/lib/Support/PrecompiledHeader.h)
+weft_identify_precompiled_header(weft-pch ${PROJECT_SOURCE_DIR}/lib/Support/PrecompiledHeader.h)
 
 function(weft_add_library name)
   add_library(${name} OBJECT ${ARGN})

@@ -17,7 +17,11 @@ namespace weft {
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
   registrar.addPass(createFoldScales);
+  registrar.addPass(createRewriteTransposedConvolutions);
   registrar.addPass([] { return createEvaluateConstants(); });
+  registrar.addPass([] { return createRestoreModule(); });
+  registrar.addPass([] { return createSaveWeights(); });
+  registrar.addPass([] { return createRecordStage(); });
   registrar.addPass(createConvertPacked);
   registrar.addPass(createPadConvolutions);
   registrar.addPass(createFoldUnitExtents);
@@ -33,6 +37,8 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createTileKernels);
   registrar.addPass(createVectorizeContractions);
   registrar.addPass(createVectorizeIm2col);
+  registrar.addPass(createVectorizeReductions);
+  registrar.addPass(createVectorizeElementwise);
   registrar.addPass(createReportFallbacks);
   registrar.addPass(createReassociateReductions);
   registrar.addPass(createExpandMath);

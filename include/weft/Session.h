@@ -34,12 +34,14 @@ enum class ExitCode : int {
 };
 
 struct CompileOptions {
-  std::string input;  ///< a model, or .mlir
+  /// A model, or .mlir: what has been through a stage goes on with the next.
+  std::string input;
   std::string output; ///< empty: the input's name with ".so"
   ImportOptions import;
   PipelineOptions pipeline; ///< target and plugins' options
-  std::string cpu = "native";
-  unsigned optLevel = 3;
+  /// Empty: this machine's. IR that has been through a stage keeps its own.
+  std::string cpu;
+  std::optional<unsigned> optLevel; ///< 3 if it is not given
   Stage lastStage = Stage::Module; ///< --compile-to
   enum class Emit { Module, Object, MLIR } emit = Emit::Module;
   std::string dumpStages; ///< folder for the IR after every stage

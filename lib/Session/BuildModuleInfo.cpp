@@ -58,6 +58,16 @@ static weft_dtype dtypeOf(Type type) {
   return {WEFT_DTYPE_INT, bits, 1};
 }
 
+Weight weft::makeWeight(WeightAttr weight, ArrayRef<uint8_t> bytes) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  Weight result;
+  result.name = weight.getKey().str();
+  result.dtype = dtypeOf(type.getElementType());
+  result.shape.assign(type.getShape().begin(), type.getShape().end());
+  result.bytes = bytes;
+  return result;
+}
+
 static FailureOr<ArgumentInfo> buildArgument(DictionaryAttr attributes, StringRef fallbackName,
                                              const llvm::StringMap<int32_t> &symbols) {
   ArgumentInfo info;
@@ -160,14 +170,9 @@ FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
     auto weight = cast<WeightAttr>(attribute);
     std::optional<ArrayRef<uint8_t>> bytes = store.lookup(weight.getKey());
     if (!bytes)
-      return module.emitError("weight '") << weight.getKey() << "' is not in the weight store";
-    auto type = cast<RankedTensorType>(weight.getType());
-    Weight entryWeight;
-    entryWeight.name = weight.getKey().str();
-    entryWeight.dtype = dtypeOf(type.getElementType());
-    entryWeight.shape.assign(type.getShape().begin(), type.getShape().end());
-    entryWeight.bytes = *bytes;
-    contents.weights.push_back(std::move(entryWeight));
+      return module.emitError("weight '")
+             << weight.getKey() << "' is missing: the module names no file that has it";
+    contents.weights.push_back(makeWeight(weight, *bytes));
   }
   return contents;
 }

@@ -10,6 +10,7 @@
 
 #include "Package/ModuleInfo.h"
 #include "Package/Weights.h"
+#include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
@@ -25,6 +26,9 @@ struct ModuleContents {
 /// Reads the attributes that the lowering of host functions leaves on a module.
 /// Emits an error if they are missing, or if a weight is not in the store.
 mlir::FailureOr<ModuleContents> buildModuleContents(mlir::ModuleOp module);
+
+/// A weight as it is written to files.
+Weight makeWeight(WeightAttr weight, llvm::ArrayRef<uint8_t> bytes);
 
 /// "f32" and the like as the ABI has it.
 std::optional<weft_dtype> parseDtype(llvm::StringRef name);

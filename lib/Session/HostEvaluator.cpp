@@ -177,10 +177,7 @@ static llvm::Error lower(ModuleOp module) {
 }
 
 static llvm::Expected<std::vector<ObjectBuffer>> generate(ModuleOp module, TargetAttr target) {
-  cpu::Chip chip;
-  chip.cpu = target.getCpu().str();
-  chip.features = target.getFeatures().str();
-  chip.vectorBits = static_cast<unsigned>(target.getVectorBits());
+  cpu::Chip chip = cpu::makeChip(target.getCpu(), target.getFeatures(), target.getVectorBits());
   GenerateOptions options;
   options.optLevel = static_cast<unsigned>(target.getOptLevel());
   ScopedDiagnosticHandler handler(module.getContext(), [](Diagnostic &) { return success(); });

@@ -105,6 +105,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createInlineComposites());
     addCleanup(passManager);
     passManager.addPass(createFoldScales());
+    passManager.addPass(createRewriteTransposedConvolutions());
     passManager.addPass(createEvaluateConstants());
     addCleanup(passManager);
     return;
@@ -133,6 +134,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
   case Stage::Vector:
     passManager.addNestedPass<KernelOp>(createVectorizeContractions());
     passManager.addNestedPass<KernelOp>(createVectorizeIm2col());
+    passManager.addNestedPass<KernelOp>(createVectorizeReductions());
+    passManager.addNestedPass<KernelOp>(createVectorizeElementwise());
     passManager.addNestedPass<KernelOp>(createReassociateReductions());
     passManager.addPass(createReportFallbacks());
     passManager.addNestedPass<KernelOp>(createExpandMath());
@@ -150,13 +153,15 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
   }
 }
 
-/// A stage's own passes: the generic ones, then the target's.
+/// A stage's own passes: the generic ones, then the target's, then a note of it.
 static void buildStagePasses(Stage stage, mlir::OpPassManager &passManager,
                              const Registry &registry,
                              const PipelineOptions &options) {
   buildGenericPasses(stage, passManager);
   if (const Target *target = registry.findTarget(options.target))
     target->buildStage(stage, passManager, options);
+  if (stage != Stage::Module)
+    passManager.addPass(createRecordStage({stageName(stage).str()}));
 }
 
 /// Appends what one plugin adds before or after a stage.

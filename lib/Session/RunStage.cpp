@@ -7,6 +7,9 @@
 
 #include "Session/RunStage.h"
 
+#include "Session/WeightFiles.h"
+#include "dialects/Weft/IR/Weft.h"
+#include "transforms/Model/Passes.h"
 #include "weft/Registry.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -20,7 +23,6 @@ using namespace weft;
 
 namespace {
 
-/// A file of the temporary folder, made when it is needed.
 class ReproducerFile : public ReproducerStream {
 public:
   ReproducerFile(int descriptor, StringRef path)
@@ -41,19 +43,28 @@ LogicalResult weft::runStage(Stage stage, ModuleOp module, const Registry &regis
   PassManager passManager(module.getContext());
   passManager.enableVerifier(verifyEach);
   passManager.enableTiming(timing);
-  std::string prefix = ("weft-" + model + "-" + stageName(stage)).str();
+  // MLIR copies the module before it runs a pass, so that a reproducer's weights
+  // have their names by now; they are written when it is made.
+  SmallString<128> path;
+  llvm::sys::fs::createUniquePath("weft-" + model + "-" + stageName(stage) + "-%%%%%%.mlir", path,
+                                  /*MakeAbsolute=*/true);
+  std::string spillCopy = (path + ".weights").str();
+  nameWeightFiles(module, spillCopy);
+  WeightStore &store = module.getContext()->getOrLoadDialect<WeftDialect>()->getWeightStore();
   passManager.enableCrashReproducerGeneration(
-      [prefix, onReproducer](std::string &error) -> std::unique_ptr<ReproducerStream> {
+      [path, spillCopy, &store,
+       onReproducer](std::string &error) -> std::unique_ptr<ReproducerStream> {
         int descriptor;
-        SmallString<128> path;
-        if (std::error_code code =
-                llvm::sys::fs::createTemporaryFile(prefix, "mlir", descriptor, path)) {
+        if (std::error_code code = llvm::sys::fs::openFileForWrite(
+                path, descriptor, llvm::sys::fs::CD_CreateNew)) {
           error = "cannot write a reproducer: " + code.message();
           return nullptr;
         }
+        llvm::consumeError(store.copySpill(spillCopy)); // who reads it says so
         onReproducer(path);
         return std::make_unique<ReproducerFile>(descriptor, path);
       });
+  passManager.addPass(createRestoreModule()); // for who runs the reproducer
   buildStagePipeline(stage, passManager, registry, options);
   if (failed(passManager.run(module)))
     return failure();

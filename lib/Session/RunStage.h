@@ -25,7 +25,8 @@ class Registry;
 /// that fails, or crashes the process, leaves a reproducer for `weft-opt
 /// --run-reproducer` (the IR before the stage and its passes) in a new file of
 /// the temporary folder, of whose path `onReproducer` is told; `model` is a
-/// part of its name. In a crash that call is made from the signal handler.
+/// part of its name. Computed weights lie beside it, in a file with ".weights"
+/// after its name. In a crash this happens in the signal handler.
 mlir::LogicalResult
 runStage(Stage stage, mlir::ModuleOp module, const Registry &registry,
          const PipelineOptions &options, bool verifyEach,

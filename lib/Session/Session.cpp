@@ -14,6 +14,7 @@
 #include "Session/GraphDrawing.h"
 #include "Session/Report.h"
 #include "Session/RunStage.h"
+#include "Session/WeightFiles.h"
 #include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Variants.h"
 #include "targets/CPU/Chip.h"
@@ -74,13 +75,23 @@ private:
     auto before = std::exchange(stageStart, std::chrono::steady_clock::now());
     return std::chrono::duration<double>(stageStart - before).count();
   }
-  /// Writes `print`'s text to options.output; "-" is standard output.
-  ExitCode writeText(llvm::function_ref<void(llvm::raw_ostream &)> print);
+  /// Writes `print`'s text to the file `path`; "-" is standard output.
+  ExitCode writeText(const std::string &path,
+                     llvm::function_ref<void(llvm::raw_ostream &)> print);
+  /// Where text goes that is not a module.
+  std::string textPath() const { return options.output.empty() ? "-" : options.output; }
   ExitCode import();
+  ExitCode importPrinted();
+  void recordSource();
+  ExitCode chooseTarget();
+  /// The first stage that `module` has not been through.
+  ExitCode findFirstStage(Stage &first);
   ExitCode runStages(TimingScope &timing);
   ExitCode runPasses(Stage stage, TimingScope &timing);
   std::string summaryOf(Stage stage);
-  bool dump(Stage stage);
+  /// Prints the module; its computed weights go to a file beside it.
+  ExitCode print(const std::string &path);
+  ExitCode dump(Stage stage);
   ExitCode writeModule(TimingScope &timing);
   std::string optionsText() const;
   /// "x86-64-v4,x86-64-v3".
@@ -97,6 +108,7 @@ private:
   const std::chrono::steady_clock::time_point start;
   std::chrono::steady_clock::time_point stageStart = start;
   std::vector<cpu::Chip> chips; ///< best first
+  unsigned optLevel = 3;
   std::unique_ptr<MLIRContext> context;
   OwningOpRef<ModuleOp> module;
   int64_t nodeCount = 0;
@@ -189,9 +201,9 @@ ExitCode Compilation::checkOutputs() {
   return ExitCode::Success;
 }
 
-ExitCode Compilation::writeText(llvm::function_ref<void(llvm::raw_ostream &)> print) {
+ExitCode Compilation::writeText(const std::string &path,
+                                llvm::function_ref<void(llvm::raw_ostream &)> print) {
   std::error_code error;
-  std::string path = options.output.empty() ? "-" : options.output;
   llvm::raw_fd_ostream os(path, error);
   if (error)
     return fail(path + ": " + error.message());
@@ -211,16 +223,23 @@ ExitCode Compilation::drawGraph() {
   llvm::Expected<DrawnGraph> graph = onnx::graphOfModel(options.input);
   if (!graph)
     return fail(llvm::toString(graph.takeError()));
-  return writeText([&](llvm::raw_ostream &os) {
+  return writeText(textPath(), [&](llvm::raw_ostream &os) {
     options.graph == "dot" ? writeDot(*graph, os) : writeSvg(*graph, os);
   });
 }
 
+ExitCode Compilation::importPrinted() {
+  module = parseSourceFile<ModuleOp>(options.input, context.get());
+  if (!module)
+    return ExitCode::Error;
+  if (llvm::Error error = loadWeightFiles(*module, llvm::sys::path::parent_path(options.input)))
+    return fail(Twine(options.input) + ": " + llvm::toString(std::move(error)));
+  return ExitCode::Success;
+}
+
 ExitCode Compilation::import() {
-  if (StringRef(options.input).ends_with(".mlir")) {
-    module = parseSourceFile<ModuleOp>(options.input, context.get());
-    return module ? ExitCode::Success : ExitCode::Error;
-  }
+  if (StringRef(options.input).ends_with(".mlir"))
+    return importPrinted();
   llvm::sys::fs::file_status status;
   if (std::error_code error = llvm::sys::fs::status(options.input, status))
     return fail(options.input + ": " + error.message());
@@ -268,34 +287,40 @@ std::string Compilation::summaryOf(Stage stage) {
   }
 }
 
+ExitCode Compilation::print(const std::string &path) {
+  llvm::Expected<unsigned> leftOut = saveWeightFiles(*module, path);
+  if (!leftOut)
+    return fail(path + ": " + llvm::toString(leftOut.takeError()));
+  if (*leftOut)
+    tell("warning: " + std::to_string(*leftOut) +
+         " computed weights are not kept; -o FILE writes them beside it");
+  // Locations name the nodes of the model.
+  return writeText(path, [&](llvm::raw_ostream &os) {
+    module->print(os, OpPrintingFlags().enableDebugInfo());
+    os << '\n';
+  });
+}
+
 /// `--dump-stages`: the IR after a stage.
-bool Compilation::dump(Stage stage) {
+ExitCode Compilation::dump(Stage stage) {
   if (options.dumpStages.empty())
-    return true;
+    return ExitCode::Success;
   SmallString<128> path(options.dumpStages);
-  if (std::error_code error = llvm::sys::fs::create_directories(path)) {
-    fail(options.dumpStages + ": " + error.message());
-    return false;
-  }
+  if (std::error_code error = llvm::sys::fs::create_directories(path))
+    return fail(options.dumpStages + ": " + error.message());
   llvm::sys::path::append(path, llvm::formatv("{0}-{1}.mlir", static_cast<int>(stage) + 1,
                                               stageName(stage)).str());
-  std::error_code error;
-  llvm::raw_fd_ostream os(path, error);
-  if (error) {
-    fail(path + ": " + error.message());
-    return false;
-  }
-  module->print(os, OpPrintingFlags().enableDebugInfo());
-  os << '\n';
-  return true;
+  return print(std::string(path));
 }
 
 ExitCode Compilation::runPasses(Stage stage, TimingScope &timing) {
   TimingScope scope = timing.nest(stageName(stage));
   hasReported = false;
   if (succeeded(runStage(stage, *module, registry, options.pipeline, options.verifyEach, scope,
-                         llvm::sys::path::stem(options.input), reproduce)))
+                         llvm::sys::path::stem(options.input), reproduce))) {
+    releaseUnusedWeights(*module);
     return ExitCode::Success;
+  }
   if (!hasReported)
     fail("the stage '" + stageName(stage) + "' failed without saying why");
   return ExitCode::Internal;
@@ -320,7 +345,7 @@ std::string Compilation::optionsText() const {
   llvm::json::Object object;
   object["target"] = options.pipeline.target;
   object["cpu"] = chipNames();
-  object["opt_level"] = static_cast<int64_t>(options.optLevel);
+  object["opt_level"] = static_cast<int64_t>(optLevel);
   if (auto metadata = (*module)->getAttrOfType<DictionaryAttr>("weft.metadata"))
     object["metadata"] = metadataObject(metadata);
   return llvm::formatv("{0}", llvm::json::Value(std::move(object)));
@@ -333,6 +358,20 @@ static std::array<uint8_t, 32> hashOf(StringRef path) {
   StringRef bytes = (*buffer)->getBuffer();
   return llvm::SHA256::hash(ArrayRef<uint8_t>(
       reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+}
+
+/// Notes what the module comes from, unless it was printed and says so.
+void Compilation::recordSource() {
+  auto source = (*module)->getAttrOfType<DictionaryAttr>(WeftDialect::sourceAttrName);
+  if (source && source.getAs<StringAttr>("name") && source.getAs<StringAttr>("sha256"))
+    return;
+  Builder b(context.get());
+  std::string hash = llvm::toHex(hashOf(options.input), /*LowerCase=*/true);
+  (*module)->setAttr(
+      WeftDialect::sourceAttrName,
+      b.getDictionaryAttr(
+          {b.getNamedAttr("name", b.getStringAttr(llvm::sys::path::stem(options.input))),
+           b.getNamedAttr("sha256", b.getStringAttr(hash))}));
 }
 
 /// `--report`. The module is there already and stays if this fails.
@@ -354,17 +393,21 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
   if (failed(contents))
     return ExitCode::Error;
   ModuleInfo &info = contents->info;
-  info.name = llvm::sys::path::stem(options.input).str();
+  auto source = (*module)->getAttrOfType<DictionaryAttr>(WeftDialect::sourceAttrName);
+  info.name = source.getAs<StringAttr>("name").str();
   info.compilerVersion = versionText();
   info.options = optionsText();
-  info.sourceHash = hashOf(options.input);
+  std::string hash;
+  if (llvm::tryGetFromHex(source.getAs<StringAttr>("sha256").getValue(), hash) &&
+      hash.size() == info.sourceHash.size())
+    llvm::copy(hash, info.sourceHash.begin());
   for (auto [variant, chip] : llvm::zip(info.variants, chips)) {
     variant.cpu = chip.cpu;
     variant.features = chip.required;
   }
 
   GenerateOptions generate;
-  generate.optLevel = options.optLevel;
+  generate.optLevel = optLevel;
   generate.jobs = options.jobs ? options.jobs : llvm::hardware_concurrency().compute_thread_count();
   generate.assemblyFolder = options.saveAssembly;
   auto warn = [&](StringRef text) { tell(("warning: " + text).str()); };
@@ -408,7 +451,8 @@ ExitCode Compilation::run() {
     return code;
   if (llvm::Error error = checkPipelineOptions(registry, options.pipeline))
     return fail(llvm::toString(std::move(error)));
-  llvm::Expected<std::vector<cpu::Chip>> resolved = cpu::resolveChips(options.cpu);
+  llvm::Expected<std::vector<cpu::Chip>> resolved =
+      cpu::resolveChips(options.cpu.empty() ? "native" : StringRef(options.cpu));
   if (!resolved)
     return fail(llvm::toString(resolved.takeError()));
   chips = std::move(*resolved);
@@ -451,37 +495,88 @@ ExitCode Compilation::run() {
   return code;
 }
 
+/// What has been through a stage keeps the target that it was made for.
+ExitCode Compilation::chooseTarget() {
+  auto target = (*module)->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName);
+  if (!target || !(*module)->hasAttr(WeftDialect::stageAttrName)) {
+    optLevel = options.optLevel.value_or(optLevel);
+    SmallVector<Attribute> targets;
+    for (const cpu::Chip &chip : chips)
+      targets.push_back(TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
+                                        chip.features, chip.vectorBits, optLevel));
+    (*module)->setAttr(WeftDialect::targetAttrName, targets.front());
+    if (targets.size() > 1)
+      (*module)->setAttr(kVariantsAttrName,
+                         ArrayAttr::get(context.get(), ArrayRef(targets).drop_front()));
+    return ExitCode::Success;
+  }
+  if (target.getName() != options.pipeline.target)
+    return fail(Twine(options.input) + ": was made for the target '" + target.getName() +
+                "', which cannot be changed to '" + options.pipeline.target + "'");
+  auto chipOf = [](TargetAttr target) {
+    return cpu::makeChip(target.getCpu(), target.getFeatures(), target.getVectorBits());
+  };
+  std::vector<cpu::Chip> recorded = {chipOf(target)};
+  if (auto variants = (*module)->getAttrOfType<ArrayAttr>(kVariantsAttrName))
+    for (auto variant : variants.getAsRange<TargetAttr>())
+      recorded.push_back(chipOf(variant));
+  auto sameChip = [](const cpu::Chip &a, const cpu::Chip &b) {
+    return a.cpu == b.cpu && a.features == b.features;
+  };
+  bool same = llvm::equal(chips, recorded, sameChip);
+  chips = std::move(recorded);
+  if (!options.cpu.empty() && !same)
+    return fail(Twine(options.input) + ": was made for the CPU '" + chipNames() +
+                "', which cannot be changed to '" + options.cpu + "'");
+  optLevel = static_cast<unsigned>(target.getOptLevel());
+  if (options.optLevel && *options.optLevel != optLevel)
+    return fail(Twine(options.input) + ": was made with -O" + Twine(optLevel) +
+                ", which cannot be changed to -O" + Twine(*options.optLevel));
+  return ExitCode::Success;
+}
+
+ExitCode Compilation::findFirstStage(Stage &first) {
+  first = Stage::Input;
+  auto name = (*module)->getAttrOfType<StringAttr>(WeftDialect::stageAttrName);
+  if (!name)
+    return ExitCode::Success;
+  std::optional<Stage> done = parseStage(name);
+  if (!done || *done == Stage::Module)
+    return fail(Twine(options.input) + ": '" + WeftDialect::stageAttrName + "' is '" +
+                name.getValue() + "', expected a stage before 'module'");
+  if (options.lastStage < *done)
+    return fail(Twine(options.input) + ": has been through the stage '" + name.getValue() +
+                "', so that it cannot be compiled to '" + stageName(options.lastStage) + "'");
+  first = static_cast<Stage>(static_cast<int>(*done) + 1);
+  return ExitCode::Success;
+}
+
 ExitCode Compilation::runStages(TimingScope &timing) {
   TimingScope importScope = timing.nest("import");
   if (ExitCode code = import(); code != ExitCode::Success)
     return code;
   importScope.stop();
-  SmallVector<Attribute> targets;
-  for (const cpu::Chip &chip : chips)
-    targets.push_back(TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
-                                      chip.features, chip.vectorBits, options.optLevel));
-  (*module)->setAttr(WeftDialect::targetAttrName, targets.front());
-  if (targets.size() > 1)
-    (*module)->setAttr(kVariantsAttrName,
-                       ArrayAttr::get(context.get(), ArrayRef(targets).drop_front()));
+  if (ExitCode code = chooseTarget(); code != ExitCode::Success)
+    return code;
+  Stage first;
+  if (ExitCode code = findFirstStage(first); code != ExitCode::Success)
+    return code;
+  recordSource();
   for (Stage stage : allStages) {
-    if (stage == Stage::Module)
+    if (stage < first)
+      continue;
+    if (stage == Stage::Module || stage > options.lastStage)
       break;
     if (ExitCode code = runPasses(stage, timing); code != ExitCode::Success)
       return code;
     std::string summary = summaryOf(stage);
     progress(static_cast<int>(stage) + 1, stageName(stage), summary);
     report.addStage(stage, secondsOfStage(), summary, *module);
-    if (!dump(stage))
-      return ExitCode::Error;
-    if (stage == options.lastStage)
-      break;
+    if (ExitCode code = dump(stage); code != ExitCode::Success)
+      return code;
   }
   if (options.lastStage != Stage::Module || options.emit == CompileOptions::Emit::MLIR)
-    return writeText([&](llvm::raw_ostream &os) {
-      module->print(os);
-      os << '\n';
-    });
+    return print(textPath());
   TimingScope scope = timing.nest(stageName(Stage::Module));
   return writeModule(scope);
 }

@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Compiled once and shared by all of the compiler. Sources still include what
-// they use: the header only makes that cheap.
+// they use: the header only makes that cheap. No header of the project itself:
+// the compiler cache knows this one by the packages' version.
 //
 //===----------------------------------------------------------------------===//
 

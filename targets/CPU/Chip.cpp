@@ -9,6 +9,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
@@ -16,6 +17,23 @@
 #include <tuple>
 
 using namespace llvm;
+
+/// Of processors that LLVM calls `cpu`.
+static StringSet<> featuresOf(StringRef cpu) {
+  StringSet<> names;
+  SmallVector<StringRef> features;
+  if (X86::parseArchX86(cpu) != X86::CK_None)
+    X86::getFeaturesForCPU(cpu, features);
+  // LLVM lists what does not follow from the rest: AVX2, but not AVX.
+  StringMap<bool> implied;
+  for (StringRef feature : features) {
+    names.insert(feature);
+    X86::updateImpliedFeatures(feature, /*Enabled=*/true, implied);
+  }
+  for (const auto &feature : implied)
+    names.insert(feature.first());
+  return names;
+}
 
 /// Extensions that generated code may use. What is not among them (system
 /// instructions, say) is not asked of the machine either.
@@ -42,27 +60,32 @@ Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
                                "'; try native, x86-64-v3, x86-64-v4 or a name that "
                                "'llc -mcpu=help' lists");
     chip.cpu = name.str();
-    SmallVector<StringRef> features;
-    X86::getFeaturesForCPU(name, features);
-    // LLVM lists what does not follow from the rest: AVX2, but not AVX.
-    StringMap<bool> implied;
-    for (StringRef feature : features) {
-      available.insert(feature);
-      X86::updateImpliedFeatures(feature, /*Enabled=*/true, implied);
-    }
-    for (const auto &feature : implied)
-      available.insert(feature.first());
+    available = featuresOf(name);
   }
   if (!available.contains("sse4.2"))
     return createStringError("processor '" + chip.cpu +
                              "' lacks SSE4.2; x86-64-v2 is the least that modules are compiled for");
+  // LLVM's name of this machine's processor stands for more than a hypervisor may
+  // leave of it, and LLVM would use that.
+  StringSet<> implied = featuresOf(chip.cpu);
   for (StringRef feature : usedFeatures) {
-    if (!available.contains(feature))
+    if (!available.contains(feature)) {
+      if (implied.contains(feature))
+        chip.features += (chip.features.empty() ? "-" : ",-") + feature.str();
       continue;
+    }
     chip.features += (chip.features.empty() ? "+" : ",+") + feature.str();
     chip.required += (chip.required.empty() ? "" : ",") + feature.str();
   }
   chip.vectorBits = available.contains("avx512vl") ? 512 : available.contains("avx2") ? 256 : 128;
+  return chip;
+}
+
+weft::cpu::Chip weft::cpu::makeChip(StringRef cpu, StringRef features, int64_t vectorBits) {
+  Chip chip{cpu.str(), features.str(), "", vectorBits};
+  for (StringRef feature : llvm::split(features, ','))
+    if (feature.consume_front("+"))
+      chip.required += (chip.required.empty() ? "" : ",") + feature.str();
   return chip;
 }
 

@@ -29,6 +29,9 @@ struct Chip {
 /// below x86-64-v2 and names that LLVM does not know are errors.
 llvm::Expected<Chip> resolveChip(llvm::StringRef name);
 
+/// The processor that `#weft.target` describes.
+Chip makeChip(llvm::StringRef cpu, llvm::StringRef features, int64_t vectorBits);
+
 /// Resolves a list of such names, separated by commas, to processors of
 /// different names and extensions, best first: by vector width, then by the
 /// number of extensions. The list's order does not matter.

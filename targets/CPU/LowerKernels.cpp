@@ -120,7 +120,7 @@ LLVM::LLVMFuncOp KernelLowering::createFunction(StringRef name, unsigned capture
       continue;
     }
     SmallVector<Value> extents;
-    for (int64_t i = 0; i < memref.getNumDynamicDims(); ++i)
+    for (int64_t i = 0, e = memref.getNumDynamicDims(); i < e; ++i)
       extents.push_back(body.getArgument(nextSize++));
     arguments.push_back(abi.memref(memref, body.getArgument(nextBuffer++), extents));
   }

@@ -14,8 +14,14 @@
 // V3: cpu x86-64-v3 (runs here)
 // V3-NOT: --cpu=
 // RUN: weft compile %s --cpu=haswell -o %t.so 2>/dev/null | FileCheck %s --check-prefix=HASWELL
-// HASWELL: cpu haswell
+// HASWELL: cpu haswell: x86-64-v3 (runs here)
 // HASWELL-NEXT: (--cpu=x86-64-v3,x86-64-v4 is for any CPU with AVX2)
+
+// What this machine is called says little: a hypervisor can hide extensions.
+// RUN: weft compile %s --cpu=native -o %t.so 2>/dev/null | FileCheck %s --check-prefix=NATIVE
+// NATIVE: cpu native: x86-64-v{{[34]}}
+// RUN: weft inspect %t.so | FileCheck %s --check-prefix=INSPECT
+// INSPECT: variant {{[-a-z0-9]+: x86-64-v[34]}}
 
 func.func @main(%a: tensor<4x4xf32> {weft.name = "a"}) -> (tensor<4x4xf32> {weft.name = "y"}) {
   %out = tensor.empty() : tensor<4x4xf32>

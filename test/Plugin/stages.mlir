@@ -18,6 +18,7 @@
 // TEXT-NEXT: plugintest-trace{label=before-input-y},
 // TEXT-NEXT: /* stage input */
 // TEXT-NEXT: plugintest-trace{label=INPUT},
+// TEXT-NEXT: weft-record-stage{stage=input},
 // TEXT-NEXT: /* after input */
 // TEXT-NEXT: /* after input: plugin plugintest */
 // TEXT-NEXT: plugintest-trace{label=after-input-y},

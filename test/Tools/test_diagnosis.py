@@ -164,6 +164,48 @@ class DiagnosisTest(unittest.TestCase):
             else:
                 self.assertNotIn("warning", done.stderr)
 
+    def test_arena(self):
+        # Shorter signals than the window have no frames: their extents are negative.
+        model = self.folder / "conv.onnx"
+        weights = np.ones((5, 3, 20), np.float32), np.ones((4, 5, 9), np.float32)
+        save(
+            model,
+            [
+                helper.make_node("Conv", ["x", "w"], ["h"]),
+                helper.make_node("Conv", ["h", "v"], ["g"]),
+                helper.make_node("Softmax", ["g"], ["y"], axis=1),
+            ],
+            [value("x", ["n", 3, "length"])],
+            [value("y", ["n", 4, None])],
+            zip("wv", weights),
+        )
+        done = self.weft("compile", model, "-o", self.output)
+        self.assertRegex(done.stdout, r"arena     [0-9.]+ [kM]?B at n=1, length=32\n")
+
+    def test_quiet_keeps_warnings(self):
+        relu = helper.make_node("Relu", ["x"], ["y"])
+        model = self.folder / "relu.onnx"
+        save(model, [relu], [value("x", [2])], [value("y", [3])])
+        run = ("run", model, "--no-cache", "--input=2xf32=1 2")
+        for words in (("compile", model, "-o", self.output), run):
+            done = self.weft(*words, "--quiet")
+            self.assertRegex(done.stderr, r"^warning: [^\n]*\n$")
+        self.assertEqual(self.weft("compile", model, "-o", self.output, "--quiet").stdout, "")
+
+    def test_ir_is_not_cached(self):
+        # It names files of weights, which can change.
+        text = self.folder / "model.mlir"
+        self.weft("compile", self.model, "--compile-to=model", "-o", text)
+        cache = self.folder / "cache"
+        environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+        words = WEFT, "run", text, "--input=x=1x32xf32=1", "--input=b=1x3xf32=1"
+        done = subprocess.run(
+            words, env=environment, capture_output=True, text=True, check=False
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("warning", done.stderr)
+        self.assertFalse(cache.exists())
+
     def test_reader_that_stops(self):
         # Enough text that it does not fit in a pipe.
         words = "compile", self.model, "--emit=mlir", "--compile-to=target", "-o", "-"

@@ -251,7 +251,7 @@ class Compile(WeftTest):
         self.assertEqual(result.stderr, "[8/8] module: copied\nwarning: a test\n")
         self.assertEqual(self.compilations(), [f"{model} --dim=batch=4 -O3"])
         result = self.weft("compile", model, "-o", self.path("n.so"), "--quiet")
-        self.assertEqual(result.stdout + result.stderr, "")
+        self.assertEqual(result.stdout + result.stderr, "warning: a test\n")
 
     def test_failure(self):
         model = self.write("m.onnx", "exit 3 nothing of this is supported")

@@ -7,8 +7,15 @@
 
 #include "Session/ToolMain.h"
 
+#include "transforms/Model/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
 
 static int fail(llvm::Error error) {
@@ -30,6 +37,48 @@ static llvm::Error stripComments(std::vector<std::string> &arguments) {
     argument = std::move(*stripped);
   }
   return llvm::Error::success();
+}
+
+/// Has printed modules restored before the passes run, and their weights named
+/// after.
+static void addPrinting(mlir::MlirOptMainConfig &config, llvm::StringRef input,
+                           llvm::StringRef output) {
+  auto isModule = [](const mlir::PassManager &passManager) {
+    return passManager.getOpAnchorName() == mlir::ModuleOp::getOperationName();
+  };
+  std::string folder = llvm::sys::path::parent_path(input).str();
+  // The parts of a split file would overwrite each other's weights.
+  std::string printed = config.inputSplitMarker().empty() ? output.str() : "-";
+  config.setPassPipelineSetupFn([=, inner = config](mlir::PassManager &passManager) {
+    if (isModule(passManager))
+      passManager.addPass(weft::createRestoreModule({folder}));
+    if (mlir::failed(inner.setupPassPipeline(passManager)))
+      return mlir::failure();
+    if (isModule(passManager))
+      passManager.addPass(weft::createSaveWeights({printed}));
+    return mlir::success();
+  });
+}
+
+/// What MlirOptMain does with files, for modules with weights.
+static mlir::LogicalResult processFile(llvm::StringRef input, llvm::StringRef output,
+                                       mlir::DialectRegistry &dialects) {
+  mlir::MlirOptMainConfig config = mlir::MlirOptMainConfig::createFromCLOptions();
+  if (input == "-" && llvm::sys::Process::FileDescriptorIsDisplayed(fileno(stdin)))
+    llvm::errs() << "(processing input from stdin now, hit ctrl-c/ctrl-d to interrupt)\n";
+  std::string problem;
+  std::unique_ptr<llvm::MemoryBuffer> buffer = mlir::openInputFile(input, &problem);
+  std::unique_ptr<llvm::ToolOutputFile> file =
+      buffer ? mlir::openOutputFile(output, &problem) : nullptr;
+  if (!file) {
+    llvm::errs() << problem << "\n";
+    return mlir::failure();
+  }
+  addPrinting(config, input, output);
+  if (mlir::failed(mlir::MlirOptMain(file->os(), std::move(buffer), dialects, config)))
+    return mlir::failure();
+  file->keep();
+  return mlir::success();
 }
 
 int main(int argc, char **argv) {
@@ -78,6 +127,9 @@ int main(int argc, char **argv) {
   }
   if (listPlugins || printPipeline)
     return EXIT_SUCCESS;
+  mlir::MlirOptMainConfig config = mlir::MlirOptMainConfig::createFromCLOptions();
+  if (!config.shouldShowDialects() && !config.shouldListPasses())
+    return mlir::asMainReturnCode(processFile(input, output, dialects));
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, pointers.data(), input, output, dialects));
 }

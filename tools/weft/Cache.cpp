@@ -204,7 +204,7 @@ std::vector<Option> weft::cacheOptions() {
                               compilerOptions().end());
   options.push_back(
       {"no-cache", "", "Cache", "Compiles anew and keeps nothing"});
-  options.push_back({"quiet", "", "Output", "No progress"});
+  options.push_back({"quiet", "", "Output", "No progress; warnings stay"});
   return options;
 }
 
@@ -218,8 +218,7 @@ static int compileInto(const Compiler &compiler, const std::string &model,
   request.quiet = arguments.has("quiet");
   CompileOutcome outcome = compiler.compile(request);
   seconds = outcome.seconds;
-  if (!outcome.diagnostics.empty() &&
-      (outcome.code != ExitSuccess || !request.quiet)) {
+  if (!outcome.diagnostics.empty()) {
     std::fputs(outcome.diagnostics.c_str(), stderr);
     if (!outcome.diagnostics.ends_with("\n"))
       std::fputc('\n', stderr);
@@ -256,12 +255,14 @@ int weft::loadProgram(const std::string &path, const Arguments &arguments,
   Result<Compiler> compiler = Compiler::open();
   if (!compiler)
     return fail(compiler.error());
-  std::string folder = arguments.has("no-cache") ? "" : cacheFolder();
+  // IR names the files of its weights, which are not in the key.
+  bool isCached = !arguments.has("no-cache") && !path.ends_with(".mlir");
+  std::string folder = isCached ? cacheFolder() : "";
   std::error_code failed;
   if (!folder.empty())
     fs::create_directories(folder, failed);
   bool useCache = !folder.empty() && !failed;
-  if (!useCache && !arguments.has("no-cache"))
+  if (!useCache && isCached)
     std::fprintf(stderr,
                  "weft: warning: no cache: cannot make its folder "
                  "'%s'\n",

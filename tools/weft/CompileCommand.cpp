@@ -51,7 +51,7 @@ Command weft::describeCompile() {
         "Threads that generate code (default: usable cores); the module does "
         "not depend on it",
         true},
-       {"quiet", "", "Execution", "No progress and no summary"}}};
+       {"quiet", "", "Execution", "No progress and no summary; warnings stay"}}};
   for (const Option &option : compilerOptions())
     command.options.push_back(option);
   return command;
@@ -63,16 +63,7 @@ static std::string fileLine(const std::string &path) {
   return path + (failed ? "" : " (" + formatBytes(size) + ")");
 }
 
-/// Bytes of workspace at the smallest shapes; -1 if there is no such size.
-static int64_t smallestWorkspace(const weft_function &function,
-                                 int64_t workers) {
-  std::vector<int64_t> symbols;
-  for (uint32_t i = 0; i < function.symbol_count; ++i)
-    symbols.push_back(std::max<int64_t>(function.symbols[i].min, 1));
-  return function.workspace_size(symbols.data(), workers);
-}
-
-static void printSummary(const std::string &model, const std::string &path,
+static void printSummary(const std::string &path, bool isNative,
                          double seconds) {
   Result<Program> program = Program::load(path);
   std::printf("module    %s\n", fileLine(path).c_str());
@@ -98,7 +89,8 @@ static void printSummary(const std::string &model, const std::string &path,
                 describeArgument(function, function.outputs[i]).c_str());
   for (uint32_t i = 0; i < module.variant_count; ++i)
     std::printf(
-        "%s%s%s\n", i ? "          " : "cpu       ", module.variants[i].cpu,
+        "%s%s%s\n", i ? "          " : "cpu       ",
+        describeVariant(module.variants[i], isNative).c_str(),
         &module.variants[i] == &program->variant() ? " (runs here)" : "");
   if (module.variant_count == 1 &&
       !std::string_view(module.variants[0].cpu).starts_with("x86-64"))
@@ -120,11 +112,14 @@ static void printSummary(const std::string &model, const std::string &path,
   if (fallbacks > shown)
     std::printf("          and %u more, which 'weft inspect' lists\n",
                 fallbacks - shown);
-  int64_t arena = smallestWorkspace(function, weft_usable_threads());
-  if (arena >= 0)
-    std::printf("arena     %s%s\n",
-                formatBytes(static_cast<uint64_t>(arena)).c_str(),
-                function.symbol_count ? " at the smallest shapes" : "");
+  std::optional<WorkspaceExample> arena =
+      exampleWorkspace(function, weft_usable_threads());
+  if (!arena)
+    std::printf("arena     grows with the shapes\n");
+  else
+    std::printf("arena     %s%s%s\n",
+                formatBytes(static_cast<uint64_t>(arena->bytes)).c_str(),
+                arena->symbols.empty() ? "" : " at ", arena->symbols.c_str());
   std::printf("time      %s\n", formatTime(seconds).c_str());
   std::printf("next      weft bench %s\n", path.c_str());
 }
@@ -141,6 +136,7 @@ int weft::runCompile(const Command &command, const Arguments &arguments) {
   request.quiet = arguments.has("quiet");
   std::string emit = arguments.get("emit").value_or("module");
   std::string stage = arguments.get("compile-to").value_or("module");
+  bool isPrinted = request.input.ends_with(".mlir"); // keeps its CPU
   bool isModule = emit == "module" && stage == "module";
   std::filesystem::path base = std::filesystem::path(request.input).filename();
   request.output =
@@ -152,8 +148,7 @@ int weft::runCompile(const Command &command, const Arguments &arguments) {
   if (!compiler)
     return fail(compiler.error());
   CompileOutcome outcome = compiler->compile(request);
-  bool isSilent = request.quiet && outcome.code == ExitSuccess;
-  if (!outcome.diagnostics.empty() && !isSilent) {
+  if (!outcome.diagnostics.empty()) {
     std::fputs(outcome.diagnostics.c_str(), stderr);
     if (!outcome.diagnostics.ends_with("\n"))
       std::fputc('\n', stderr);
@@ -163,7 +158,9 @@ int weft::runCompile(const Command &command, const Arguments &arguments) {
   }
   if (outcome.code == ExitSuccess && !request.quiet && request.output != "-") {
     if (isModule)
-      printSummary(request.input, request.output, outcome.seconds);
+      printSummary(request.output,
+                   arguments.get("cpu").value_or(isPrinted ? "" : "native") == "native",
+                   outcome.seconds);
     else
       std::printf("written   %s\ntime      %s\n",
                   fileLine(request.output).c_str(),

@@ -249,8 +249,9 @@ void Doctor::selfTest() {
   if (!comparison.isEqual)
     return broken("self-test", "wrong numbers: " + comparison.message);
   fine("self-test", "compiled in " + formatTime(outcome.seconds) + ", ran in " +
-                        formatTime(seconds) + " on " + program->variant().cpu +
-                        ", " + program->variantReason());
+                        formatTime(seconds) + " on " +
+                        describeVariant(program->variant(), /*isNative=*/true) + ", " +
+                        program->variantReason());
 }
 
 int Doctor::run() {

@@ -189,10 +189,11 @@ static void printModule(const Loaded &loaded, const Json &json) {
   auto size = [](const Json *bytes) {
     return bytes ? formatBytes(static_cast<uint64_t>(bytes->asNumber())) : "";
   };
+  const weft_variant *described = module.variants;
   for (const Json &variant : json.find("variants")->elements()) {
     const Json *reason = variant.find("reason");
     std::printf("variant     %s, %s of code%s (%s)\n",
-                variant.find("cpu")->asString().c_str(),
+                describeVariant(*described++).c_str(),
                 size(variant.find("code_bytes")).c_str(),
                 reason ? (", chosen here: " + reason->asString()).c_str() : "",
                 variant.find("features")->asString().c_str());

@@ -186,6 +186,91 @@ const weft_site *weft::fallbackSite(const weft_module &module,
   return info.flags & WEFT_KERNEL_FALLBACK ? &module.sites[info.site] : nullptr;
 }
 
+namespace {
+struct CpuLevel {
+  const char *name;
+  const char *features; // LLVM's names
+};
+} // namespace
+
+static constexpr CpuLevel cpuLevels[] = {
+    {"x86-64-v4", "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
+    {"x86-64-v3", "avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"},
+    {"x86-64-v2", "sse3,ssse3,sse4.1,sse4.2,popcnt,cx16"}};
+static constexpr CpuLevel cpuExtensions[] = {
+    {"+vnni", "avx512vnni"},  {"+bf16", "avx512bf16"},
+    {"+fp16", "avx512fp16"},  {"+avxvnni", "avxvnni"},
+    {"+avxvnniint8", "avxvnniint8"}, {"+amx", "amx-tile,amx-int8,amx-bf16"}};
+
+/// Whether all names of the list `wanted` are in the list `features`.
+static bool hasFeatures(std::string_view features, std::string_view wanted) {
+  std::string list = "," + std::string(features) + ",";
+  while (!wanted.empty()) {
+    std::string name(wanted.substr(0, wanted.find(',')));
+    if (list.find("," + name + ",") == std::string::npos)
+      return false;
+    wanted.remove_prefix(std::min(wanted.size(), name.size() + 1));
+  }
+  return true;
+}
+
+std::string weft::describeFeatures(std::string_view features) {
+  for (const CpuLevel &level : cpuLevels) {
+    if (!hasFeatures(features, level.features))
+      continue;
+    std::string text = level.name;
+    for (const CpuLevel &extension : cpuExtensions)
+      if (hasFeatures(features, extension.features))
+        text += extension.name;
+    return text;
+  }
+  return "";
+}
+
+std::string weft::describeVariant(const weft_variant &variant, bool isNative) {
+  std::string cpu = variant.cpu, features = describeFeatures(variant.features);
+  if (isNative && !features.empty())
+    return "native: " + features + (features == cpu ? "" : ", tuned for " + cpu);
+  return features.empty() || features == cpu ? cpu : cpu + ": " + features;
+}
+
+std::optional<WorkspaceExample>
+weft::exampleWorkspace(const weft_function &function, int64_t workers) {
+  // What cannot be computed, or is more than can be addressed, is no size.
+  constexpr int64_t most = int64_t(1) << 47;
+  constexpr int64_t largestExtent = 1 << 20;
+  std::vector<int64_t> symbols(function.symbol_count);
+  auto clamped = [&](size_t i, int64_t value) {
+    const weft_symbol &symbol = function.symbols[i];
+    return std::min(std::max({value, symbol.min, int64_t(1)}),
+                    std::max<int64_t>(symbol.max, 1));
+  };
+  auto bytes = [&] { return function.workspace_size(symbols.data(), workers); };
+  auto isSize = [&](int64_t size) { return size >= 0 && size < most; };
+  // All symbols grow together until it is one; then each shrinks by itself.
+  for (int64_t extent = 1; extent <= largestExtent; extent *= 2) {
+    for (size_t i = 0; i < symbols.size(); ++i)
+      symbols[i] = clamped(i, extent);
+    if (!isSize(bytes()))
+      continue;
+    for (size_t i = 0; i < symbols.size(); ++i) {
+      int64_t before = symbols[i];
+      symbols[i] = clamped(i, 1);
+      if (!isSize(bytes()))
+        symbols[i] = before;
+    }
+    WorkspaceExample example{bytes(), ""};
+    constexpr size_t mostShown = 6;
+    for (size_t i = 0; i < std::min(symbols.size(), mostShown); ++i)
+      example.symbols += (i ? ", " : "") + std::string(function.symbols[i].name) + "=" +
+                         std::to_string(symbols[i]);
+    if (symbols.size() > mostShown)
+      example.symbols += ", ...";
+    return example;
+  }
+  return std::nullopt;
+}
+
 std::string weft::describeArgument(const weft_function &function,
                                    const weft_argument &argument) {
   std::string text = std::string(argument.name) + ": ";

@@ -74,6 +74,26 @@ private:
 /// it is a fallback; null if it is none.
 const weft_site *fallbackSite(const weft_module &module, uint32_t kernel);
 
+/// The level of the x86-64 psABI that `features` (LLVM's names, with commas)
+/// reach, and what Weft uses beyond it: "x86-64-v4+vnni+bf16". Processors' names
+/// say less: a hypervisor can hide some of what such a processor has.
+std::string describeFeatures(std::string_view features);
+
+/// "znver4: x86-64-v4+vnni+bf16", levels alone. Of what was compiled for the
+/// machine at hand: "native: x86-64-v4+vnni+bf16, tuned for znver4".
+std::string describeVariant(const weft_variant &variant, bool isNative = false);
+
+/// Shapes at which `function` needs little workspace, and how much that is.
+struct WorkspaceExample {
+  int64_t bytes = 0;
+  std::string symbols; ///< "batch=1, samples=512"; empty if there are none
+};
+
+/// Looks for small shapes at which every buffer has a size: at the smallest ones,
+/// windows can be longer than what they slide over. Nothing if none are found.
+std::optional<WorkspaceExample> exampleWorkspace(const weft_function &function,
+                                                 int64_t workers);
+
 /// "x: batchx3x224x224xf32", with symbols by name and "?" for what only a call
 /// can tell.
 std::string describeArgument(const weft_function &function,

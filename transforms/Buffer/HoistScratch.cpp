@@ -97,7 +97,7 @@ static std::optional<int64_t> constantBound(Value value) {
         return constant.getValue();
   FailureOr<int64_t> bound = ValueBoundsConstraintSet::computeConstantBound(
       presburger::BoundType::UB, {value}, /*stopCondition=*/nullptr,
-      {/*closedUB=*/true});
+      /*closedUB=*/true);
   if (succeeded(bound))
     return *bound;
   return std::nullopt;

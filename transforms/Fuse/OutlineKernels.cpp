@@ -437,7 +437,13 @@ void Outliner::outline(const Group &group) {
   // One kernel for all equal ones.
   std::string text;
   llvm::raw_string_ostream os(text);
-  kernel.print(os, OpPrintingFlags().useLocalScope().printGenericOpForm());
+  // All of it but locations, whatever flags the tool was given for printing.
+  kernel.print(os, OpPrintingFlags()
+                       .useLocalScope()
+                       .printGenericOpForm()
+                       .enableDebugInfo(false)
+                       .elideLargeElementsAttrs(std::numeric_limits<int64_t>::max())
+                       .elideLargeResourceString(std::numeric_limits<int64_t>::max()));
   auto [it, isNew] = kernels.insert({text, kernel});
   if (isNew) {
     std::string name = nameFor(group) + "_" + std::to_string(kernels.size() - 1);

@@ -43,6 +43,86 @@ def FoldScales : Pass<"weft-fold-scales", "::mlir::ModuleOp"> {
   ];
 }
 
+def RewriteTransposedConvolutions
+    : Pass<"weft-rewrite-transposed-convolutions", "::mlir::ModuleOp"> {
+  let summary = "Makes transposed convolutions plain ones, one for all phases";
+  let description = [{
+    With stride s, the positions of the result that leave the same remainder by s
+    (a phase) are a convolution of stride 1 of the input with every s-th element of
+    the filter. All phases together are one convolution with s times the output
+    channels in each spatial dimension, whose channels then become neighbours in
+    space: the sub-pixel convolution of Shi et al., "Real-Time Single Image and
+    Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural
+    Network", 2016. No multiplication by the zeros between the strides is left; what
+    a filter's extent lacks to a multiple of s is filled up with zeros.
+
+    Comes before `weft-evaluate-constants`, which rearranges constant filters.
+    Stays: filters of dynamic extents and begins below 0.
+
+    ```mlir
+    %y = weft.conv transposed strides = [2] dilations = [1] pads = [0, 0] groups = 1
+           ins(%x, %w : tensor<1x8x16xf32>, tensor<8x4x2xf32>) outs(%init : tensor<1x4x32xf32>)
+           -> tensor<1x4x32xf32>
+    // becomes, with the filter's elements as output channels,
+    %phases = weft.conv strides = [1] dilations = [1] pads = [0, 0] groups = 1
+                ins(%x, %filter : tensor<1x8x16xf32>, tensor<8x8x1xf32>)
+                outs(%zero : tensor<1x8x16xf32>) -> tensor<1x8x16xf32>
+    // then expanded to 1x1x2x4x16, transposed to 1x1x4x16x2, collapsed, and added to %init.
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRewritten", "num-rewritten", "Number of convolutions that were rewritten">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def RestoreModule : Pass<"weft-restore-module", "::mlir::ModuleOp"> {
+  let summary = "Gives a printed module what text lacks";
+  let description = [{
+    Weights: maps the files that `weft.weight_files` names and adds their weights
+    to the weight store. A file is looked for where it was, then in `folder`. Fails
+    where it is missing, too short, or has changed since the module was printed.
+    Does nothing for weights that are in the store.
+
+    Locations: block arguments get those of their operations, as they have them
+    after each stage (`weft-record-stage`). Most operations print none, and the
+    parser puts places in the text there.
+
+    `weft-opt` runs this first.
+  }];
+  let options = [
+    Option<"folder", "folder", "std::string", "\"\"", "Where the printed module lies">
+  ];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
+def SaveWeights : Pass<"weft-save-weights", "::mlir::ModuleOp"> {
+  let summary = "Names the files of the weights, before the module is printed";
+  let description = [{
+    Sets `weft.weight_files`. Weights that the compiler has computed and that no
+    file has yet are written to `output`.safetensors; if `output` is a stream they
+    are left out, with a warning. `weft-opt` runs this last.
+  }];
+  let options = [
+    Option<"output", "output", "std::string", "\"-\"", "The file that the module is printed to">
+  ];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
+def RecordStage : Pass<"weft-record-stage", "::mlir::ModuleOp"> {
+  let summary = "Notes the stage that the module has been through";
+  let description = [{
+    Sets `weft.stage`, by which `weft compile` knows where to go on with a module
+    that was printed. Gives block arguments, except those of functions, the
+    locations of their operations, so that a module is the same whether it was
+    printed in between or not (`weft-restore-module`).
+  }];
+  let options = [Option<"stage", "stage", "std::string", "\"\"", "The stage's name">];
+}
+
 def EvaluateConstants : Pass<"weft-evaluate-constants", "::mlir::ModuleOp"> {
   let summary = "Computes what depends on constants only, by compiling and running it";
   let description = [{

@@ -180,7 +180,6 @@ void RowTiler::run(ArrayRef<int64_t> tiles) {
   linalg::LinalgOp first = rows.ops.front();
   b.setInsertionPoint(first);
   SmallVector<OpFoldResult> extents;
-  AffineMap map = first.getMatchingIndexingMap(first.getDpsInitOperand(0));
   Value init = first.getDpsInitOperand(0)->get();
   if (auto fill = init.getDefiningOp<linalg::FillOp>())
     init = fill.getDpsInitOperand(0)->get();

@@ -67,6 +67,9 @@ def ReassociateReductions : Pass<"weft-reassociate-reductions", "::weft::KernelO
     and depends on extents only, never on the number of threads; the error bound
     of the sum becomes smaller, not larger. Reductions along outer loops keep
     their order: their innermost loops have vectors already.
+
+    This is for what `weft-vectorize-reductions` leaves: strided rows, and chips
+    without masks.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
 }
@@ -115,4 +118,47 @@ def VectorizeIm2col : Pass<"weft-vectorize-im2col", "::weft::KernelOp"> {
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
     "::mlir::vector::VectorDialect"];
+}
+
+def VectorizeReductions : Pass<"weft-vectorize-reductions", "::weft::KernelOp"> {
+  let summary = "Reduces rows in vectors";
+  let description = [{
+    A `linalg.generic` whose innermost loop is reduced, along which its operands
+    are contiguous or the same, and which combines a term with each accumulator
+    (by sums, products, maxima, minima and bitwise operations) becomes vector code:
+    2048 bits of partial results, 64 of f32, or half of that where the term takes
+    more than a few instructions. Element i of a row goes to partial result
+    i mod 64, and halves of them are combined until one is left. This order is
+    that of every chip and every number of threads.
+
+    The loop has no masks; what is left of a row is one masked step.
+  }];
+  let statistics = [Statistic<"numReductions", "reductions", "Reductions in vectors">];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
+}
+
+def VectorizeElementwise : Pass<"weft-vectorize-elementwise", "::weft::KernelOp"> {
+  let summary = "Computes elementwise operations in vectors";
+  let description = [{
+    A `linalg.generic` whose operands are contiguous, or the same, along the loop
+    along which its results are contiguous becomes vector code: of as many lanes as
+    a vector of the chip has of its widest numbers, fewer where rows are shorter,
+    and one to four vectors an iteration, as its body is long or short. Conversions
+    happen in lanes, so numbers are read and written as narrow as they lie. What
+    depends on outer loops only stays scalar and is computed once a row.
+
+    Reductions along outer loops keep their order: a few vectors of columns are
+    reduced at a time, in registers.
+
+    The loop has no masks; what is left of a row are masked vectors. Each lane
+    computes what a scalar would, to the bit. Bodies that divide integers or read
+    elements at computed positions, and narrow types on chips without masks for
+    them, stay structured operations and become scalar loops.
+  }];
+  let statistics = [Statistic<"numOperations", "operations", "Operations in vectors">];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
 }

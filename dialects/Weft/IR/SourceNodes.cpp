@@ -7,6 +7,7 @@
 
 #include "dialects/Weft/IR/SourceNodes.h"
 
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
@@ -44,4 +45,14 @@ SourceNodes weft::sourceNodesOf(Location loc) {
     source.operations += (i ? ", " : "") + name.second.str();
   }
   return source;
+}
+
+void weft::placeBlockArguments(Operation *op) {
+  op->walk([](Block *block) {
+    Operation *parent = block->getParentOp();
+    if (block->isEntryBlock() && isa<FunctionOpInterface>(parent))
+      return;
+    for (BlockArgument argument : block->getArguments())
+      argument.setLoc(parent->getLoc());
+  });
 }

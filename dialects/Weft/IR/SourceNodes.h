@@ -9,6 +9,7 @@
 #define WEFT_DIALECTS_WEFT_IR_SOURCENODES_H
 
 #include "mlir/IR/Location.h"
+#include "mlir/IR/Operation.h"
 
 #include <string>
 
@@ -23,6 +24,10 @@ struct SourceNodes {
 /// The nodes that `loc` names: importers give `loc("node"("operation"))`, fused
 /// locations list what a kernel computes. Empty where it names none.
 SourceNodes sourceNodesOf(mlir::Location loc);
+
+/// Gives all block arguments below `op`, except the arguments of functions, the
+/// locations of the operations that have the blocks.
+void placeBlockArguments(mlir::Operation *op);
 
 } // namespace weft
 

@@ -53,7 +53,11 @@ def Weft_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral referenceOpsAttrName = "weft.reference_ops";
     /// Kernel: why it is a fallback.
     static constexpr ::llvm::StringLiteral fallbackAttrName = "weft.fallback";
-    /// On the module: the files that weights come from.
+    /// On the module: the last stage that it has been through.
+    static constexpr ::llvm::StringLiteral stageAttrName = "weft.stage";
+    /// On the module: name and SHA-256 of the file that it was imported from.
+    static constexpr ::llvm::StringLiteral sourceAttrName = "weft.source";
+    /// On the module: the files that its weights lie in, when it is printed.
     static constexpr ::llvm::StringLiteral weightFilesAttrName = "weft.weight_files";
 
   private:

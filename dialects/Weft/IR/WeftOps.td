@@ -267,8 +267,8 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
     begins then ends, one each a spatial dimension, and may be negative.
 
     For `transposed` the result has extent
-    `(in - 1) * stride + dilation * (k - 1) + 1 - begin - end + output padding`,
-    the last being whatever `init` adds.
+    `(in - 1) * stride + dilation * (k - 1) + 1 - begin - end`; an end below 0 is
+    what ONNX calls output padding.
 
     ```mlir
     %y = weft.conv strides = [2, 2] dilations = [1, 1] pads = [1, 1, 1, 1] groups = 1

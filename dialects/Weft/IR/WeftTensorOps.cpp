@@ -47,12 +47,10 @@ static std::string show(int64_t extent) {
 // ConvOp
 //===----------------------------------------------------------------------===//
 
-/// The result of a convolution has an element for each window that fits; that of
-/// a transposed one may have any extent.
+/// The result of a convolution has an element for each window that fits, that of a
+/// transposed one for each position that a filter reaches.
 static LogicalResult verifyWindows(ConvOp op, RankedTensorType input, RankedTensorType filter,
                                    RankedTensorType result) {
-  if (op.getTransposed())
-    return success();
   for (int64_t i = 0, spatial = input.getRank() - 2; i < spatial; ++i) {
     int64_t extent = input.getDimSize(2 + i), kernel = filter.getDimSize(2 + i),
             have = result.getDimSize(2 + i);
@@ -60,13 +58,17 @@ static LogicalResult verifyWindows(ConvOp op, RankedTensorType input, RankedTens
         ShapedType::isDynamic(have))
       continue;
     // 128 bits: the attributes can be any numbers.
-    __int128 rest = static_cast<__int128>(extent) + op.getPads()[i] + op.getPads()[spatial + i] -
-                    static_cast<__int128>(op.getDilations()[i]) * (kernel - 1) - 1;
-    __int128 want = rest < 0 ? 0 : rest / op.getStrides()[i] + 1;
-    if (have != want)
+    __int128 pads = static_cast<__int128>(op.getPads()[i]) + op.getPads()[spatial + i];
+    __int128 reach = static_cast<__int128>(op.getDilations()[i]) * (kernel - 1) + 1;
+    __int128 stride = op.getStrides()[i];
+    __int128 want = op.getTransposed()              ? stride * (extent - 1) + reach - pads
+                    : extent + pads < reach ? 0
+                                            : (extent + pads - reach) / stride + 1;
+    if (have != std::max<__int128>(want, 0))
       return op.emitOpError("has an init of extent ")
              << have << " in spatial dimension " << i << ", expected "
-             << static_cast<int64_t>(want) << " windows";
+             << static_cast<int64_t>(std::max<__int128>(want, 0))
+             << (op.getTransposed() ? " positions" : " windows");
   }
   return success();
 }
@@ -219,7 +221,8 @@ LogicalResult ScatterOp::reifyResultShapes(OpBuilder &builder,
 
 LogicalResult ScanOp::verify() {
   RankedTensorType input = typeOf(getInput()), result = typeOf(getInit());
-  if (getDimension() < 0 || getDimension() >= input.getRank())
+  auto dimension = static_cast<int64_t>(getDimension());
+  if (dimension < 0 || dimension >= input.getRank())
     return emitOpError("scans along dimension ")
            << getDimension() << " of a tensor of rank " << input.getRank();
   if (!input.getElementType().isIntOrFloat())
@@ -249,7 +252,8 @@ MutableOperandRange SortOp::getDpsInitsMutable() {
 LogicalResult SortOp::verify() {
   RankedTensorType input = typeOf(getInput()), values = typeOf(getValuesInit()),
                    indices = typeOf(getIndicesInit());
-  if (getDimension() < 0 || getDimension() >= input.getRank())
+  auto dimension = static_cast<int64_t>(getDimension());
+  if (dimension < 0 || dimension >= input.getRank())
     return emitOpError("sorts along dimension ")
            << getDimension() << " of a tensor of rank " << input.getRank();
   if (!isa<FloatType>(input.getElementType()) && !input.getElementType().isSignlessInteger())
@@ -263,7 +267,7 @@ LogicalResult SortOp::verify() {
     return emitOpError("expects values and positions of one shape and of the "
                        "input's rank");
   for (int64_t i = 0; i < input.getRank(); ++i)
-    if (i != getDimension() &&
+    if (i != dimension &&
         !compatible(input.getDimSize(i), values.getDimSize(i)))
       return emitOpError("input and values differ in dimension ") << i;
   int64_t extent = input.getDimSize(getDimension()), kept = values.getDimSize(getDimension());

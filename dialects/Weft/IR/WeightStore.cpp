@@ -8,10 +8,13 @@
 #include "dialects/Weft/IR/WeightStore.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
 
 #include <cerrno>
 #include <cstring>
@@ -123,7 +126,44 @@ std::optional<WeightSource> WeightStore::source(StringRef key) const {
   auto it = entries.find(key);
   if (it == entries.end())
     return std::nullopt;
-  return it->second.source;
+  return it->second.savedCopy ? *it->second.savedCopy : it->second.source;
+}
+
+void WeightStore::setSavedCopy(StringRef key, WeightSource copy) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (auto it = entries.find(key); it != entries.end())
+    it->second.savedCopy = std::move(copy);
+}
+
+uint64_t WeightStore::checksum(StringRef key) {
+  std::lock_guard<std::mutex> lock(mutex);
+  Entry &entry = entries.find(key)->second;
+  if (!entry.checksum)
+    entry.checksum = xxh3_64bits(entry.bytes);
+  return *entry.checksum;
+}
+
+Error WeightStore::copySpill(StringRef path) const {
+  std::unique_lock<std::mutex> lock(mutex, std::try_to_lock);
+  if (!lock)
+    return createStringError(path + ": the weights are being changed");
+  auto isSpilled = [](const auto &entry) {
+    return entry.second.source.file.empty() && !entry.second.savedCopy;
+  };
+  if (none_of(entries, isSpilled))
+    return Error::success();
+  std::error_code code;
+  raw_fd_ostream os(path, code, sys::fs::CD_CreateNew);
+  if (code)
+    return createStringError(code, path + ": " + code.message());
+  for (const auto &entry : make_filter_range(entries, isSpilled)) {
+    os.seek(entry.second.source.offset);
+    os << toStringRef(entry.second.bytes);
+  }
+  os.close();
+  code = os.error();
+  os.clear_error();
+  return code ? createStringError(code, path + ": " + code.message()) : Error::success();
 }
 
 void WeightStore::release(StringRef key) {
@@ -137,4 +177,16 @@ void WeightStore::release(StringRef key) {
                 static_cast<off_t>(entry.source.offset),
                 static_cast<off_t>(alignTo(entry.bytes.size(), 4096)));
   entries.erase(it);
+}
+
+void WeightStore::releaseUnless(function_ref<bool(StringRef)> isUsed) {
+  std::vector<std::string> unused;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    for (StringRef key : entries.keys())
+      if (!isUsed(key))
+        unused.push_back(key.str());
+  }
+  for (const std::string &key : unused)
+    release(key);
 }

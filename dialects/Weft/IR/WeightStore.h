@@ -9,6 +9,7 @@
 #define WEFT_DIALECTS_WEFT_IR_WEIGHTSTORE_H
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,17 +66,33 @@ public:
   /// The bytes of `key`, or nothing if there is no such weight.
   std::optional<llvm::ArrayRef<uint8_t>> lookup(llvm::StringRef key) const;
 
-  /// Where `key` lies; for the list of weight files in dumps.
+  /// Where `key` lies; for the list of weight files in printed modules.
   std::optional<WeightSource> source(llvm::StringRef key) const;
+
+  /// Says where a derived weight has been written to; its source from then on.
+  void setSavedCopy(llvm::StringRef key, WeightSource copy);
+
+  /// XXH3-64 of the bytes of `key`, which must be there; computed once.
+  uint64_t checksum(llvm::StringRef key);
+
+  /// Writes the weights that are in the spill file only to a new file, each at
+  /// its offset there; no file if there are none. For crash handlers too: fails
+  /// where the store is in use.
+  llvm::Error copySpill(llvm::StringRef path) const;
 
   /// Forgets a weight; its pages are given back where it was derived.
   void release(llvm::StringRef key);
+
+  /// Forgets the weights of which `isUsed` is false.
+  void releaseUnless(llvm::function_ref<bool(llvm::StringRef key)> isUsed);
 
 private:
   struct Entry {
     llvm::ArrayRef<uint8_t> bytes;
     std::shared_ptr<const void> owner;
     WeightSource source;
+    std::optional<WeightSource> savedCopy = std::nullopt;
+    std::optional<uint64_t> checksum = std::nullopt;
   };
   std::string insert(llvm::StringRef key, Entry entry);
 

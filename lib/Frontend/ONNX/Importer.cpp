@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/Support/Path.h"
 
 using namespace mlir;
 using namespace weft;
@@ -149,6 +150,13 @@ FailureOr<TensorValue> Importer::makeConstant(ElementType type, ArrayRef<int64_t
   return result;
 }
 
+/// The path of external data, which the model names relative to its folder.
+static std::string besideModel(StringRef model, std::string_view file) {
+  SmallString<256> path(llvm::sys::path::parent_path(model));
+  llvm::sys::path::append(path, StringRef(file));
+  return std::string(path);
+}
+
 FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef name) {
   Location loc = NameLoc::get(b.getStringAttr(name));
   if (!storageType(&context.context, tensor.elementType)) {
@@ -187,7 +195,7 @@ FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef 
   b.setInsertionPoint(constantAnchor);
   std::string file = contents->getSource() == TensorBytes::Source::Model
                          ? context.path
-                         : std::string(contents->getFile());
+                         : besideModel(context.path, contents->getFile());
   auto *dialect = context.context.getOrLoadDialect<WeftDialect>();
   std::string key = dialect->getWeightStore().addView(name, bytes, model,
                                                       {file, contents->getOffset()});

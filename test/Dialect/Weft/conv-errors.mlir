@@ -31,8 +31,17 @@ func.func @empty(%x: tensor<1x1x4xf32>, %w: tensor<1x1x9xf32>, %none: tensor<1x1
 
 // -----
 
-// The result of a transposed convolution may have output padding.
+// An end below 0 is output padding.
 func.func @transposed(%x: tensor<1x4x5xf32>, %w: tensor<4x3x2xf32>, %init: tensor<1x3x11xf32>) -> tensor<1x3x11xf32> {
+  %y = weft.conv transposed strides = [2] dilations = [1] pads = [0, -1] groups = 1
+    ins(%x, %w : tensor<1x4x5xf32>, tensor<4x3x2xf32>) outs(%init : tensor<1x3x11xf32>) -> tensor<1x3x11xf32>
+  return %y : tensor<1x3x11xf32>
+}
+
+// -----
+
+func.func @transposed_extent(%x: tensor<1x4x5xf32>, %w: tensor<4x3x2xf32>, %init: tensor<1x3x11xf32>) -> tensor<1x3x11xf32> {
+  // expected-error @+1 {{has an init of extent 11 in spatial dimension 0, expected 10 positions}}
   %y = weft.conv transposed strides = [2] dilations = [1] pads = [0, 0] groups = 1
     ins(%x, %w : tensor<1x4x5xf32>, tensor<4x3x2xf32>) outs(%init : tensor<1x3x11xf32>) -> tensor<1x3x11xf32>
   return %y : tensor<1x3x11xf32>

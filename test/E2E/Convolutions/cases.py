@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 #===-------------------------------------------------------------------------===#
-"""Compiles and runs convolutions of odd sizes, strides, dilations, pads, groups and
+"""Compiles and runs convolutions and transposed ones of odd sizes, strides, dilations, pads, groups and
 types, with what follows them in networks, as they are and with every dimension
 dynamic, and compares with sums in float64. Then runs some of them with several
 numbers of threads, and compares every bit.
@@ -49,22 +49,65 @@ def convolve(x, w, strides, dilations, pads, groups):
     return y
 
 
+def transposed(x, w, strides, dilations, groups, part):
+    """The transposed convolution in float64; `part` has a begin and an extent for each
+    spatial dimension, and may go beyond what the filter reaches."""
+    x, w = x.astype(np.float64), w.astype(np.float64)
+    outputs, inputs = w.shape[1], x.shape[1] // groups
+    sizes = [max((n - 1) * s + d * (k - 1) + 1, begin + extent)
+             for n, s, d, k, (begin, extent) in
+             zip(x.shape[2:], strides, dilations, w.shape[2:], part)]
+    y = np.zeros([x.shape[0], outputs * groups] + sizes)
+    for kernel in itertools.product(*map(range, w.shape[2:])):
+        at = tuple(slice(k * d, k * d + (n - 1) * s + 1, s)
+                   for k, d, s, n in zip(kernel, dilations, strides, x.shape[2:]))
+        for g in range(groups):
+            rows = slice(g * inputs, (g + 1) * inputs)
+            y[(slice(None), slice(g * outputs, (g + 1) * outputs)) + at] += np.einsum(
+                "nc...,cm->nm...", x[:, rows], w[(rows, slice(None)) + kernel])
+    return y[(slice(None), slice(None)) + tuple(slice(b, b + e) for b, e in part)]
+
+
+def part_of(x, w, strides, dilations, pads, more):
+    """Begins and extents of the result, as the standard says of ConvTranspose."""
+    part = []
+    for i, (n, k, s, d) in enumerate(zip(x[2:], w[2:], strides, dilations)):
+        extra = more.get("output_padding", [0] * len(strides))[i]
+        size = (n - 1) * s + d * (k - 1) + 1 + extra
+        if "output_shape" in more or "auto_pad" in more:
+            extent = more["output_shape"][i] if "output_shape" in more else n * s
+            total = max(size - extent, 0)
+            begin = total // 2 if more.get("auto_pad") == "SAME_UPPER" else total - total // 2
+        else:
+            begin, extent = pads[i], size - pads[i] - pads[len(strides) + i]
+        part.append((begin, extent))
+    return part
+
+
 def case(name, x, w, strides=None, dilations=None, pads=None, groups=1, bias=True, then="",
-         dtype=np.float32):
+         dtype=np.float32, transpose=None):
     """Writes a case. `then`: what follows, as in residual networks (add, relu), inverted
-    ones (clip), and those that weight channels (scale)."""
+    ones (clip), and those that weight channels (scale). `transpose`: the attributes that
+    only ConvTranspose has."""
     global count
     spatial = len(x) - 2
     strides, dilations = strides or [1] * spatial, dilations or [1] * spatial
     pads = pads or [0] * (2 * spatial)
     x, w = rng.standard_normal(x).astype(dtype), rng.standard_normal(w).astype(dtype)
     feed, weights = {"x": x}, {"w": w}
-    y = convolve(x, w, strides, dilations, pads, groups)
+    if transpose is None:
+        y = convolve(x, w, strides, dilations, pads, groups)
+    else:
+        part = part_of(x.shape, w.shape, strides, dilations, pads, transpose)
+        y = transposed(x, w, strides, dilations, groups, part)
     if bias:
-        weights["b"] = rng.standard_normal(w.shape[0]).astype(dtype)
+        weights["b"] = rng.standard_normal(y.shape[1]).astype(dtype)
         y += weights["b"].astype(np.float64).reshape([-1] + [1] * spatial)
-    nodes = [h.make_node("Conv", ["x"] + list(weights), ["v0"], strides=strides,
-                         dilations=dilations, pads=pads, group=groups)]
+    attributes = dict(transpose or {}, strides=strides, dilations=dilations, group=groups)
+    if not {"auto_pad", "output_shape"} & attributes.keys():
+        attributes["pads"] = pads
+    nodes = [h.make_node("Conv" if transpose is None else "ConvTranspose",
+                         ["x"] + list(weights), ["v0"], **attributes)]
     for step in then.split():
         last, out = nodes[-1].output[0], f"v{len(nodes)}"
         if step in ("add", "scale"):
@@ -143,6 +186,46 @@ def cases():
          dtype=np.float64)
 
 
+def transposed_cases():
+    """Kernels smaller than, equal to, multiples of and unrelated to the stride."""
+    for kernel, stride, pad in itertools.product([1, 2, 3, 4, 7], [1, 2, 3], [0, 1]):
+        if kernel >= 2 * pad + 1:
+            case(f"transposed-{kernel}-by-{stride}-pad-{pad}", [2, 5, 6, 7], [5, 9, kernel, kernel],
+                 strides=[stride, stride], pads=[pad] * 4, transpose={}, then="relu")
+    case("transposed-plain", [1, 24, 13, 17], [24, 24, 2, 2], strides=[2, 2], transpose={},
+         then="relu")
+    case("transposed-one-output", [1, 24, 13, 17], [24, 1, 2, 2], strides=[2, 2], transpose={},
+         bias=False)
+    case("transposed-asymmetric", [1, 3, 5, 8], [3, 4, 3, 5], strides=[2, 3], pads=[0, 3, 2, 1],
+         transpose={"output_padding": [1, 2]})
+    # More cut off than a window has; an end beyond all pads.
+    case("transposed-wide-pads", [1, 2, 9, 9], [2, 3, 3, 3], strides=[1, 2], pads=[4, 5, 3, 6],
+         transpose={})
+    case("transposed-grouped", [2, 12, 5, 4], [12, 3, 4, 4], strides=[2, 2], pads=[1, 1, 1, 1],
+         groups=4, transpose={}, then="add")
+    case("transposed-depthwise", [1, 10, 6, 5], [10, 1, 4, 4], strides=[2, 2], pads=[1, 1, 1, 1],
+         groups=10, transpose={}, bias=False)
+    case("transposed-dilated", [1, 4, 6, 5], [4, 3, 3, 2], dilations=[2, 3], pads=[1, 0, 2, 1],
+         transpose={})
+    case("transposed-dilated-strided", [1, 4, 6, 5], [4, 3, 3, 3], strides=[2, 3],
+         dilations=[3, 2], pads=[1, 0, 2, 1], transpose={"output_padding": [1, 0]})
+    case("transposed-rank-1", [2, 8, 21], [8, 4, 8], strides=[4], pads=[2, 2], transpose={})
+    case("transposed-rank-3", [1, 3, 3, 4, 2], [3, 5, 2, 3, 4], strides=[2, 1, 2],
+         pads=[0, 1, 1, 0, 1, 1], transpose={})
+    case("transposed-one-pixel", [4, 6, 1, 1], [6, 5, 4, 4], transpose={}, then="relu")
+    case("transposed-empty-batch", [0, 6, 3, 3], [6, 5, 4, 4], strides=[2, 2], transpose={})
+    for pad in ("SAME_UPPER", "SAME_LOWER"):
+        case(f"transposed-{pad}", [1, 3, 5, 6], [3, 2, 3, 4], strides=[2, 3],
+             transpose={"auto_pad": pad})
+    case("transposed-shape", [1, 3, 5, 6], [3, 2, 3, 3], strides=[3, 2],
+         transpose={"output_shape": [10, 12]})
+    # Asked for beyond the filter's reach: only the bias is there.
+    case("transposed-beyond", [1, 3, 3, 2], [3, 2, 2, 2], strides=[2, 3],
+         transpose={"output_shape": [8, 11]})
+    case("transposed-double", [1, 4, 5, 6], [4, 3, 4, 3], strides=[2, 2], pads=[1, 0, 1, 1],
+         transpose={}, dtype=np.float64)
+
+
 def half_cases():
     case("half", [1, 9, 12, 13], [14, 9, 3, 3], strides=[2, 1], pads=[1, 1, 1, 1],
          dtype=np.float16)
@@ -180,6 +263,7 @@ def check_threads():
 
 
 cases()
+transposed_cases()
 # Sums of up to 1170 products of normal numbers, in another order.
 check(["--rtol=1e-5", "--atol=2e-4"])
 check_threads()

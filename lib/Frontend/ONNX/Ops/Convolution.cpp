@@ -154,29 +154,30 @@ static LogicalResult buildConv(NodeContext &node) {
   return success();
 }
 
-static LogicalResult buildConvTranspose(NodeContext &node) {
-  const TensorValue &x = node.input(0), &w = node.input(1);
-  ElementType type = x.elementType, sumType = accumulatorType(type);
-  if (!isFloat(type) || w.elementType != type)
-    return node.error("expects an input and a filter of one float type, got " + name(type) + " and " +
-                      name(w.elementType));
-  if (failed(checkOperands(node, x, w)) || failed(checkKernelShape(node, w)))
-    return failure();
+namespace {
+/// Which part of the full result of a transposed convolution, with all that the
+/// filter reaches, is kept.
+struct TransposedWindow {
+  SmallVector<int64_t> strides, dilations;
+  Dims full;    ///< extents of the full result
+  Dims low;     ///< where the part begins
+  Dims extents; ///< of the part
+  /// Of ConvOp: begins and ends of the part, and ends of the full result, to
+  /// which output padding is added.
+  SmallVector<int64_t> pads, fullPads;
+  bool isStatic = true; ///< whether the pads are numbers
+};
+} // namespace
+
+static FailureOr<TransposedWindow> readTransposedWindow(NodeContext &node, const TensorValue &x,
+                                                        const TensorValue &w) {
   DimBuilder &d = node.dims;
   OpFoldResult zero = d.constant(0), one = d.constant(1), two = d.constant(2);
   size_t spatial = x.rank() - 2;
-  int64_t groups = node.getInt("group", 1);
   auto strides = readSpatial(node, "strides", spatial, 1, 1);
   auto dilations = readSpatial(node, "dilations", spatial, 1, 1);
   auto extra = readSpatial(node, "output_padding", spatial, 0, 0);
   if (failed(strides) || failed(dilations) || failed(extra) || node.failed())
-    return failure();
-  if (groups < 1 || groups > INT32_MAX)
-    return node.error("has " + Twine(groups) + " groups");
-  if (failed(requireEqual(node, w.dims[0], x.dims[1],
-                          "has a filter for {0} input channels but an input of {1}")) ||
-      failed(requireEqual(node, d.rem(x.dims[1], d.constant(groups)), zero,
-                          "has input channels that its groups do not divide: {0} are left")))
     return failure();
   std::string autoPad = node.getString("auto_pad", "NOTSET");
   bool same = autoPad == "SAME_UPPER" || autoPad == "SAME_LOWER";
@@ -197,58 +198,116 @@ static LogicalResult buildConvTranspose(NodeContext &node) {
     return node.error("has " + Twine(shape.size()) + " values in attribute 'output_shape', expected " +
                       Twine(spatial));
 
-  // Of the full result, with all that the filter reaches, a part is kept.
-  Dims low, extents, full;
-  bool staticLow = true;
+  TransposedWindow window{*strides, *dilations, {}, {}, {}, pads, SmallVector<int64_t>(2 * spatial, 0)};
   for (size_t i = 0; i < spatial; ++i) {
     OpFoldResult in = x.dims[2 + i], stride = d.constant((*strides)[i]);
     OpFoldResult reach = d.add(d.mul(d.sub(w.dims[2 + i], one), d.constant((*dilations)[i])), one);
-    OpFoldResult size = d.add(d.add(d.mul(d.sub(in, one), stride), reach), d.constant((*extra)[i]));
-    OpFoldResult begin, out;
+    OpFoldResult more = d.constant((*extra)[i]);
+    OpFoldResult size = d.add(d.add(d.mul(d.sub(in, one), stride), reach), more);
+    OpFoldResult begin, end, out;
     if (!shape.empty() || same) {
       if (!shape.empty() && (shape[i] < 0 || shape[i] > INT32_MAX))
         return node.error("has " + Twine(shape[i]) + " in attribute 'output_shape'");
+      if (failed(requireAtMost(node, zero, size, "expects an extent of at least {0}, got {1}")))
+        return failure();
       out = shape.empty() ? d.mul(in, stride) : d.constant(shape[i]);
       // Without this form a dynamic extent would seem to matter where it cancels.
-      OpFoldResult total = shape.empty()
-                               ? d.add(d.sub(reach, stride), d.constant((*extra)[i]))
-                               : d.sub(size, out);
-      total = d.max(total, zero);
+      OpFoldResult excess =
+          shape.empty() ? d.add(d.sub(reach, stride), more) : d.sub(size, out);
+      OpFoldResult total = d.max(excess, zero);
       OpFoldResult half = d.floorDiv(total, two);
       begin = autoPad == "SAME_UPPER" ? half : d.sub(total, half);
+      end = d.sub(d.sub(excess, begin), more);
     } else {
       begin = d.constant(pads[i]);
+      end = d.constant(pads[spatial + i] - (*extra)[i]);
       OpFoldResult total = d.constant(pads[i] + pads[spatial + i]);
       if (failed(requireAtMost(node, total, size, "has pads of {0} for an output of extent {1}")))
         return failure();
       out = d.sub(size, total);
     }
-    staticLow &= DimBuilder::constantOf(begin).has_value();
-    low.push_back(begin);
-    extents.push_back(out);
-    full.push_back(d.max(size, d.add(begin, out)));
+    std::optional<int64_t> staticBegin = DimBuilder::constantOf(begin),
+                           staticEnd = DimBuilder::constantOf(end);
+    window.isStatic &= staticBegin && staticEnd;
+    window.pads[i] = staticBegin.value_or(0);
+    window.pads[spatial + i] = staticEnd.value_or(0);
+    window.fullPads[spatial + i] = -(*extra)[i];
+    window.full.push_back(size);
+    window.low.push_back(begin);
+    window.extents.push_back(out);
   }
+  return window;
+}
 
-  Dims dims{x.dims[0], d.mul(w.dims[1], d.constant(groups))};
-  dims.append(staticLow ? extents : full);
-  const TensorValue *bias = node.hasInput(2) ? &node.input(2) : nullptr;
-  FailureOr<TensorValue> initial = makeInitial(node, bias, sumType, dims);
-  if (failed(initial))
-    return failure();
-  SmallVector<int64_t> begins(2 * spatial, 0);
-  for (size_t i = 0; staticLow && i < spatial; ++i)
-    begins[i] = *DimBuilder::constantOf(low[i]);
-  auto op = ConvOp::create(node.b, node.b.getLoc(), initial->value.getType(), node.value(x),
-                           node.value(w), initial->value, *strides, *dilations, begins,
-                           static_cast<uint64_t>(groups), /*transposed=*/true);
-  TensorValue result = makeValue(op.getResult(), sumType, dims);
-  if (!staticLow) {
-    Dims offsets(2, zero), sizes{dims[0], dims[1]}, ones(dims.size(), one);
-    offsets.append(low);
-    sizes.append(extents);
-    result = slice(node, result, offsets, sizes, ones);
+/// The part of a full result that `window` keeps, and zeros where it goes beyond.
+static TensorValue takePart(NodeContext &node, const TensorValue &full,
+                            const TransposedWindow &window) {
+  DimBuilder &d = node.dims;
+  Dims none(full.rank(), d.constant(0)), ones(full.rank(), d.constant(1));
+  Dims offsets(2, d.constant(0)), beyond = offsets, kept{full.dims[0], full.dims[1]};
+  offsets.append(window.low);
+  for (size_t i = 0; i < window.low.size(); ++i) {
+    kept.push_back(d.min(window.extents[i], d.sub(window.full[i], window.low[i])));
+    beyond.push_back(d.sub(window.extents[i], kept.back()));
   }
-  node.setOutput(0, cast(node, result, type));
+  Type type = storageType(node.context(), full.elementType);
+  return pad(node, slice(node, full, offsets, kept, ones), none, beyond,
+             makeIntScalar(node.b, node.b.getLoc(), type, 0));
+}
+
+static LogicalResult buildConvTranspose(NodeContext &node) {
+  const TensorValue &x = node.input(0), &w = node.input(1);
+  ElementType type = x.elementType, sumType = accumulatorType(type);
+  if (!isFloat(type) || w.elementType != type)
+    return node.error("expects an input and a filter of one float type, got " + name(type) + " and " +
+                      name(w.elementType));
+  if (failed(checkOperands(node, x, w)) || failed(checkKernelShape(node, w)))
+    return failure();
+  DimBuilder &d = node.dims;
+  int64_t groups = node.getInt("group", 1);
+  FailureOr<TransposedWindow> window = readTransposedWindow(node, x, w);
+  if (failed(window) || node.failed())
+    return failure();
+  if (groups < 1 || groups > INT32_MAX)
+    return node.error("has " + Twine(groups) + " groups");
+  if (failed(requireEqual(node, w.dims[0], x.dims[1],
+                          "has a filter for {0} input channels but an input of {1}")) ||
+      failed(requireEqual(node, d.rem(x.dims[1], d.constant(groups)), d.constant(0),
+                          "has input channels that its groups do not divide: {0} are left")))
+    return failure();
+
+  auto convolve = [&](ArrayRef<OpFoldResult> dims, ArrayRef<int64_t> pads,
+                      const TensorValue *bias) -> FailureOr<TensorValue> {
+    FailureOr<TensorValue> initial = makeInitial(node, bias, sumType, dims);
+    if (failed(initial))
+      return failure();
+    auto op = ConvOp::create(node.b, node.b.getLoc(), initial->value.getType(), node.value(x),
+                             node.value(w), initial->value, window->strides, window->dilations,
+                             pads, static_cast<uint64_t>(groups), /*transposed=*/true);
+    return makeValue(op.getResult(), sumType, dims);
+  };
+  Dims dims{x.dims[0], d.mul(w.dims[1], d.constant(groups))}, fullDims = dims;
+  dims.append(window->extents);
+  fullDims.append(window->full);
+  const TensorValue *bias = node.hasInput(2) ? &node.input(2) : nullptr;
+  FailureOr<TensorValue> result = window->isStatic ? convolve(dims, window->pads, bias)
+                                                   : convolve(fullDims, window->fullPads, nullptr);
+  if (failed(result))
+    return failure();
+  if (!window->isStatic) {
+    // Pads that depend on extents of the call: what is asked for beyond the full
+    // result has the bias only.
+    FailureOr<TensorValue> initial = makeInitial(node, bias, sumType, dims);
+    if (failed(initial))
+      return failure();
+    result = elementwiseTo(node, {*initial, takePart(node, *result, *window)}, sumType, dims,
+                           [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                             return arith::AddFOp::create(b, loc, args[0], args[1]);
+                           });
+    if (failed(result))
+      return failure();
+  }
+  node.setOutput(0, cast(node, *result, type));
   return success();
 }
 
