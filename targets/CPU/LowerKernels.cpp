@@ -350,6 +350,11 @@ LogicalResult KernelLowering::run() {
     if (failed(scf::forallToForLoop(rewriter, loop)))
       return failure();
   }
+  // Parallel loops write the buffers through the addresses that the environment
+  // passes on, which LLVM must not take for other memory than the arguments'.
+  if (!loops.empty())
+    for (unsigned i = 0, end = countArguments(kernel).first; i < end; ++i)
+      body.removeArgAttr(4 + i, LLVM::LLVMDialect::getNoAliasAttrName());
   for (auto [i, loop] : llvm::enumerate(loops))
     if (failed(outlineParallel(loop, static_cast<unsigned>(i), body)))
       return failure();

@@ -34,7 +34,8 @@ def LowerCPUKernels : Pass<"weft-cpu-lower-kernels", "::mlir::ModuleOp"> {
     - `@k`: `i32 (env, buffers, sizes, site)`, the ABI of
       `weft-runtime/module.h`; it loads the addresses and calls
     - `@k.body`, whose buffers are arguments that do not alias, which is what
-      lets LLVM vectorise it; it is always inlined;
+      lets LLVM vectorise it; it is always inlined. Where parallel loops write
+      them too, only the bodies of the loops say so;
     - `@k.parallel_N` for each outermost `scf.forall`: the range function that
       the environment's `parallel_for` runs. What the loop uses from outside is
       computed again there; it consists of views and index arithmetic.

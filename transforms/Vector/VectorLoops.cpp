@@ -7,7 +7,7 @@
 
 #include "transforms/Vector/VectorLoops.h"
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Variants.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -18,8 +18,12 @@ using namespace mlir;
 using namespace weft;
 
 int64_t weft::vectorBitsOf(Operation *op) {
-  auto target =
-      op->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName);
+  auto kernel = dyn_cast<KernelOp>(op);
+  if (!kernel)
+    kernel = op->getParentOfType<KernelOp>();
+  TargetAttr target = kernel ? targetOf(kernel)
+                             : op->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(
+                                   WeftDialect::targetAttrName);
   return target ? target.getVectorBits() : 128;
 }
 

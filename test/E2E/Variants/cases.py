@@ -47,12 +47,12 @@ def call(*arguments, code=0, cpu=None, threads=2):
     return result
 
 
-def model(name, nodes, inputs, outputs, weights):
-    """Writes a model whose inputs' first extent is free."""
+def model(name, nodes, inputs, outputs, weights, extent):
+    """Writes a model whose inputs' first extent is `extent`, or their own."""
     graph = h.make_graph(
         nodes, name,
         [h.make_tensor_value_info(key, h.np_dtype_to_tensor_dtype(value.dtype),
-                                  ["n", *value.shape[1:]]) for key, value in inputs.items()],
+                                  [extent or value.shape[0], *value.shape[1:]]) for key, value in inputs.items()],
         [h.make_tensor_value_info(key, h.np_dtype_to_tensor_dtype(value.dtype),
                                   [None] * value.ndim) for key, value in outputs.items()],
         [nh.from_array(value, key) for key, value in weights.items()])
@@ -82,7 +82,7 @@ def size(module):
 def levels_here():
     """The levels that this machine runs, from a module with all of them."""
     x = f(3, 4)
-    path = model("levels", [N("Neg", ["x"], ["y"])], {"x": x}, {"y": -x}, {})
+    path = model("levels", [N("Neg", ["x"], ["y"])], {"x": x}, {"y": -x}, {}, "n")
     module = f"{root}/levels.so"
     call("compile", path, "--cpu=" + ",".join(LEVELS), "--quiet", "-o", module)
     variants = json.loads(call("inspect", "--json", module).stdout)["variants"]
@@ -95,8 +95,8 @@ def levels_here():
     return [variant["cpu"] for variant in variants[best:]]
 
 
-def check(name, nodes, inputs, outputs, weights, tolerance=1e-4):
-    path = model(name, nodes, inputs, outputs, weights)
+def check(name, nodes, inputs, outputs, weights, tolerance=1e-4, extent="n"):
+    path = model(name, nodes, inputs, outputs, weights, extent)
     together = f"{root}/{name}.so"
     call("compile", path, "--cpu=" + ",".join(LEVELS), "--quiet", "-o", together)
     reversed_list = f"{root}/{name}-reversed.so"
@@ -166,6 +166,16 @@ check("shape", [N("Shape", ["x"], ["y"])], {"x": x}, {"y": np.array([2, 3])}, {}
 x = rng.integers(-100, 100, (6, 50)).astype(np.int32)
 check("integers", [N("CumSum", ["x", "axis"], ["s"]), N("Mod", ["s", "m"], ["y"])],
       {"x": x}, {"y": (np.cumsum(x, 1) % 7).astype(np.int32)}, {"axis": np.array(1), "m": np.int32(7)})
+
+# A kernel that copies its result before and after its parallel loop, two tiles of
+# columns with AVX2: one step of an LSTM without recurrent weights.
+x, w = f(1, 2, 4), f(1, 12, 4)
+i, o, _, c = np.split(x[0] @ w[0].T, 4, axis=-1)
+sigmoid = lambda value: 1 / (1 + np.exp(-value))
+y = sigmoid(o) * np.tanh(sigmoid(i) * np.tanh(c))
+check("lstm", [N("LSTM", ["x", "w", "r", "b"], ["", "y"], hidden_size=3)],
+      {"x": x, "w": w, "r": np.zeros((1, 12, 3), np.float32), "b": np.zeros((1, 24), np.float32)},
+      {"y": y[None]}, {}, extent=None)
 
 # An object, linked into a program's own library.
 path = f"{root}/mlp.onnx"
