@@ -52,6 +52,10 @@ def ReportFallbacks : Pass<"weft-report-fallbacks", "::mlir::ModuleOp"> {
 
     Smaller ones are no fallbacks: a fast path would not pay. Dynamic extents
     count as 64. Runs after the passes that could have made them fast.
+
+    A kernel without such in which an operation of as many iterations is still
+    structured is no fallback, but a missed remark `scalar-loops`: whether its
+    loops become vectors is up to LLVM.
   }];
   let statistics = [Statistic<"numFallbacks", "fallbacks", "Kernels marked as fallbacks">];
   let dependentDialects = ["::weft::WeftDialect"];
@@ -156,6 +160,9 @@ def VectorizeElementwise : Pass<"weft-vectorize-elementwise", "::weft::KernelOp"
     computes what a scalar would, to the bit. Bodies that divide integers or read
     elements at computed positions, and narrow types on chips without masks for
     them, stay structured operations and become scalar loops.
+
+    Numbers of less than eight bits (`weft-convert-packed`) are read eight at a
+    time, as 64 bits from which each lane takes the byte in which its own begin.
   }];
   let statistics = [Statistic<"numOperations", "operations", "Operations in vectors">];
   let dependentDialects = [

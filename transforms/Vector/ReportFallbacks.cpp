@@ -101,6 +101,20 @@ static std::string reasonFor(KernelOp kernel) {
   return llvm::join(reasons, "; ");
 }
 
+/// Whether an operation with enough work is still structured, and so becomes
+/// loops that no pass of this stage has made vectors of.
+static bool hasScalarLoops(KernelOp kernel) {
+  return kernel
+      ->walk([](linalg::GenericOp op) {
+        int64_t work;
+        bool isMuch =
+            __builtin_mul_overflow(iterationsOf(op), iterationsAround(op), &work) ||
+            work >= kMinMultiplications;
+        return isMuch ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 namespace {
 struct ReportFallbacks : weft::impl::ReportFallbacksBase<ReportFallbacks> {
   void runOnOperation() override {
@@ -111,8 +125,17 @@ struct ReportFallbacks : weft::impl::ReportFallbacksBase<ReportFallbacks> {
     for (KernelOp kernel : getOperation().getOps<KernelOp>()) {
       std::string reason = reasonFor(kernel);
       kernel->removeAttr(WeftDialect::referenceOpsAttrName);
-      if (reason.empty())
+      if (reason.empty()) {
+        if (hasScalarLoops(kernel))
+          remark::missed(FusedLoc::get(&getContext(), nodes[kernel.getSymNameAttr()]),
+                         remark::RemarkOpts::name("scalar-loops")
+                             .category("vector")
+                             .function(kernel.getSymName()))
+              << remark::reason("{0}", "an operation is left to LLVM's vectorizer: it reads "
+                                       "strided or computed positions, divides integers, or has "
+                                       "short rows");
         continue;
+      }
       ++numFallbacks;
       kernel->setAttr(WeftDialect::fallbackAttrName,
                       StringAttr::get(&getContext(), reason));

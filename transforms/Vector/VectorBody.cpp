@@ -103,13 +103,66 @@ static bool isLaneType(Type type) {
   return isa<FloatType>(type) && (type.isF64() || type.isF32() || type.isF16() || type.isBF16());
 }
 
-/// Whether `extract` reads neighbours for neighbours along the vector loop.
-bool VectorBody::readsNeighbours(tensor::ExtractOp extract) const {
+std::optional<int64_t> VectorBody::strideOf(Value index) const {
+  if (!varies(index))
+    return 0;
+  Operation *def = index.getDefiningOp();
+  if (isa_and_nonnull<linalg::IndexOp>(def))
+    return 1;
+  if (!isa_and_nonnull<arith::AddIOp, arith::SubIOp, arith::MulIOp>(def) ||
+      !index.getType().isIndex())
+    return std::nullopt;
+  std::optional<int64_t> x = strideOf(def->getOperand(0)), y = strideOf(def->getOperand(1));
+  if (!x || !y)
+    return std::nullopt;
+  int64_t result;
+  if (isa<arith::MulIOp>(def)) {
+    // A varying number times a constant.
+    std::optional<int64_t> factor = getConstantIntValue(def->getOperand(*x == 0 ? 0 : 1));
+    if (!factor || __builtin_mul_overflow(*x + *y, *factor, &result))
+      return std::nullopt;
+  } else if (isa<arith::AddIOp>(def) ? __builtin_add_overflow(*x, *y, &result)
+                                     : __builtin_sub_overflow(*x, *y, &result)) {
+    return std::nullopt;
+  }
+  return result;
+}
+
+std::optional<VectorBody::Read> VectorBody::matchRead(tensor::ExtractOp extract) const {
   if (extract.getIndices().empty() || !hasContiguousRows(extract.getTensor()) ||
       llvm::any_of(extract.getIndices().drop_back(), [&](Value index) { return varies(index); }))
-    return false;
-  auto index = extract.getIndices().back().getDefiningOp<linalg::IndexOp>();
-  return index && index.getDim() == vectorLoop;
+    return std::nullopt;
+  Value index = extract.getIndices().back();
+  if (strideOf(index) == 1)
+    return Read();
+  if (extract.getIndices().size() != 1 || !extract.getType().isInteger(8))
+    return std::nullopt;
+  // min(bit / 8 + offset, last): no read is beyond the last byte, and bits from
+  // beyond it are none of a number.
+  auto skipBound = [&] {
+    Operation *min = index.getDefiningOp();
+    if (isa_and_nonnull<arith::MinUIOp, arith::MinSIOp>(min) && !varies(min->getOperand(1)))
+      index = min->getOperand(0);
+  };
+  Read read;
+  skipBound();
+  if (auto add = index.getDefiningOp<arith::AddIOp>()) {
+    std::optional<int64_t> offset = getConstantIntValue(add.getRhs());
+    if (offset != 1)
+      return std::nullopt;
+    read.offset = *offset;
+    index = add.getLhs();
+    skipBound();
+  }
+  auto divide = index.getDefiningOp<arith::DivUIOp>();
+  if (!divide || getConstantIntValue(divide.getRhs()) != 8)
+    return std::nullopt;
+  read.bit = divide.getLhs();
+  std::optional<int64_t> bits = strideOf(read.bit);
+  if (!bits || *bits < 1 || *bits > 7)
+    return std::nullopt;
+  read.bits = *bits;
+  return read;
 }
 
 void VectorBody::analyzeInputs() {
@@ -158,7 +211,7 @@ bool VectorBody::analyzeOperation(Operation &inner) {
   if (isa<linalg::IndexOp>(inner))
     return true;
   if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
-    if (!readsNeighbours(extract) || !isLaneType(extract.getType())) {
+    if (!matchRead(extract) || !isLaneType(extract.getType())) {
       reason = "the body reads elements at computed positions";
       return false;
     }
@@ -167,8 +220,14 @@ bool VectorBody::analyzeOperation(Operation &inner) {
     reason = "the body has an operation that has no form on vectors";
     return false;
   }
-  // Lanes outside of the mask may divide by zero.
-  if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp,
+  // Lanes outside of the mask may divide by zero; shifts and masks are no matter.
+  auto isPowerOfTwo = [](Value value) {
+    std::optional<int64_t> number = getConstantIntValue(value);
+    return number && *number > 0 && llvm::isPowerOf2_64(*number);
+  };
+  bool isShift = isa<arith::DivUIOp, arith::RemUIOp>(inner) && isPowerOfTwo(inner.getOperand(1));
+  if (!isShift &&
+      isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp,
           arith::CeilDivUIOp, arith::FloorDivSIOp>(inner)) {
     reason = "the body divides integers, one by one";
     return false;
@@ -231,6 +290,77 @@ void VectorBody::enterRow(OpBuilder &b, ArrayRef<Value> loops) {
   }
 }
 
+Value VectorBody::atLane(OpBuilder &b, Value index, Value start) const {
+  if (!varies(index))
+    return scalars.lookupOrDefault(index);
+  Operation *def = index.getDefiningOp();
+  if (isa<linalg::IndexOp>(def))
+    return start;
+  IRMapping mapping;
+  for (Value operand : def->getOperands())
+    mapping.map(operand, atLane(b, operand, start));
+  return b.clone(*def, mapping)->getResult(0);
+}
+
+/// Bytes of which neighbours may lie in the same: eight lanes of less than eight
+/// bits each are in 64 bits, from which each takes its own by a shift.
+Value VectorBody::readBytes(OpBuilder &b, tensor::ExtractOp extract, const Read &read,
+                            Value start, int64_t lanes) const {
+  Location loc = extract.getLoc();
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(b, loc, value);
+  };
+  Value codes = extract.getTensor(), size = b.createOrFold<tensor::DimOp>(loc, codes, 0);
+  Value bit = atLane(b, read.bit, start);
+  Value inByte = arith::IndexCastOp::create(
+      b, loc, b.getI64Type(), arith::RemUIOp::create(b, loc, bit, constant(8)));
+  Value first = arith::AddIOp::create(
+      b, loc, arith::DivUIOp::create(b, loc, bit, constant(8)), constant(read.offset));
+  int64_t group = std::min<int64_t>(lanes, 8);
+  auto words = VectorType::get({group}, b.getI64Type()),
+       bytes = VectorType::get({group}, b.getI8Type());
+  SmallVector<int64_t> bitOf;
+  for (int64_t lane = 0; lane < group; ++lane)
+    bitOf.push_back(lane * read.bits);
+  auto splat = [&](int64_t value) -> Value {
+    return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(words, value));
+  };
+  Value shift = arith::AddIOp::create(
+      b, loc, vector::BroadcastOp::create(b, loc, words, inByte),
+      arith::ConstantOp::create(b, loc, DenseElementsAttr::get(words, ArrayRef(bitOf))));
+  shift = arith::AndIOp::create(b, loc, shift, splat(~int64_t(7)));
+  Value result = arith::ConstantOp::create(
+      b, loc, b.getZeroAttr(VectorType::get({lanes}, b.getI8Type())));
+  for (int64_t lane = 0; lane < lanes; lane += group) {
+    Value byte = arith::AddIOp::create(b, loc, first, constant(lane * read.bits / 8));
+    Value left = arith::SubIOp::create(b, loc, size, byte);
+    Value inside = vector::CreateMaskOp::create(b, loc, VectorType::get({8}, b.getI1Type()), left);
+    Value word = vector::BitCastOp::create(b, loc, VectorType::get({1}, b.getI64Type()),
+                                           readVector(b, loc, codes, byte, 8, inside));
+    word = vector::ExtractOp::create(b, loc, word, ArrayRef<int64_t>{0});
+    Value own = arith::ShRUIOp::create(b, loc, vector::BroadcastOp::create(b, loc, words, word),
+                                       shift);
+    own = arith::TruncIOp::create(b, loc, bytes, own);
+    result = lanes == group ? own
+                            : Value(vector::InsertStridedSliceOp::create(
+                                  b, loc, own, result, ArrayRef<int64_t>{lane},
+                                  ArrayRef<int64_t>{1}));
+  }
+  return result;
+}
+
+Value VectorBody::read(OpBuilder &b, tensor::ExtractOp extract, Value start, int64_t lanes,
+                       Value mask) const {
+  Read read = *matchRead(extract);
+  if (read.bit)
+    return readBytes(b, extract, read, start, lanes);
+  SmallVector<Value> at;
+  for (Value index : extract.getIndices().drop_back())
+    at.push_back(scalars.lookupOrDefault(index));
+  at.push_back(atLane(b, extract.getIndices().back(), start));
+  return readVector(b, extract.getLoc(), extract.getTensor(), at, lanes, mask);
+}
+
 SmallVector<Value> VectorBody::compute(OpBuilder &b, Value start, int64_t lanes, Value mask,
                                        ValueRange outs, ValueRange carried) const {
   linalg::GenericOp generic = op;
@@ -277,12 +407,7 @@ SmallVector<Value> VectorBody::compute(OpBuilder &b, Value start, int64_t lanes,
       continue;
     }
     if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
-      SmallVector<Value> at;
-      for (Value index : extract.getIndices().drop_back())
-        at.push_back(scalars.lookupOrDefault(index));
-      at.push_back(start);
-      vectors.map(extract.getResult(),
-                  readVector(b, loc, extract.getTensor(), at, lanes, mask));
+      vectors.map(extract.getResult(), read(b, extract, start, lanes, mask));
       continue;
     }
     SmallVector<Value> operands;

@@ -53,7 +53,21 @@ private:
   void analyze();
   void analyzeInputs();
   bool analyzeOperation(mlir::Operation &inner);
-  bool readsNeighbours(mlir::tensor::ExtractOp extract) const;
+  /// By how much an index grows from one lane to the next; none if not evenly.
+  std::optional<int64_t> strideOf(mlir::Value index) const;
+  /// A read of neighbours, or of the bytes in which neighbours of less than
+  /// eight bits each begin: byte `offset` + `bit` / 8.
+  struct Read {
+    mlir::Value bit; ///< null if elements are whole
+    int64_t bits = 0, offset = 0;
+  };
+  std::optional<Read> matchRead(mlir::tensor::ExtractOp extract) const;
+  mlir::Value read(mlir::OpBuilder &b, mlir::tensor::ExtractOp extract, mlir::Value start,
+                   int64_t lanes, mlir::Value mask) const;
+  mlir::Value readBytes(mlir::OpBuilder &b, mlir::tensor::ExtractOp extract, const Read &read,
+                        mlir::Value start, int64_t lanes) const;
+  /// What `index` is for the lane at `start`.
+  mlir::Value atLane(mlir::OpBuilder &b, mlir::Value index, mlir::Value start) const;
   bool varies(mlir::Value value) const { return varying.contains(value); }
 
   mlir::linalg::GenericOp op;

@@ -10,6 +10,7 @@
 #include "transforms/Vector/VectorBody.h"
 #include "transforms/Vector/VectorLoops.h"
 
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -157,6 +158,17 @@ static std::optional<unsigned> findVectorLoop(linalg::GenericOp op) {
   return first.getDimPosition(first.getNumResults() - 1);
 }
 
+/// Makes the positions that tiling has moved plain arithmetic.
+static void expandAppliedMaps(linalg::GenericOp op, RewriterBase &rewriter) {
+  SmallVector<affine::AffineApplyOp> applied(op.getBody()->getOps<affine::AffineApplyOp>());
+  for (affine::AffineApplyOp apply : applied) {
+    rewriter.setInsertionPoint(apply);
+    if (auto values = affine::expandAffineMap(rewriter, apply.getLoc(), apply.getAffineMap(),
+                                              apply.getMapOperands()))
+      rewriter.replaceOp(apply, *values);
+  }
+}
+
 /// Lanes for rows of `extent` elements: not many more than there are.
 static int64_t fitLanes(int64_t lanes, int64_t extent) {
   if (ShapedType::isDynamic(extent))
@@ -177,6 +189,7 @@ struct VectorizeElementwise : weft::impl::VectorizeElementwiseBase<VectorizeElem
       std::optional<unsigned> loop = findVectorLoop(op);
       if (!loop)
         continue;
+      expandAppliedMaps(op, rewriter);
       VectorBody body(op, *loop);
       if (!body.obstacle().empty())
         continue;

@@ -113,6 +113,57 @@ weft.kernel @in_parallel(%x: tensor<64xf32>, %out: tensor<64xf32>) outs 1 {
   weft.yield %0 : tensor<64xf32>
 }
 
+// Positions in a tile, moved by an offset, are read as neighbours, too.
+// CHECK-LABEL: weft.kernel @offset
+// CHECK: vector.transfer_read %{{.*}} : tensor<100xf32>, vector<16xf32>
+// CHECK-NOT: linalg.generic
+weft.kernel @offset(%o: index, %t: tensor<100xf32>, %out: tensor<32xf32>) outs 1 {
+  %0 = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      outs(%out : tensor<32xf32>) {
+  ^bb0(%c: f32):
+    %i = linalg.index 0 : index
+    %at = affine.apply affine_map<(d0)[s0] -> (d0 + s0)>(%i)[%o]
+    %1 = tensor.extract %t[%at] : tensor<100xf32>
+    linalg.yield %1 : f32
+  } -> tensor<32xf32>
+  weft.yield %0 : tensor<32xf32>
+}
+
+// Four bits each: 64 bits hold eight lanes wherever the first begins in its byte.
+// CHECK-LABEL: weft.kernel @nibbles
+// CHECK: vector.transfer_read %{{.*}} : tensor<?xi8>, vector<8xi8>
+// CHECK: vector.bitcast %{{.*}} : vector<8xi8> to vector<1xi64>
+// CHECK: arith.shrui {{.*}} : vector<8xi64>
+// CHECK: arith.trunci {{.*}} : vector<8xi64> to vector<8xi8>
+// CHECK: vector.insert_strided_slice {{.*}} : vector<8xi8> into vector<16xi8>
+// CHECK: arith.shrui {{.*}} : vector<16xi32>
+// CHECK-NOT: linalg.generic
+weft.kernel @nibbles(%codes: tensor<?xi8>, %out: tensor<5x33xf32>) outs 1 {
+  %c4 = arith.constant 4 : index
+  %c8 = arith.constant 8 : index
+  %c33 = arith.constant 33 : index
+  %low = arith.constant 15 : i32
+  %0 = linalg.generic {indexing_maps = [#all], iterator_types = ["parallel", "parallel"]}
+      outs(%out : tensor<5x33xf32>) {
+  ^bb0(%c: f32):
+    %i = linalg.index 0 : index
+    %j = linalg.index 1 : index
+    %row = arith.muli %i, %c33 : index
+    %element = arith.addi %row, %j : index
+    %bit = arith.muli %element, %c4 : index
+    %at = arith.divui %bit, %c8 : index
+    %byte = tensor.extract %codes[%at] : tensor<?xi8>
+    %word = arith.extui %byte : i8 to i32
+    %shift = arith.remui %bit, %c8 : index
+    %shift32 = arith.index_cast %shift : index to i32
+    %shifted = arith.shrui %word, %shift32 : i32
+    %code = arith.andi %shifted, %low : i32
+    %1 = arith.uitofp %code : i32 to f32
+    linalg.yield %1 : f32
+  } -> tensor<5x33xf32>
+  weft.yield %0 : tensor<5x33xf32>
+}
+
 // Transposed reads, rows of three elements, divisions of integers that a masked
 // lane could not do, and computed positions are left.
 // CHECK-LABEL: weft.kernel @left
