@@ -43,6 +43,8 @@ namespace {
 struct Scratch {
   memref::AllocOp alloc;
   SmallVector<OpFoldResult> bounds;
+  /// Each worker has its own, since it lies in a parallel loop.
+  bool isPrivate;
 };
 
 struct HoistScratch : weft::impl::HoistScratchBase<HoistScratch> {
@@ -137,7 +139,7 @@ LogicalResult HoistScratch::runOnKernel(KernelOp kernel, ArrayRef<DispatchOp> di
         continue;
       }
     }
-    Scratch entry{alloc, {}};
+    Scratch entry{alloc, {}, alloc->getParentOfType<scf::ForallOp>() != nullptr};
     for (Value size : alloc.getDynamicSizes()) {
       std::optional<OpFoldResult> bound = upperBound(kernel, size);
       if (!bound)
@@ -170,7 +172,9 @@ LogicalResult HoistScratch::runOnKernel(KernelOp kernel, ArrayRef<DispatchOp> di
   if (scratch.empty())
     return success();
 
-  // The kernel takes bytes, and for each temporary its offset in a worker's part.
+  // The kernel takes bytes, and for each temporary its offset: what is shared
+  // comes first, then the part of the first worker.
+  llvm::stable_sort(scratch, [](const Scratch &a, const Scratch &b) { return a.isPrivate < b.isPrivate; });
   Block &body = kernel.getBody().front();
   Location loc = kernel.getLoc();
   Type index = rewriter.getIndexType();
@@ -198,8 +202,10 @@ LogicalResult HoistScratch::runOnKernel(KernelOp kernel, ArrayRef<DispatchOp> di
     for (auto [i, value] : llvm::enumerate(shaped))
       mapping.map(body.getArgument(firstShaped + i), value);
     SmallVector<Value> sizes(dispatch.getSizes());
-    Value offset = arith::ConstantIndexOp::create(rewriter, at, 0);
+    Value offset = arith::ConstantIndexOp::create(rewriter, at, 0), shared;
     for (Scratch &entry : scratch) {
+      if (entry.isPrivate && !shared)
+        shared = offset;
       sizes.push_back(offset);
       MemRefType type = entry.alloc.getType();
       Value size = arith::ConstantIndexOp::create(rewriter, at, *staticFactor(type));
@@ -216,9 +222,13 @@ LogicalResult HoistScratch::runOnKernel(KernelOp kernel, ArrayRef<DispatchOp> di
       size = arith::AndIOp::create(rewriter, at, arith::AddIOp::create(rewriter, at, size, bias), mask);
       offset = addSizes(rewriter, at, offset, size);
     }
-    sizes.push_back(offset);
-    Value workers = MaxWorkersOp::create(rewriter, at, index);
-    Value total = multiplySizes(rewriter, at, offset, workers);
+    Value part = arith::ConstantIndexOp::create(rewriter, at, 0), total = offset;
+    if (shared) {
+      part = arith::SubIOp::create(rewriter, at, offset, shared);
+      Value workers = MaxWorkersOp::create(rewriter, at, index);
+      total = addSizes(rewriter, at, shared, multiplySizes(rewriter, at, part, workers));
+    }
+    sizes.push_back(part);
     auto memory = memref::AllocOp::create(rewriter, at, bytesType, total,
                                           rewriter.getI64IntegerAttr(kAlignment));
     rewriter.modifyOpInPlace(dispatch, [&] {
@@ -232,8 +242,7 @@ LogicalResult HoistScratch::runOnKernel(KernelOp kernel, ArrayRef<DispatchOp> di
     rewriter.setInsertionPoint(alloc);
     Location at = alloc.getLoc();
     Value offset = offsets[i];
-    // Outside of parallel loops there is one worker, whose part is the first.
-    if (alloc->getParentOfType<scf::ForallOp>()) {
+    if (entry.isPrivate) {
       Value worker = WorkerIndexOp::create(rewriter, at, index);
       Value base = arith::MulIOp::create(rewriter, at, worker, offsets.back());
       offset = arith::AddIOp::create(rewriter, at, base, offset);
