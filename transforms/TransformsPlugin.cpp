@@ -39,6 +39,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createBufferizeHost);
   registrar.addPass(createHoistScratch);
   registrar.addPass(createPlanMemory);
+  registrar.addPass(createReleaseMemory);
   return mlir::success();
 }
 

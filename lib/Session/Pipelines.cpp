@@ -144,6 +144,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createHoistScratch());
     addCleanup(passManager);
     passManager.addPass(createPlanMemory());
+    passManager.addPass(createReleaseMemory());
     addCleanup(passManager);
     return;
   }

@@ -71,3 +71,15 @@ def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::memref::MemRefDialect", "::weft::WeftDialect"];
 }
+
+def ReleaseMemory : Pass<"weft-release-memory", "::mlir::ModuleOp"> {
+  let summary = "Gives memory of unbounded size back once it is dead";
+  let description = [{
+    Memory of class (c) lives until the call ends unless it is released. What does
+    not leave the block that allocates it is released after its last use. What
+    a loop carries is released at the end of an iteration that does not hand it
+    on: `weft.release` compares addresses, since which value lies where is known at
+    run time only. Memory that came from outside of the loop stays.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
