@@ -25,6 +25,8 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createOutlineKernels);
   registrar.addPass(createLowerScan);
   registrar.addPass(createLowerSort);
+  registrar.addPass(createLowerNonZero);
+  registrar.addPass(createLowerScatter);
   registrar.addPass(createLowerToReference);
   registrar.addPass(createLowerConvolutions);
   registrar.addPass(createSelectSchedules);

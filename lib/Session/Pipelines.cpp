@@ -122,6 +122,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     passManager.addPass(createLowerScan());
     passManager.addPass(createLowerSort());
+    passManager.addPass(createLowerNonZero());
+    passManager.addPass(createLowerScatter());
     passManager.addPass(createLowerToReference());
     addCleanup(passManager);
     passManager.addPass(createSelectSchedules());
