@@ -13,7 +13,8 @@ def LowerSort : Pass<"weft-lower-sort", "::mlir::ModuleOp"> {
     `weft.sort` in O(n log n): the rows run in parallel, and each sorts the
     positions of its elements by a bottom-up merge sort (runs of 1, 2, 4, ...
     elements; Knuth, The Art of Computer Programming 3, 5.2.4) without branches
-    on data. Where at most 128 elements are kept, each
+    on data. Keys are compared as integers of their width that are in the same
+    order, floats by sign and magnitude. Where at most 128 elements are kept, each
     row goes through its elements once and keeps the first ones in order. Both
     are stable, and give the same for every number of threads. What they mean is
     in the operation's reference lowering, which ranks each element by O(n^2)
