@@ -242,7 +242,7 @@ weft_error *weft_context::describe(const Failure &failure) const {
 weft_error *weft_context::run() {
   Interruptible interruptible(*this);
   allocations.store(0, std::memory_order_relaxed);
-  unboundedAllocations = unboundedBytes = 0;
+  unboundedAllocations = unboundedBytes = unboundedLive = unboundedPeak = 0;
   kernels = parallelLoops = serialLoops = 0;
   succeeded = false;
   if (weft_error *error = prepare())
@@ -423,6 +423,7 @@ weft_error *weft_context_stats(const weft_context *context, weft_stats *stats) {
   now.kernels = context->kernels;
   now.parallel_loops = context->parallelLoops;
   now.serial_loops = context->serialLoops;
+  now.unbounded_peak_bytes = context->unboundedPeak;
   const uint32_t size = stats->struct_size;
   memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
   return nullptr;

@@ -180,6 +180,7 @@ struct weft_context {
   weft::runtime::Temporary *temporaries = nullptr;
   std::atomic<uint64_t> allocations{0};
   uint64_t unboundedAllocations = 0, unboundedBytes = 0;
+  uint64_t unboundedLive = 0, unboundedPeak = 0; // bytes
   uint64_t kernels = 0, parallelLoops = 0, serialLoops = 0;
 };
 

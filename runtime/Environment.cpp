@@ -261,6 +261,9 @@ static void *allocateTemporary(const weft_env *env, int64_t bytes) {
   Locked guard(context.temporariesLock);
   ++context.unboundedAllocations;
   context.unboundedBytes += uint64_t(bytes);
+  context.unboundedLive += size - sizeof(Temporary);
+  if (context.unboundedLive > context.unboundedPeak)
+    context.unboundedPeak = context.unboundedLive;
   *block = {nullptr, context.temporaries, size};
   if (block->next)
     block->next->previous = block;
@@ -275,6 +278,7 @@ static void releaseTemporary(const weft_env *env, void *memory) {
   Temporary *block = static_cast<Temporary *>(memory) - 1;
   {
     Locked guard(context.temporariesLock);
+    context.unboundedLive -= block->size - sizeof(Temporary);
     (block->previous ? block->previous->next : context.temporaries) =
         block->next;
     if (block->next)

@@ -29,6 +29,8 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createOutlineKernels);
   registrar.addPass(createLowerScan);
   registrar.addPass(createLowerSort);
+  registrar.addPass(createLowerNonZero);
+  registrar.addPass(createLowerScatter);
   registrar.addPass(createLowerToReference);
   registrar.addPass(createLowerConvolutions);
   registrar.addPass(createCloneVariants);
@@ -46,6 +48,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createBufferizeHost);
   registrar.addPass(createHoistScratch);
   registrar.addPass(createPlanMemory);
+  registrar.addPass(createReleaseMemory);
   return mlir::success();
 }
 

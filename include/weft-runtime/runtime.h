@@ -300,6 +300,7 @@ typedef struct weft_stats {
   uint64_t kernels;        /* dispatched */
   uint64_t parallel_loops; /* that ran on several threads */
   uint64_t serial_loops;   /* that were too small for that */
+  uint64_t unbounded_peak_bytes; /* the most of unbounded_bytes at a time */
 } weft_stats;
 WEFT_API weft_error *weft_context_stats(const weft_context *context,
                                         weft_stats *stats);

@@ -123,6 +123,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     passManager.addPass(createLowerScan());
     passManager.addPass(createLowerSort());
+    passManager.addPass(createLowerNonZero());
+    passManager.addPass(createLowerScatter());
     passManager.addPass(createLowerToReference());
     addCleanup(passManager);
     passManager.addPass(createCloneVariants());
@@ -148,6 +150,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createHoistScratch());
     addCleanup(passManager);
     passManager.addPass(createPlanMemory());
+    passManager.addPass(createReleaseMemory());
     addCleanup(passManager);
     return;
   }

@@ -66,6 +66,8 @@ void Report::addStage(Stage stage, double seconds, StringRef summary,
         arenaBytes = bytes.getInt();
       if (auto bytes = op->getAttrOfType<IntegerAttr>("weft.arena_lower_bound"))
         arenaLowerBound = bytes.getInt();
+      if (auto extent = op->getAttrOfType<IntegerAttr>("weft.arena_assumed_extent"))
+        arenaAssumedExtent = extent.getInt();
     });
 }
 
@@ -131,9 +133,11 @@ void Report::writeKernels(raw_ostream &os, const ModuleInfo &info) const {
 void Report::writeSizes(raw_ostream &os, ArrayRef<Weight> weights,
                         const WrittenModule &written) const {
   os << "<h2>Memory</h2>\n<table>\n";
+  std::string arena = "arena of a call";
+  if (arenaAssumedExtent >= 0)
+    arena += llvm::formatv(", free dimensions at {0}", arenaAssumedExtent);
   if (arenaBytes >= 0)
-    writeRow(os, "arena of a call, its part of fixed size",
-             bytesText(static_cast<uint64_t>(arenaBytes)));
+    writeRow(os, arena, bytesText(static_cast<uint64_t>(arenaBytes)));
   if (arenaLowerBound >= 0)
     writeRow(os, "least that any plan needs",
              bytesText(static_cast<uint64_t>(arenaLowerBound)));

@@ -57,7 +57,7 @@ private:
   std::vector<StageLine> stages;
   llvm::MapVector<mlir::StringAttr, Kernel> kernels;
   std::vector<std::string> messages;
-  int64_t arenaBytes = -1, arenaLowerBound = -1;
+  int64_t arenaBytes = -1, arenaLowerBound = -1, arenaAssumedExtent = -1;
 };
 
 } // namespace weft

@@ -274,13 +274,16 @@ std::string Compilation::summaryOf(Stage stage) {
     return llvm::formatv("{0} kernels ({1} distinct)", dispatches, kernels);
   case Stage::Buffer: {
     int64_t bytes = 0, bound = 0;
+    std::string assumed;
     module->walk([&](func::FuncOp op) {
       if (auto attribute = op->getAttrOfType<IntegerAttr>("weft.arena_bytes"))
         bytes = attribute.getInt();
       if (auto attribute = op->getAttrOfType<IntegerAttr>("weft.arena_lower_bound"))
         bound = attribute.getInt();
+      if (auto attribute = op->getAttrOfType<IntegerAttr>("weft.arena_assumed_extent"))
+        assumed = llvm::formatv(", free dimensions at {0}", attribute.getInt());
     });
-    return llvm::formatv("arena {0} bytes (lower bound {1})", bytes, bound);
+    return llvm::formatv("arena {0} bytes (lower bound {1}{2})", bytes, bound, assumed);
   }
   default:
     return llvm::formatv("{0} ops", operations);

@@ -45,6 +45,14 @@ Value ABIBuilder::callField(Value env, int32_t offset, Type result, ValueRange a
   return LLVM::CallOp::create(b, loc, type, operands).getResult();
 }
 
+void ABIBuilder::callProcedure(Value env, int32_t offset, ValueRange arguments) const {
+  SmallVector<Value> operands{loadField(env, offset, ptr())};
+  llvm::append_range(operands, arguments);
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                          SmallVector<Type>(arguments.getTypes()));
+  LLVM::CallOp::create(b, loc, type, operands);
+}
+
 Value ABIBuilder::memref(MemRefType type, Value address, ValueRange sizes) const {
   int64_t rank = type.getRank();
   SmallVector<Type> fields{ptr(), ptr(), i64()};

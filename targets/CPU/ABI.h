@@ -53,6 +53,8 @@ struct ABIBuilder {
   /// Calls the function that the environment has at `offset`.
   mlir::Value callField(mlir::Value env, int32_t offset, mlir::Type result,
                         mlir::ValueRange arguments) const;
+  /// The same, of a function without result.
+  void callProcedure(mlir::Value env, int32_t offset, mlir::ValueRange arguments) const;
   /// A contiguous memref of type `type` at `address`; `sizes` are the dynamic
   /// extents as i64.
   mlir::Value memref(mlir::MemRefType type, mlir::Value address, mlir::ValueRange sizes) const;

@@ -60,6 +60,7 @@ private:
   void lower(PollOp op);
   void lower(OutputBufferOp op);
   LogicalResult lower(AllocOp op);
+  void lower(ReleaseOp op);
   LogicalResult lower(WeightBufferOp op);
   DictionaryAttr signature();
 
@@ -243,6 +244,27 @@ LogicalResult HostLowering::lower(AllocOp op) {
   return success();
 }
 
+void HostLowering::lower(ReleaseOp op) {
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(loc);
+  SmallVector<Value> others;
+  for (Value value : op.getKept())
+    others.push_back(abi.address(value));
+  Value null = LLVM::ZeroOp::create(rewriter, loc, abi.ptr());
+  for (Value value : op.getBuffers()) {
+    // Releasing null does nothing.
+    Value address = abi.address(value), released = address;
+    for (Value other : others) {
+      Value same = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq, address, other);
+      released = LLVM::SelectOp::create(rewriter, loc, same, null, released);
+    }
+    abi.callProcedure(env, EnvOffset::Release, {env, released});
+    others.push_back(address);
+  }
+  rewriter.eraseOp(op);
+}
+
 LogicalResult HostLowering::lower(WeightBufferOp op) {
   rewriter.setInsertionPoint(op);
   ABIBuilder abi = at(op.getLoc());
@@ -286,10 +308,7 @@ DictionaryAttr HostLowering::signature() {
       {b.getNamedAttr("name", function.getSymNameAttr()),
        b.getNamedAttr("symbols", b.getArrayAttr(symbols)),
        b.getNamedAttr("inputs", b.getArrayAttr(inputs)),
-       b.getNamedAttr("outputs", outputs ? outputs : b.getArrayAttr({})),
-       b.getNamedAttr("arena_bytes", function->getAttr("weft.arena_bytes")
-                                         ? function->getAttr("weft.arena_bytes")
-                                         : b.getI64IntegerAttr(0))});
+       b.getNamedAttr("outputs", outputs ? outputs : b.getArrayAttr({}))});
 }
 
 LogicalResult HostLowering::run() {
@@ -368,8 +387,8 @@ LogicalResult HostLowering::run() {
 
   SmallVector<Operation *> operations;
   entry.walk([&](Operation *op) {
-    if (isa<DispatchOp, AssertOp, PollOp, OutputBufferOp, AllocOp, WeightBufferOp, ArenaOp, MaxWorkersOp,
-            func::ReturnOp>(op))
+    if (isa<DispatchOp, AssertOp, PollOp, OutputBufferOp, AllocOp, ReleaseOp, WeightBufferOp, ArenaOp,
+            MaxWorkersOp, func::ReturnOp>(op))
       operations.push_back(op);
   });
   for (Operation *op : operations) {
@@ -386,6 +405,8 @@ LogicalResult HostLowering::run() {
       lower(output);
     else if (auto alloc = dyn_cast<AllocOp>(op))
       result = lower(alloc);
+    else if (auto release = dyn_cast<ReleaseOp>(op))
+      lower(release);
     else if (auto weight = dyn_cast<WeightBufferOp>(op))
       result = lower(weight);
     else if (auto arena = dyn_cast<ArenaOp>(op))

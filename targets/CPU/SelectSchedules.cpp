@@ -188,10 +188,44 @@ static SmallVector<bool> reducedByProducers(KernelOp kernel, linalg::LinalgOp ro
   return reduced;
 }
 
+/// Extents of a block of a transposition: along the result's last dimension, and along
+/// that of the operand. Both fill cache lines, and the lines of a block stay in the
+/// first-level cache where they are a power of two apart.
+static constexpr int64_t kBlockColumns = 8, kBlockRows = 64;
+
+/// The loop along which an operand is contiguous, where the result is not: walking it
+/// in the result's order would read a cache line for each element.
+static std::optional<unsigned> findTransposedLoop(linalg::LinalgOp root) {
+  unsigned loops = root.getNumLoops();
+  if (loops < 2 || root.getNumParallelLoops() != loops)
+    return std::nullopt;
+  SmallVector<int64_t> extents = root.getStaticLoopRanges();
+  int64_t elements = 1;
+  for (int64_t extent : extents)
+    elements = std::min<int64_t>(elements * (ShapedType::isDynamic(extent) ? kAssumedExtent : extent), kItemWork);
+  if (elements < kItemWork)
+    return std::nullopt; // stays in the cache
+  for (OpOperand *operand : root.getDpsInputOperands()) {
+    AffineMap map = root.getMatchingIndexingMap(operand);
+    if (map.getNumResults() == 0 || !map.isFunctionOfDim(loops - 1))
+      continue;
+    auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
+    if (!last || last.getPosition() == loops - 1)
+      continue;
+    auto isLong = [&](unsigned loop, int64_t extent) {
+      return ShapedType::isDynamic(extents[loop]) || extents[loop] >= extent;
+    };
+    if (isLong(loops - 1, kBlockColumns) && isLong(last.getPosition(), kBlockColumns))
+      return last.getPosition();
+  }
+  return std::nullopt;
+}
+
 /// Cuts the parallel loops of a kernel's root so that one work item computes
 /// about kItemWork scalar operations: inner loops stay whole as long as the
 /// product of their extents is below it, outer ones are tiled to 1. Dynamic
-/// extents count as kAssumedExtent. A kernel with little work gets no schedule.
+/// extents count as kAssumedExtent. Transpositions are cut into blocks first. A
+/// kernel with little work gets no schedule.
 static void selectLoopSchedule(KernelOp kernel) {
   TilingInterface root = getScheduledRoot(kernel);
   auto generic = dyn_cast_or_null<linalg::LinalgOp>(root.getOperation());
@@ -205,6 +239,19 @@ static void selectLoopSchedule(KernelOp kernel) {
   int64_t work = workPerElement(kernel);
   SmallVector<bool> isReduced = reducedByProducers(kernel, generic);
   bool tiled = false;
+  auto cut = [&](unsigned loop, int64_t size) {
+    if (ShapedType::isDynamic(extents[loop]) || extents[loop] > size)
+      tiles[loop] = size;
+    isReduced[loop] = true; // done with
+    work *= size;
+  };
+  if (std::optional<unsigned> loop = findTransposedLoop(generic);
+      loop && !isReduced[*loop] && !isReduced.back() && work < kItemWork) {
+    cut(static_cast<unsigned>(extents.size()) - 1, kBlockColumns);
+    cut(*loop, kBlockRows);
+    work *= 8; // elements of a block are read one by one
+    tiled = llvm::any_of(tiles, [](int64_t size) { return size != 0; });
+  }
   for (int64_t i = static_cast<int64_t>(extents.size()) - 1; i >= 0; --i) {
     if (iterators[i] != utils::IteratorType::parallel || isReduced[i])
       continue;

@@ -29,8 +29,8 @@
 // OPT: fallback
 // OPT-SAME: weft.scatter runs serially
 
-func.func @main(%a: tensor<128x128xf32> {weft.name = "a"}, %b: tensor<64x128xf32> {weft.name = "b"},
-                %c: tensor<4x4xf32> {weft.name = "c"}, %i: tensor<64x1xi64> {weft.name = "i"})
+func.func @main(%a: tensor<128x128xf32> {weft.name = "a"}, %b: tensor<8192xf32> {weft.name = "b"},
+                %c: tensor<4x4xf32> {weft.name = "c"}, %i: tensor<8192x2xi64> {weft.name = "i"})
     -> (tensor<128x128xf32> {weft.name = "p"}, tensor<128x128xf32> {weft.name = "s"}, tensor<4x4xf32> {weft.name = "t"}, tensor<4x4xi64> {weft.name = "j"}) {
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty() : tensor<128x128xf32>
@@ -44,7 +44,7 @@ func.func @main(%a: tensor<128x128xf32> {weft.name = "a"}, %b: tensor<64x128xf32
     %next = arith.addf %sum, %product : f32
     linalg.yield %next : f32
   } -> tensor<128x128xf32> loc("product")
-  %s = weft.scatter ins(%i, %b : tensor<64x1xi64>, tensor<64x128xf32>) outs(%a : tensor<128x128xf32>) {
+  %s = weft.scatter ins(%i, %b : tensor<8192x2xi64>, tensor<8192xf32>) outs(%a : tensor<128x128xf32>) {
   ^bb0(%old: f32, %new: f32):
     weft.yield %new : f32
   } -> tensor<128x128xf32> loc("big_scatter")

@@ -250,6 +250,8 @@ static Json toJson(const Figures &figures, const Loaded &loaded,
   json.set("kernels", static_cast<int64_t>(figures.stats.kernels));
   json.set("unbounded_allocations",
            static_cast<int64_t>(figures.stats.unbounded_allocations));
+  json.set("unbounded_peak_bytes",
+           static_cast<int64_t>(figures.stats.unbounded_peak_bytes));
   return json;
 }
 

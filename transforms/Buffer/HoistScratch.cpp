@@ -44,6 +44,8 @@ namespace {
 struct Scratch {
   memref::AllocOp alloc;
   SmallVector<OpFoldResult> bounds;
+  /// Each worker has its own, since it lies in a parallel loop.
+  bool isPrivate;
 };
 
 struct HoistScratch : weft::impl::HoistScratchBase<HoistScratch> {
@@ -142,7 +144,7 @@ LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &s
         continue;
       }
     }
-    Scratch entry{alloc, {}};
+    Scratch entry{alloc, {}, alloc->getParentOfType<scf::ForallOp>() != nullptr};
     for (Value size : alloc.getDynamicSizes()) {
       std::optional<OpFoldResult> bound = upperBound(kernel, size);
       if (!bound)
@@ -172,6 +174,10 @@ LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &s
     scratch.push_back(std::move(entry));
   }
   kernel->walk([&](memref::DeallocOp op) { rewriter.eraseOp(op); });
+  // What is shared comes first, then the part of the first worker.
+  llvm::stable_sort(scratch, [](const Scratch &a, const Scratch &b) {
+    return a.isPrivate < b.isPrivate;
+  });
   return success();
 }
 
@@ -188,12 +194,22 @@ static void addScratchArguments(KernelOp kernel, unsigned indices, unsigned offs
   kernel.setOuts(kernel.getOuts() + 1);
 }
 
+namespace {
+/// Bytes that the temporaries of a kernel take.
+struct ScratchSize {
+  Value shared; ///< by all workers
+  Value part;   ///< each worker's
+};
+} // namespace
+
 /// Computes at a dispatch, whose values are in `mapping`, where each temporary
-/// lies in a worker's part, and how large the part is.
-static Value computeOffsets(OpBuilder &b, Location loc, ArrayRef<Scratch> scratch,
-                            IRMapping &mapping, SmallVectorImpl<Value> &offsets) {
-  Value offset = arith::ConstantIndexOp::create(b, loc, 0);
+/// lies, for the first worker.
+static ScratchSize computeOffsets(OpBuilder &b, Location loc, ArrayRef<Scratch> scratch,
+                                  IRMapping &mapping, SmallVectorImpl<Value> &offsets) {
+  Value offset = arith::ConstantIndexOp::create(b, loc, 0), shared;
   for (const Scratch &entry : scratch) {
+    if (entry.isPrivate && !shared)
+      shared = offset;
     offsets.push_back(offset);
     memref::AllocOp alloc = entry.alloc;
     Value size = arith::ConstantIndexOp::create(b, loc, *staticFactor(alloc.getType()));
@@ -210,7 +226,9 @@ static Value computeOffsets(OpBuilder &b, Location loc, ArrayRef<Scratch> scratc
     size = arith::AndIOp::create(b, loc, arith::AddIOp::create(b, loc, size, bias), mask);
     offset = addSizes(b, loc, offset, size);
   }
-  return offset;
+  if (!shared)
+    return {offset, arith::ConstantIndexOp::create(b, loc, 0)};
+  return {shared, arith::SubIOp::create(b, loc, offset, shared)};
 }
 
 /// Makes `scratch` views of a kernel's last argument, at the offsets that its
@@ -224,8 +242,7 @@ static void useScratchArguments(KernelOp kernel, ArrayRef<Scratch> scratch, unsi
     rewriter.setInsertionPoint(alloc);
     Location at = alloc.getLoc();
     Value offset = body.getArgument(firstOffset + static_cast<unsigned>(i));
-    // Outside of parallel loops there is one worker, whose part is the first.
-    if (alloc->getParentOfType<scf::ForallOp>()) {
+    if (entry.isPrivate) {
       Value worker = WorkerIndexOp::create(rewriter, at, rewriter.getIndexType());
       Value base = arith::MulIOp::create(rewriter, at, worker, partSize);
       offset = arith::AddIOp::create(rewriter, at, base, offset);
@@ -244,6 +261,7 @@ LogicalResult HoistScratch::runOnVariants(MutableArrayRef<KernelOp> kernels,
   KernelOp first = kernels.front();
   SmallVector<SmallVector<Scratch>> scratch(kernels.size());
   unsigned total = 0;
+  bool hasPrivate = false;
   for (auto [kernel, list] : llvm::zip(kernels, scratch)) {
     if (kernel.getArgumentTypes() != first.getArgumentTypes() ||
         kernel.getOuts() != first.getOuts())
@@ -251,6 +269,7 @@ LogicalResult HoistScratch::runOnVariants(MutableArrayRef<KernelOp> kernels,
     if (failed(collect(kernel, list)))
       return failure();
     total += static_cast<unsigned>(list.size());
+    hasPrivate |= llvm::any_of(list, [](const Scratch &entry) { return entry.isPrivate; });
   }
   if (total == 0)
     return success();
@@ -268,7 +287,10 @@ LogicalResult HoistScratch::runOnVariants(MutableArrayRef<KernelOp> kernels,
     Location at = dispatch.getLoc();
     SmallVector<Value> shaped(dispatch.getInputs()), sizes(dispatch.getSizes());
     llvm::append_range(shaped, dispatch.getOuts());
-    Value partSize;
+    Value shared, part;
+    auto largest = [&](Value a, Value b) {
+      return a ? Value(arith::MaxSIOp::create(rewriter, at, a, b)) : b;
+    };
     for (auto [kernel, list] : llvm::zip(kernels, scratch)) {
       Block &body = kernel.getBody().front();
       IRMapping mapping;
@@ -276,14 +298,19 @@ LogicalResult HoistScratch::runOnVariants(MutableArrayRef<KernelOp> kernels,
         mapping.map(body.getArgument(i), dispatch.getSizes()[i]);
       for (auto [i, value] : llvm::enumerate(shaped))
         mapping.map(body.getArgument(firstShaped + i), value);
-      Value end = computeOffsets(rewriter, at, list, mapping, sizes);
-      partSize = partSize ? Value(arith::MaxSIOp::create(rewriter, at, partSize, end)) : end;
+      ScratchSize size = computeOffsets(rewriter, at, list, mapping, sizes);
+      shared = largest(shared, size.shared);
+      part = largest(part, size.part);
     }
-    sizes.push_back(partSize);
-    Value workers = MaxWorkersOp::create(rewriter, at, rewriter.getIndexType());
+    sizes.push_back(part);
+    Value bytes = shared;
+    if (hasPrivate) {
+      Value workers = MaxWorkersOp::create(rewriter, at, rewriter.getIndexType());
+      bytes = addSizes(rewriter, at, shared, multiplySizes(rewriter, at, part, workers));
+    }
     auto memory = memref::AllocOp::create(
-        rewriter, at, cast<MemRefType>(first.getArgumentTypes().back()),
-        multiplySizes(rewriter, at, partSize, workers), rewriter.getI64IntegerAttr(kAlignment));
+        rewriter, at, cast<MemRefType>(first.getArgumentTypes().back()), bytes,
+        rewriter.getI64IntegerAttr(kAlignment));
     rewriter.modifyOpInPlace(dispatch, [&] {
       dispatch.getSizesMutable().assign(sizes);
       dispatch.getOutsMutable().append(memory.getResult());

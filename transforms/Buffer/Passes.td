@@ -37,9 +37,9 @@ def HoistScratch : Pass<"weft-hoist-scratch", "::mlir::ModuleOp"> {
   let summary = "Takes allocations out of kernels";
   let description = [{
     Temporaries of static size go to the stack, up to 32 KiB a kernel. The
-    others become one more out argument, bytes that the host allocates: for each
-    worker the sum of the temporaries' upper bounds, which the pass computes at
-    the dispatch from the kernel's arguments.
+    others become one more out argument, bytes that the host allocates: the sum of
+    the temporaries' upper bounds, which the pass computes at the dispatch from
+    the kernel's arguments, of those in parallel loops for each worker.
 
     Variants of a kernel take the same arguments: the offsets of each variant's
     temporaries, and bytes for the variant that needs most.
@@ -52,16 +52,37 @@ def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
   let summary = "Gives the host's buffers their places in one workspace";
   let description = [{
     Buffers whose size is a function of the symbols (class a) lie in the arena
-    of the call. Static ones are placed largest first at the lowest offset where
-    no buffer of overlapping lifetime lies (Pisarchyk and Lee, arXiv
-    2001.03288, "greedy by size"). Symbolic ones share slots in order of
-    definition; a slot is as large as its largest buffer, at run time.
-    A function `<entry>.workspace` computes the arena's size. The others (class
-    c) are allocated by the environment.
+    of the call, unless a loop carries them on. They are alive from their first
+    use to their last one, also within the body of a loop; of buffers of
+    different branches of an `scf.if` only one is ever alive, so that branches
+    overlay each other, and their results too.
+
+    Buffers are placed, largest first, longest-lived first or in order, at the
+    lowest offset where no buffer of overlapping lifetime lies (Pisarchyk and
+    Lee, arXiv 2001.03288, "greedy by size"). Where sizes depend on symbols, this
+    is done for assumed values of them; what stays of it is the order: of two
+    buffers that are alive at once, the one with the higher offset lies above
+    the other for all sizes, at an offset computed at the function's start. A
+    function `<entry>.workspace` computes the arena's size. The others (class c)
+    are allocated by the environment.
 
     `weft.arena_bytes` and `weft.arena_lower_bound` on the entry report the
-    static part and the most bytes that are alive at once in it.
+    arena's size and the most bytes that are alive at once; if there are symbols,
+    they count as `weft.arena_assumed_extent`, or as near to it as their ranges
+    allow.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::memref::MemRefDialect", "::weft::WeftDialect"];
+}
+
+def ReleaseMemory : Pass<"weft-release-memory", "::mlir::ModuleOp"> {
+  let summary = "Gives memory of unbounded size back once it is dead";
+  let description = [{
+    Memory of class (c) lives until the call ends unless it is released. What does
+    not leave the block that allocates it is released after its last use. What
+    a loop carries is released at the end of an iteration that does not hand it
+    on: `weft.release` compares addresses, since which value lies where is known at
+    run time only. Memory that came from outside of the loop stays.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
 }

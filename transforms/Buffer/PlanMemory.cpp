@@ -7,15 +7,17 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/Passes.h"
+#include "transforms/Buffer/PlaceBuffers.h"
 #include "transforms/Buffer/SizeSlice.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/Interfaces/LoopLikeInterface.h"
+#include "mlir/IR/Remarks.h"
+
+#include <map>
 
 namespace weft {
 #define GEN_PASS_DEF_PLANMEMORY
@@ -25,197 +27,209 @@ namespace weft {
 using namespace mlir;
 using namespace weft;
 
+/// What symbols count as when sizes are compared. The plan is reported for the first.
+static constexpr int64_t kAssumedExtents[] = {64, 1, 512};
+
+/// How many workers there are when sizes are compared.
+static constexpr int64_t kAssumedWorkers = 4;
+
 namespace {
-/// A buffer and the operations of the entry block between which it is alive.
+/// A buffer of class (a).
 struct Buffer {
   memref::AllocOp alloc;
-  int64_t start = 0, end = 0;
-  int64_t bytes = -1; ///< static size, or -1
-  int64_t offset = 0; ///< static offset
-  Value size;         ///< symbolic size, in the entry block
-  size_t slot = 0;
+  Lifetime life;
+  /// Its size and offset in the arena: numbers, or values at the function's start.
+  OpFoldResult size, offset;
 };
 
-struct Slot {
-  int64_t end;
-  Value size;
+/// Plans the arena of one function.
+class Planner {
+public:
+  explicit Planner(func::FuncOp function)
+      : function(function), entry(function.getBody().front()), rewriter(function.getContext()) {}
+  void run();
+
+private:
+  void collect();
+  bool isSymbol(Value value) const;
+  int64_t assumedBytes(memref::AllocOp alloc, int64_t extent);
+  void report(const Placement &placement, ArrayRef<SmallVector<int64_t>> assumed);
+  OpFoldResult add(OpFoldResult x, OpFoldResult y);
+  OpFoldResult max(OpFoldResult x, OpFoldResult y);
+  Value asValue(OpFoldResult x) {
+    return getValueOrCreateConstantIndexOp(rewriter, function.getLoc(), x);
+  }
+  void computeSizes();
+  OpFoldResult computeOffsets(const Placement &placement);
+  void createWorkspaceFunction(Value total);
+
+  func::FuncOp function;
+  Block &entry;
+  IRRewriter rewriter;
+  std::vector<Buffer> buffers;
+  size_t symbolic = 0;
+  SmallVector<memref::AllocOp> unbounded;
 };
 
 struct PlanMemory : weft::impl::PlanMemoryBase<PlanMemory> {
   void runOnOperation() override {
     for (func::FuncOp function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
       if (!function.isDeclaration() && !function->hasAttr("weft.workspace_of"))
-        plan(function);
+        Planner(function).run();
   }
-  void plan(func::FuncOp function);
 };
 } // namespace
 
-/// The static size of a buffer, rounded up to whole cache lines, or -1.
-static int64_t staticBytes(MemRefType type) {
+/// The static size of a buffer, rounded up to whole cache lines, or nothing.
+static std::optional<int64_t> staticBytes(MemRefType type) {
   std::optional<int64_t> bytes = staticFactor(type);
   if (!type.hasStaticShape() || !bytes)
-    return -1;
+    return std::nullopt;
   return static_cast<int64_t>(llvm::alignTo(static_cast<uint64_t>(*bytes), kAlignment));
 }
 
-/// Places static buffers; returns the bytes needed.
-static int64_t placeStatic(SmallVectorImpl<Buffer *> &buffers) {
-  llvm::stable_sort(buffers, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
-  SmallVector<Buffer *> placed; // by offset
-  int64_t total = 0;
-  for (Buffer *buffer : buffers) {
-    int64_t offset = 0;
-    for (Buffer *other : placed) {
-      if (other->end < buffer->start || buffer->end < other->start)
-        continue;
-      if (other->offset - offset >= buffer->bytes)
-        break;
-      offset = std::max(offset, other->offset + other->bytes);
-    }
-    buffer->offset = offset;
-    total = std::max(total, offset + buffer->bytes);
-    placed.insert(llvm::upper_bound(placed, buffer,
-                                    [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
-                  buffer);
-  }
-  return total;
+bool Planner::isSymbol(Value value) const {
+  auto argument = dyn_cast<BlockArgument>(value);
+  return (argument && argument.getOwner() == &entry && argument.getType().isIndex()) ||
+         value.getDefiningOp<MaxWorkersOp>();
 }
 
-/// The most bytes that are alive at once.
-static int64_t lowerBound(ArrayRef<Buffer *> buffers) {
-  std::map<int64_t, int64_t> change;
-  for (Buffer *buffer : buffers) {
-    change[buffer->start] += buffer->bytes;
-    change[buffer->end + 1] -= buffer->bytes;
-  }
-  int64_t alive = 0, most = 0;
-  for (auto [at, bytes] : change)
-    most = std::max(most, alive += bytes);
-  return most;
-}
-
-void PlanMemory::plan(func::FuncOp function) {
-  Block &entry = function.getBody().front();
-  IRRewriter rewriter(&getContext());
-  function.walk([&](memref::DeallocOp op) { rewriter.eraseOp(op); });
-
-  BufferViewFlowAnalysis aliases(function);
-  DenseMap<Operation *, int64_t> order;
-  for (auto [i, op] : llvm::enumerate(entry))
-    order[&op] = static_cast<int64_t>(i);
-  auto isSymbol = [&](Value value) {
-    auto argument = dyn_cast<BlockArgument>(value);
-    return (argument && argument.getOwner() == &entry && argument.getType().isIndex()) ||
-           value.getDefiningOp<MaxWorkersOp>();
-  };
-
-  std::vector<Buffer> buffers;
-  SmallVector<memref::AllocOp> unbounded;
+/// Finds the buffers of class (a), and those of class (c).
+void Planner::collect() {
+  LifetimeAnalysis lifetimes(function);
   function.walk([&](memref::AllocOp alloc) {
-    Buffer buffer{alloc};
-    Operation *top = entry.findAncestorOpInBlock(*alloc);
-    buffer.start = buffer.end = order[top];
-    bool escapesLoop = false;
-    for (Value alias : aliases.resolve(alloc.getResult())) {
-      if (Operation *def = alias.getDefiningOp())
-        if (Operation *at = entry.findAncestorOpInBlock(*def))
-          buffer.end = std::max(buffer.end, order[at]);
-      for (Operation *user : alias.getUsers()) {
-        buffer.end = std::max(buffer.end, order[entry.findAncestorOpInBlock(*user)]);
-        // Carried to the next iteration while this one's successor allocates.
-        if (user->hasTrait<OpTrait::IsTerminator>() && isa<LoopLikeOpInterface>(user->getParentOp()) &&
-            user->getParentOp()->isProperAncestor(alloc))
-          escapesLoop = true;
-      }
-    }
-    bool sized = llvm::all_of(alloc.getDynamicSizes(),
-                              [&](Value size) { return isFunctionOf(size, isSymbol); });
-    buffer.bytes = staticBytes(alloc.getType());
-    if (escapesLoop || !sized || !staticFactor(alloc.getType()) ||
-        (alloc.getType().hasStaticShape() && buffer.bytes < 0))
+    Lifetime life = lifetimes.of(alloc.getResult());
+    bool sized = llvm::all_of(alloc.getDynamicSizes(), [&](Value size) {
+      return isFunctionOf(size, [&](Value root) { return isSymbol(root); });
+    });
+    if (life.isCarried || !sized || !staticFactor(alloc.getType()))
       unbounded.push_back(alloc);
     else
-      buffers.push_back(buffer);
+      buffers.push_back({alloc, life, {}, {}});
   });
+}
 
-  for (memref::AllocOp alloc : unbounded) {
-    rewriter.setInsertionPoint(alloc);
-    rewriter.replaceOpWithNewOp<AllocOp>(alloc, alloc.getType(), alloc.getDynamicSizes());
-  }
+/// The size of a buffer where symbols are `extent`, or as near to it as their
+/// ranges allow.
+int64_t Planner::assumedBytes(memref::AllocOp alloc, int64_t extent) {
+  auto assume = [&](Value value) -> std::optional<int64_t> {
+    if (value.getDefiningOp<MaxWorkersOp>())
+      return kAssumedWorkers;
+    auto argument = dyn_cast<BlockArgument>(value);
+    if (!argument || argument.getOwner() != &entry)
+      return std::nullopt;
+    auto range = function.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(),
+                                                              WeftDialect::symbolRangeAttrName);
+    if (!range || range.size() != 2)
+      return extent;
+    return std::min(std::max(extent, range[0]), range[1]);
+  };
+  int64_t bytes = *staticFactor(alloc.getType());
+  for (Value size : alloc.getDynamicSizes())
+    bytes = multiplyBytes(bytes, std::max<int64_t>(evaluateWith(size, assume, extent), 0));
+  return static_cast<int64_t>(llvm::alignTo(static_cast<uint64_t>(bytes), kAlignment));
+}
 
-  SmallVector<Buffer *> fixed, symbolic;
-  for (Buffer &buffer : buffers)
-    (buffer.bytes >= 0 ? fixed : symbolic).push_back(&buffer);
-  int64_t bound = lowerBound(fixed);
-  int64_t staticTotal = placeStatic(fixed);
-  function->setAttr("weft.arena_bytes", rewriter.getI64IntegerAttr(staticTotal));
+void Planner::report(const Placement &placement, ArrayRef<SmallVector<int64_t>> assumed) {
+  SmallVector<Lifetime> lives;
+  for (const Buffer &buffer : buffers)
+    lives.push_back(buffer.life);
+  SmallVector<int64_t> offsets;
+  int64_t bytes = placement.place(assumed.front(), offsets);
+  int64_t bound = mostBytesAlive(lives, assumed.front());
+  function->setAttr("weft.arena_bytes", rewriter.getI64IntegerAttr(bytes));
   function->setAttr("weft.arena_lower_bound", rewriter.getI64IntegerAttr(bound));
+  if (symbolic != 0)
+    function->setAttr("weft.arena_assumed_extent", rewriter.getI64IntegerAttr(kAssumedExtents[0]));
   remark::analysis(function.getLoc(),
                    remark::RemarkOpts::name("arena").category("buffer").function(function.getSymName()))
-      << remark::metric("Bytes", staticTotal) << remark::metric("LowerBound", bound)
-      << remark::metric("Symbolic", symbolic.size()) << remark::metric("Unbounded", unbounded.size());
+      << remark::metric("Bytes", bytes) << remark::metric("LowerBound", bound)
+      << remark::metric("Symbolic", symbolic) << remark::metric("Unbounded", unbounded.size());
+}
 
-  // Sizes and slots of symbolic buffers, as values at the function's start.
+OpFoldResult Planner::add(OpFoldResult x, OpFoldResult y) {
+  auto a = getConstantIntValue(x), b = getConstantIntValue(y);
+  if (a && b)
+    return rewriter.getIndexAttr(*a + *b);
+  if (a == 0)
+    return y;
+  return addSizes(rewriter, function.getLoc(), asValue(x), asValue(y));
+}
+
+OpFoldResult Planner::max(OpFoldResult x, OpFoldResult y) {
+  auto a = getConstantIntValue(x), b = getConstantIntValue(y);
+  if (a && b)
+    return rewriter.getIndexAttr(std::max(*a, *b));
+  if (x == y || b == 0)
+    return x;
+  if (a == 0)
+    return y;
+  return arith::MaxUIOp::create(rewriter, function.getLoc(), asValue(x), asValue(y)).getResult();
+}
+
+/// Computes the sizes at the insertion point; equal ones are one value.
+void Planner::computeSizes() {
   Location loc = function.getLoc();
-  rewriter.setInsertionPointToStart(&entry);
-  Value arena;
-  if (!buffers.empty())
-    arena = ArenaOp::create(rewriter, loc,
-                            MemRefType::get({ShapedType::kDynamic}, rewriter.getI8Type()));
-  auto constant = [&](int64_t value) -> Value {
-    return arith::ConstantIndexOp::create(rewriter, loc, value);
-  };
   IRMapping mapping;
   for (BlockArgument argument : entry.getArguments())
     mapping.map(argument, argument);
-  SmallVector<Slot> slots;
-  for (Buffer *buffer : symbolic) {
-    MemRefType type = buffer->alloc.getType();
-    Value size = constant(*staticFactor(type));
-    for (Value extent : buffer->alloc.getDynamicSizes())
-      size = multiplySizes(rewriter, loc, size, cloneFunctionOf(rewriter, extent, mapping));
-    size = arith::AddIOp::create(rewriter, loc, size, constant(kAlignment - 1));
-    size = arith::AndIOp::create(rewriter, loc, size, constant(-kAlignment));
-    buffer->size = size;
-    Slot *best = nullptr;
-    for (Slot &slot : slots)
-      if (slot.end < buffer->start) {
-        best = &slot;
-        break;
-      }
-    if (!best) {
-      slots.push_back({buffer->end, size});
-      buffer->slot = slots.size() - 1;
-    } else {
-      best->end = buffer->end;
-      best->size = arith::MaxSIOp::create(rewriter, loc, best->size, size);
-      buffer->slot = static_cast<size_t>(best - slots.data());
-    }
-  }
-  SmallVector<Value> slotOffsets;
-  Value end = constant(staticTotal);
-  for (Slot &slot : slots) {
-    slotOffsets.push_back(end);
-    end = addSizes(rewriter, loc, end, slot.size);
-  }
-
+  std::map<SmallVector<const void *>, Value> known;
   for (Buffer &buffer : buffers) {
-    memref::AllocOp alloc = buffer.alloc;
-    rewriter.setInsertionPoint(alloc);
-    Value offset = buffer.bytes >= 0
-                       ? Value(arith::ConstantIndexOp::create(rewriter, loc, buffer.offset))
-                       : slotOffsets[buffer.slot];
-    rewriter.replaceOpWithNewOp<memref::ViewOp>(alloc, alloc.getType(), arena, offset,
-                                                alloc.getDynamicSizes());
+    MemRefType type = buffer.alloc.getType();
+    if (std::optional<int64_t> bytes = staticBytes(type)) {
+      buffer.size = rewriter.getIndexAttr(*bytes);
+      continue;
+    }
+    int64_t factor = *staticFactor(type);
+    SmallVector<Value> extents;
+    SmallVector<const void *> key{rewriter.getIndexAttr(factor).getAsOpaquePointer()};
+    for (Value extent : buffer.alloc.getDynamicSizes()) {
+      extents.push_back(cloneFunctionOf(rewriter, extent, mapping));
+      key.push_back(extents.back().getAsOpaquePointer());
+    }
+    Value &size = known[key];
+    if (!size) {
+      size = arith::ConstantIndexOp::create(rewriter, loc, factor);
+      for (Value extent : extents)
+        size = multiplySizes(rewriter, loc, size, extent);
+      Value rest = arith::ConstantIndexOp::create(rewriter, loc, kAlignment - 1);
+      Value mask = arith::ConstantIndexOp::create(rewriter, loc, -kAlignment);
+      size = arith::AddIOp::create(rewriter, loc, size, rest);
+      size = arith::AndIOp::create(rewriter, loc, size, mask);
+    }
+    buffer.size = size;
   }
+}
 
-  // The size of the arena as a function of the symbols and of the workers.
-  SmallVector<Type> types;
-  for (BlockArgument argument : entry.getArguments())
-    if (argument.getType().isIndex())
-      types.push_back(argument.getType());
-  types.push_back(rewriter.getIndexType());
+/// Computes the offsets at the insertion point and returns the arena's size.
+OpFoldResult Planner::computeOffsets(const Placement &placement) {
+  SmallVector<OpFoldResult> ends(buffers.size());
+  SmallVector<bool> isTop(buffers.size(), true);
+  for (unsigned i : placement.order) {
+    OpFoldResult offset = rewriter.getIndexAttr(0);
+    for (unsigned lower : placement.below[i]) {
+      offset = max(offset, ends[lower]);
+      isTop[lower] = false;
+    }
+    buffers[i].offset = offset;
+    ends[i] = add(offset, buffers[i].size);
+  }
+  OpFoldResult total = rewriter.getIndexAttr(0);
+  for (unsigned i : placement.order)
+    if (isTop[i])
+      total = max(total, ends[i]);
+  return total;
+}
+
+/// The size of the arena as a function of the symbols and of the workers: what the
+/// function computes before the insertion point, once more.
+void Planner::createWorkspaceFunction(Value total) {
+  Location loc = function.getLoc();
+  SmallVector<BlockArgument> symbols;
+  llvm::copy_if(entry.getArguments(), std::back_inserter(symbols),
+                [](BlockArgument argument) { return argument.getType().isIndex(); });
+  SmallVector<Type> types(symbols.size() + 1, rewriter.getIndexType());
+  auto computed = llvm::make_range(entry.begin(), rewriter.getInsertionPoint());
   rewriter.setInsertionPointAfter(function);
   auto workspace = func::FuncOp::create(
       rewriter, loc, (function.getSymName() + ".workspace").str(),
@@ -224,12 +238,52 @@ void PlanMemory::plan(func::FuncOp function) {
   workspace->setAttr("weft.workspace_of", FlatSymbolRefAttr::get(function));
   Block *block = workspace.addEntryBlock();
   rewriter.setInsertionPointToStart(block);
-  IRMapping arguments;
-  unsigned next = 0;
-  for (BlockArgument argument : entry.getArguments())
-    if (argument.getType().isIndex())
-      arguments.map(argument, block->getArgument(next++));
-  function.walk([&](MaxWorkersOp op) { arguments.map(op.getResult(), block->getArguments().back()); });
-  Value total = cloneFunctionOf(rewriter, end, arguments);
-  func::ReturnOp::create(rewriter, loc, total);
+  IRMapping mapping;
+  for (auto [symbol, argument] : llvm::zip(symbols, block->getArguments()))
+    mapping.map(symbol, argument);
+  for (Operation &op : computed) {
+    if (isa<MaxWorkersOp>(op))
+      mapping.map(op.getResult(0), block->getArguments().back());
+    else if (!isa<ArenaOp>(op))
+      rewriter.clone(op, mapping);
+  }
+  func::ReturnOp::create(rewriter, loc, mapping.lookup(total));
+}
+
+void Planner::run() {
+  function.walk([&](memref::DeallocOp op) { rewriter.eraseOp(op); });
+  collect();
+  for (memref::AllocOp alloc : unbounded) {
+    rewriter.setInsertionPoint(alloc);
+    rewriter.replaceOpWithNewOp<AllocOp>(alloc, alloc.getType(), alloc.getDynamicSizes());
+  }
+
+  SmallVector<Lifetime> lives;
+  for (Buffer &buffer : buffers) {
+    lives.push_back(buffer.life);
+    symbolic += buffer.alloc.getType().hasStaticShape() ? 0 : 1;
+  }
+  SmallVector<SmallVector<int64_t>> assumed;
+  for (int64_t extent : ArrayRef(kAssumedExtents).take_front(symbolic ? 3 : 1)) {
+    SmallVector<int64_t> &bytes = assumed.emplace_back();
+    for (Buffer &buffer : buffers)
+      bytes.push_back(assumedBytes(buffer.alloc, extent));
+  }
+  Placement placement = placeBuffers(lives, assumed);
+  report(placement, assumed);
+
+  Location loc = function.getLoc();
+  rewriter.setInsertionPointToStart(&entry);
+  Value arena;
+  if (!buffers.empty())
+    arena = ArenaOp::create(rewriter, loc,
+                            MemRefType::get({ShapedType::kDynamic}, rewriter.getI8Type()));
+  computeSizes();
+  createWorkspaceFunction(asValue(computeOffsets(placement)));
+  for (Buffer &buffer : buffers) {
+    memref::AllocOp alloc = buffer.alloc;
+    rewriter.setInsertionPoint(alloc);
+    rewriter.replaceOpWithNewOp<memref::ViewOp>(alloc, alloc.getType(), arena,
+                                                asValue(buffer.offset), alloc.getDynamicSizes());
+  }
 }

@@ -31,6 +31,14 @@ inline constexpr int64_t kAlignment = 64;
 mlir::Value multiplySizes(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x, mlir::Value y);
 mlir::Value addSizes(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x, mlir::Value y);
 
+/// A product of numbers of bytes, which stops at 2^56 too.
+int64_t multiplyBytes(int64_t x, int64_t y);
+
+/// What an integer computed by pure operations is where its roots are what `assume`
+/// says. A number that cannot be told counts as `unknown`.
+int64_t evaluateWith(mlir::Value value, llvm::function_ref<std::optional<int64_t>(mlir::Value)> assume,
+                     int64_t unknown);
+
 /// The bytes of an element times the static extents, or nothing above 2^56.
 std::optional<int64_t> staticFactor(mlir::MemRefType type);
 

@@ -35,7 +35,8 @@ public:
   RowSort(OpBuilder &b, Location loc, SortOp op, Value keys, Value length)
       : b(b), loc(loc), op(op), keys(keys), length(length),
         zero(arith::ConstantIndexOp::create(b, loc, 0)),
-        one(arith::ConstantIndexOp::create(b, loc, 1)) {}
+        one(arith::ConstantIndexOp::create(b, loc, 1)),
+        rankType(b.getIntegerType(getElementTypeOrSelf(keys.getType()).getIntOrFloatBitWidth())) {}
 
   /// The positions (tensor<?xi64>) in order, by a merge sort.
   Value sort();
@@ -44,6 +45,11 @@ public:
   Value select(int64_t count);
 
 private:
+  /// Elements by their keys' ranks and their positions (i64), a tensor<?> each.
+  struct Elements {
+    Value ranks, positions;
+  };
+
   Value constant(int64_t value) {
     return arith::ConstantIndexOp::create(b, loc, value);
   }
@@ -56,19 +62,18 @@ private:
     return arith::XOrIOp::create(b, loc, bit,
                                  arith::ConstantIntOp::create(b, loc, 1, 1));
   }
-  Value toIndex(Value i) {
-    return arith::IndexCastOp::create(b, loc, b.getIndexType(), i);
-  }
   Value toI64(Value i) {
     return arith::IndexCastOp::create(b, loc, b.getI64Type(), i);
   }
-  /// The key at a position of type i64.
-  Value keyAt(Value position) {
-    return tensor::ExtractOp::create(b, loc, keys, toIndex(position));
+  /// A key as a signed integer of its width: they are in the wanted order, and
+  /// equal where neither key comes before the other.
+  Value rankOf(Value key);
+  Value read(Value tensor, Value i) { return tensor::ExtractOp::create(b, loc, tensor, i); }
+  Value write(Value element, Value tensor, Value i) {
+    return tensor::InsertOp::create(b, loc, element, tensor, i);
   }
-  Value comesBefore(Value x, Value y) {
-    return createComesBefore(b, loc, x, y, op.getDescending(),
-                             op.getIsUnsigned());
+  Value emptyRanks(Value extent) {
+    return tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{extent}, rankType);
   }
   Value emptyPositions(Value extent) {
     return tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{extent},
@@ -79,12 +84,14 @@ private:
   loop(Value from, Value to, Value step, ValueRange values,
        llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body);
   Value countPasses();
-  Value merge(Value positions, Value width);
+  Elements merge(Elements from, Value width, Elements outs);
+  Elements insert(Value rank, Value position, Value filled, Value last, Elements kept);
 
   OpBuilder &b;
   Location loc;
   SortOp op;
   Value keys, length, zero, one;
+  Type rankType;
 };
 } // namespace
 
@@ -97,6 +104,32 @@ RowSort::loop(Value from, Value to, Value step, ValueRange values,
   scf::YieldOp::create(
       b, loc, body(forOp.getInductionVar(), forOp.getRegionIterArgs()));
   return SmallVector<Value>(forOp.getResults());
+}
+
+Value RowSort::rankOf(Value key) {
+  Type type = key.getType();
+  unsigned width = type.getIntOrFloatBitWidth();
+  auto number = [&](const APInt &value) -> Value {
+    return arith::ConstantOp::create(b, loc, b.getIntegerAttr(b.getIntegerType(width), value));
+  };
+  Value rank = key;
+  if (isa<FloatType>(type)) {
+    // By sign and magnitude, with one zero, and NaN the largest.
+    Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(type, 0));
+    Value isZero = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, key, zero);
+    Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, key, key);
+    Value bits = arith::BitcastOp::create(b, loc, b.getIntegerType(width), key);
+    Value sign = arith::ShRSIOp::create(b, loc, bits, number(APInt(width, width - 1)));
+    Value flips = arith::AndIOp::create(b, loc, sign, number(APInt::getSignedMaxValue(width)));
+    rank = arith::XOrIOp::create(b, loc, bits, flips);
+    rank = arith::SelectOp::create(b, loc, isZero, number(APInt(width, 0)), rank);
+    rank = arith::SelectOp::create(b, loc, isNaN, number(APInt::getSignedMaxValue(width)), rank);
+  } else if (op.getIsUnsigned()) {
+    rank = arith::XOrIOp::create(b, loc, rank, number(APInt::getSignMask(width)));
+  }
+  if (op.getDescending())
+    rank = arith::XOrIOp::create(b, loc, rank, number(APInt::getAllOnes(width)));
+  return rank;
 }
 
 /// The smallest p with 2^p >= length.
@@ -118,95 +151,106 @@ Value RowSort::countPasses() {
   return whileOp.getResult(1);
 }
 
-/// Merges neighbouring runs of `width` sorted positions. Of equal keys the left
-/// run's come first, which is what makes the sort stable.
-Value RowSort::merge(Value positions, Value width) {
+/// Merges neighbouring runs of `width` sorted elements into `outs`. Of equal keys
+/// the left run's come first, which is what makes the sort stable.
+RowSort::Elements RowSort::merge(Elements from, Value width, Elements outs) {
   Value step = add(width, width);
-  return loop(
-      zero, length, step, emptyPositions(length),
-      [&](Value low, ValueRange merged) {
+  SmallVector<Value> merged = loop(
+      zero, length, step, {outs.ranks, outs.positions},
+      [&](Value low, ValueRange whole) {
         Value middle = min(add(low, width), length),
               high = min(add(low, step), length);
         Value lastLeft = arith::SubIOp::create(b, loc, middle, one);
         Value lastRight = arith::SubIOp::create(b, loc, high, one);
         SmallVector<Value> run = loop(
-            low, high, one, {low, middle, merged[0]},
+            low, high, one, {low, middle, whole[0], whole[1]},
             [&](Value at, ValueRange args) {
               Value left = args[0], right = args[1];
               // An exhausted run is read at its last position, and not taken.
-              Value x = tensor::ExtractOp::create(b, loc, positions,
-                                                  min(left, lastLeft));
-              Value y = tensor::ExtractOp::create(b, loc, positions,
-                                                  min(right, lastRight));
-              Value smaller = comesBefore(keyAt(y), keyAt(x));
+              Value nextLeft = min(left, lastLeft), nextRight = min(right, lastRight);
+              Value x = read(from.ranks, nextLeft), y = read(from.ranks, nextRight);
               Value leftIsEmpty = negate(less(left, middle));
               Value takeRight = arith::AndIOp::create(
                   b, loc, less(right, high),
-                  arith::OrIOp::create(b, loc, leftIsEmpty, smaller));
-              Value taken = arith::SelectOp::create(b, loc, takeRight, y, x);
-              Value written =
-                  tensor::InsertOp::create(b, loc, taken, args[2], at);
+                  arith::OrIOp::create(b, loc, leftIsEmpty, less(y, x)));
+              Value rank = arith::SelectOp::create(b, loc, takeRight, y, x);
+              Value taken = arith::SelectOp::create(b, loc, takeRight, nextRight, nextLeft);
+              Value ranks = write(rank, args[2], at);
+              Value positions = write(read(from.positions, taken), args[3], at);
               Value stepRight = arith::IndexCastUIOp::create(
                   b, loc, b.getIndexType(), takeRight);
               Value stepLeft = arith::SubIOp::create(b, loc, one, stepRight);
               return SmallVector<Value>{add(left, stepLeft),
-                                        add(right, stepRight), written};
+                                        add(right, stepRight), ranks, positions};
             });
-        return SmallVector<Value>{run[2]};
-      })[0];
+        return SmallVector<Value>{run[2], run[3]};
+      });
+  return {merged[0], merged[1]};
 }
 
 Value RowSort::sort() {
-  Value start = loop(
-      zero, length, one, emptyPositions(length), [&](Value i, ValueRange args) {
-        return SmallVector<Value>{
-            tensor::InsertOp::create(b, loc, toI64(i), args[0], i)};
-      })[0];
-  return loop(zero, countPasses(), one, start,
-              [&](Value pass, ValueRange args) {
-                Value width = arith::ShLIOp::create(b, loc, one, pass);
-                return SmallVector<Value>{merge(args[0], width)};
-              })[0];
+  SmallVector<Value> start = loop(
+      zero, length, one, {emptyRanks(length), emptyPositions(length)},
+      [&](Value i, ValueRange args) {
+        return SmallVector<Value>{write(rankOf(read(keys, i)), args[0], i),
+                                  write(toI64(i), args[1], i)};
+      });
+  // Two passes at a time, there and back: each has its own memory.
+  Value pairs = arith::ShRUIOp::create(b, loc, add(countPasses(), one), one);
+  return loop(zero, pairs, one, start, [&](Value pair, ValueRange args) {
+    Value width = arith::ShLIOp::create(b, loc, one, add(pair, pair));
+    Elements there = merge({args[0], args[1]}, width,
+                           {emptyRanks(length), emptyPositions(length)});
+    Elements back = merge(there, add(width, width), {args[0], args[1]});
+    return SmallVector<Value>{back.ranks, back.positions};
+  })[1];
+}
+
+/// Puts an element in its place among the first `filled` of `kept` sorted ones, from
+/// which it takes the last if they are full.
+RowSort::Elements RowSort::insert(Value rank, Value position, Value filled, Value last,
+                                  Elements kept) {
+  // Equal ones came earlier, and stay before it.
+  Value place = loop(zero, filled, one, zero, [&](Value i, ValueRange args) {
+    Value after = less(rank, read(kept.ranks, i));
+    Value step = arith::IndexCastUIOp::create(b, loc, b.getIndexType(), negate(after));
+    return SmallVector<Value>{add(args[0], step)};
+  })[0];
+  Value end = min(filled, last);
+  Value moved = arith::SubIOp::create(b, loc, end, place);
+  SmallVector<Value> shifted = loop(
+      zero, moved, one, {kept.ranks, kept.positions}, [&](Value i, ValueRange args) {
+        Value to = arith::SubIOp::create(b, loc, end, i);
+        Value from = arith::SubIOp::create(b, loc, to, one);
+        return SmallVector<Value>{write(read(args[0], from), args[0], to),
+                                  write(read(args[1], from), args[1], to)};
+      });
+  return {write(rank, shifted[0], place), write(position, shifted[1], place)};
 }
 
 Value RowSort::select(int64_t count) {
   Value kept = constant(count), last = constant(count - 1);
   Value none = arith::ConstantIntOp::create(b, loc, 0, 64);
-  Value start =
+  Value noRank = arith::ConstantOp::create(b, loc, b.getIntegerAttr(rankType, 0));
+  Value positions =
       linalg::FillOp::create(b, loc, none, emptyPositions(kept)).getResult(0);
-  return loop(zero, length, one, start, [&](Value i, ValueRange args) {
+  Value ranks = linalg::FillOp::create(b, loc, noRank, emptyRanks(kept)).getResult(0);
+  // Carried too: the rank of the last one, of no account until there are enough.
+  return loop(zero, length, one, {ranks, positions, noRank}, [&](Value i, ValueRange args) {
     // `i` goes in if there is room, or it comes before the last of those kept.
-    Value filled = min(i, kept), key = keyAt(toI64(i));
-    Value worst = keyAt(tensor::ExtractOp::create(b, loc, args[0], last));
-    Value enters =
-        arith::OrIOp::create(b, loc, less(i, kept), comesBefore(key, worst));
+    Value rank = rankOf(read(keys, i));
+    Value enters = arith::OrIOp::create(b, loc, less(i, kept), less(rank, args[2]));
     auto choice = scf::IfOp::create(b, loc, args.getTypes(), enters,
                                     /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(choice.thenBlock());
-    Value no = arith::ConstantIntOp::create(b, loc, 0, 1);
-    // From its place on, each takes the place of the next.
-    SmallVector<Value> inserted = loop(
-        zero, kept, one, {toI64(i), no, args[0]},
-        [&](Value at, ValueRange carried) {
-          Value present = tensor::ExtractOp::create(b, loc, carried[2], at);
-          Value isFree = negate(less(at, filled));
-          Value before = arith::OrIOp::create(b, loc, isFree,
-                                              comesBefore(key, keyAt(present)));
-          Value placed = arith::OrIOp::create(b, loc, carried[1], before);
-          Value here =
-              arith::SelectOp::create(b, loc, placed, carried[0], present);
-          Value rest =
-              arith::SelectOp::create(b, loc, placed, present, carried[0]);
-          Value written =
-              tensor::InsertOp::create(b, loc, here, carried[2], at);
-          return SmallVector<Value>{rest, placed, written};
-        });
-    scf::YieldOp::create(b, loc, inserted[2]);
+    Elements inserted = insert(rank, toI64(i), min(i, kept), last, {args[0], args[1]});
+    scf::YieldOp::create(b, loc, ValueRange{inserted.ranks, inserted.positions,
+                                            read(inserted.ranks, last)});
     b.setInsertionPointToStart(choice.elseBlock());
     scf::YieldOp::create(b, loc, args);
-    return SmallVector<Value>{choice.getResult(0)};
-  })[0];
+    return SmallVector<Value>(choice.getResults());
+  })[1];
 }
 
 /// Sorts `keys` into the tensors<?> `values` and `indices`.

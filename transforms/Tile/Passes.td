@@ -13,7 +13,8 @@ def LowerSort : Pass<"weft-lower-sort", "::mlir::ModuleOp"> {
     `weft.sort` in O(n log n): the rows run in parallel, and each sorts the
     positions of its elements by a bottom-up merge sort (runs of 1, 2, 4, ...
     elements; Knuth, The Art of Computer Programming 3, 5.2.4) without branches
-    on data. Where at most 128 elements are kept, each
+    on data. Keys are compared as integers of their width that are in the same
+    order, floats by sign and magnitude. Where at most 128 elements are kept, each
     row goes through its elements once and keeps the first ones in order. Both
     are stable, and give the same for every number of threads. What they mean is
     in the operation's reference lowering, which ranks each element by O(n^2)
@@ -27,8 +28,37 @@ def LowerScan : Pass<"weft-lower-scan", "::mlir::ModuleOp"> {
   let summary = "Scans in parallel rows";
   let description = [{
     Each row of `weft.scan` is one loop that carries the sum or product, and the
-    rows run in parallel: the same order of operations as in the reference, so
-    that results are its to the bit, for every number of threads.
+    rows run in parallel. Along another dimension than the last one, blocks of
+    columns run in parallel, and each goes through memory as it lies there: a row
+    of the result is the row before it combined with one of the input. Both are
+    the same order of operations as in the reference, so that results are its to
+    the bit, for every number of threads.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def LowerNonZero : Pass<"weft-lower-nonzero", "::mlir::ModuleOp"> {
+  let summary = "Finds non-zero elements in parallel";
+  let description = [{
+    `weft.nonzero` in three steps: chunks of 16384 elements are counted in
+    parallel, a loop adds the counts up, and the chunks write their positions in
+    parallel, each from its own column on. The order is the row-major one of the
+    reference for every number of threads. Tensors of rank 0 are left to it.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def LowerScatter : Pass<"weft-lower-scatter", "::mlir::ModuleOp"> {
+  let summary = "Scatters windows in parallel";
+  let description = [{
+    Where `weft.scatter` writes windows (the result has dimensions after those that
+    are indexed), their longest dimension is cut into at most 16 parts, of a
+    cache line at least. The parts are computed in parallel, and each applies all
+    updates in order: they never meet, so that the last one wins, or the combiner
+    adds up, in the reference's order for every number of threads. Scatters of
+    single elements, and small ones, are left to the reference.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];

@@ -235,10 +235,30 @@ def Weft_WorkerIndexOp : Weft_Op<"worker_index", [MemoryEffects<[MemRead]>]> {
 
 def Weft_AllocOp : Weft_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let summary = "Memory of a size that no symbol bounds";
-  let description = [{ Asks the environment (size class c); lives until the call ends. }];
+  let description = [{
+    Asks the environment (size class c); lives until it is released or the call
+    ends.
+  }];
   let arguments = (ins Variadic<Index>:$sizes);
   let results = (outs AnyMemRef:$buffer);
   let assemblyFormat = "`(` $sizes `)` attr-dict `:` type($buffer)";
+}
+
+def Weft_ReleaseOp : Weft_Op<"release", [MemoryEffects<[MemFree]>, AttrSizedOperandSegments]> {
+  let summary = "Gives memory of weft.alloc back";
+  let description = [{
+    A host operation, on buffers. Each of `buffers` was allocated by `weft.alloc`
+    unless it is one of `kept`. It is released unless its memory is also that of
+    one of `kept`, or of one of `buffers` before it.
+
+    ```mlir
+    weft.release %state keeping %next : memref<?xf32> keeping memref<?xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyMemRef>:$buffers, Variadic<AnyMemRef>:$kept);
+  let assemblyFormat = [{
+    $buffers (`keeping` $kept^)? attr-dict `:` type($buffers) (`keeping` type($kept)^)?
+  }];
 }
 
 //===----------------------------------------------------------------------===//

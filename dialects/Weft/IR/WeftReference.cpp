@@ -12,6 +12,7 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "dialects/Weft/IR/Compare.h"
+#include "dialects/Weft/IR/IndexMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -21,62 +22,6 @@
 
 using namespace mlir;
 using namespace weft;
-
-namespace {
-/// Short names for the index arithmetic of the lowerings.
-struct IndexMath {
-  OpBuilder &b;
-  Location loc;
-
-  Value constant(int64_t value) const {
-    return arith::ConstantIndexOp::create(b, loc, value);
-  }
-  Value add(Value x, Value y) const { return arith::AddIOp::create(b, loc, x, y); }
-  Value sub(Value x, Value y) const { return arith::SubIOp::create(b, loc, x, y); }
-  Value mul(Value x, Value y) const { return arith::MulIOp::create(b, loc, x, y); }
-  Value div(Value x, Value y) const { return arith::DivSIOp::create(b, loc, x, y); }
-  Value rem(Value x, Value y) const { return arith::RemSIOp::create(b, loc, x, y); }
-  Value both(Value x, Value y) const { return arith::AndIOp::create(b, loc, x, y); }
-  Value cmp(arith::CmpIPredicate p, Value x, Value y) const {
-    return arith::CmpIOp::create(b, loc, p, x, y);
-  }
-  Value select(Value c, Value x, Value y) const {
-    return arith::SelectOp::create(b, loc, c, x, y);
-  }
-  Value dim(Value tensor, int64_t i) const {
-    return b.createOrFold<tensor::DimOp>(loc, tensor, i);
-  }
-  /// `i` limited to [0, extent), where extent > 0.
-  Value clamp(Value i, Value extent) const {
-    Value last = sub(extent, constant(1));
-    Value low = arith::MaxSIOp::create(b, loc, i, constant(0));
-    return arith::MinSIOp::create(b, loc, low, last);
-  }
-  /// A position from a signed integer: negative ones count from the end, and
-  /// what lies outside is clamped.
-  Value position(Value raw, Value extent) const {
-    Value i = raw.getType().isIndex()
-                  ? raw
-                  : arith::IndexCastOp::create(b, loc, b.getIndexType(), raw);
-    Value negative = cmp(arith::CmpIPredicate::slt, i, constant(0));
-    return clamp(select(negative, add(i, extent), i), extent);
-  }
-};
-} // namespace
-
-/// Whether no dimension in `dims` of `tensor` is empty, or null where the type says
-/// that none is.
-static Value isNotEmpty(IndexMath m, Value tensor, ArrayRef<int64_t> dims) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  Value result;
-  for (int64_t i : dims) {
-    if (!type.isDynamicDim(i) && type.getDimSize(i) != 0)
-      continue;
-    Value positive = m.cmp(arith::CmpIPredicate::sgt, m.dim(tensor, i), m.constant(0));
-    result = result ? m.both(result, positive) : positive;
-  }
-  return result;
-}
 
 /// `element` of a tensor at clamped positions, which are none in an empty tensor:
 /// there, by the condition `exists` (null: it always does), zero and nothing read.

@@ -193,6 +193,7 @@ class Stats(c.Structure):
         ("kernels", c.c_uint64),
         ("parallel_loops", c.c_uint64),
         ("serial_loops", c.c_uint64),
+        ("unbounded_peak_bytes", c.c_uint64),
     ]
 
 

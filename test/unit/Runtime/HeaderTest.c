@@ -36,7 +36,7 @@ SIZE(weft_module_options, 64);
 SIZE(weft_context_options, 72);
 AT(weft_context_options, spin_us, 64);
 SIZE(weft_profile_event, 48);
-SIZE(weft_stats, 72);
+SIZE(weft_stats, 80);
 
 int main(void) {
   return weft_runtime_api_version() ==

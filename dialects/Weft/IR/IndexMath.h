@@ -1,0 +1,73 @@
+//===- IndexMath.h - Index arithmetic with short names ----------*- C++ -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_DIALECTS_WEFT_IR_INDEXMATH_H
+#define WEFT_DIALECTS_WEFT_IR_INDEXMATH_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+
+namespace weft {
+
+/// Short names for the index arithmetic of the lowerings.
+struct IndexMath {
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+
+  mlir::Value constant(int64_t value) const {
+    return mlir::arith::ConstantIndexOp::create(b, loc, value);
+  }
+  mlir::Value add(mlir::Value x, mlir::Value y) const { return mlir::arith::AddIOp::create(b, loc, x, y); }
+  mlir::Value sub(mlir::Value x, mlir::Value y) const { return mlir::arith::SubIOp::create(b, loc, x, y); }
+  mlir::Value mul(mlir::Value x, mlir::Value y) const { return mlir::arith::MulIOp::create(b, loc, x, y); }
+  mlir::Value div(mlir::Value x, mlir::Value y) const { return mlir::arith::DivSIOp::create(b, loc, x, y); }
+  mlir::Value rem(mlir::Value x, mlir::Value y) const { return mlir::arith::RemSIOp::create(b, loc, x, y); }
+  mlir::Value both(mlir::Value x, mlir::Value y) const { return mlir::arith::AndIOp::create(b, loc, x, y); }
+  mlir::Value cmp(mlir::arith::CmpIPredicate p, mlir::Value x, mlir::Value y) const {
+    return mlir::arith::CmpIOp::create(b, loc, p, x, y);
+  }
+  mlir::Value select(mlir::Value c, mlir::Value x, mlir::Value y) const {
+    return mlir::arith::SelectOp::create(b, loc, c, x, y);
+  }
+  mlir::Value dim(mlir::Value tensor, int64_t i) const {
+    return b.createOrFold<mlir::tensor::DimOp>(loc, tensor, i);
+  }
+  /// `i` limited to [0, extent), where extent > 0.
+  mlir::Value clamp(mlir::Value i, mlir::Value extent) const {
+    mlir::Value last = sub(extent, constant(1));
+    mlir::Value low = mlir::arith::MaxSIOp::create(b, loc, i, constant(0));
+    return mlir::arith::MinSIOp::create(b, loc, low, last);
+  }
+  /// A position from a signed integer: negative ones count from the end, and
+  /// what lies outside is clamped.
+  mlir::Value position(mlir::Value raw, mlir::Value extent) const {
+    mlir::Value i = raw.getType().isIndex()
+                  ? raw
+                  : mlir::arith::IndexCastOp::create(b, loc, b.getIndexType(), raw);
+    mlir::Value negative = cmp(mlir::arith::CmpIPredicate::slt, i, constant(0));
+    return clamp(select(negative, add(i, extent), i), extent);
+  }
+};
+
+/// Whether no dimension in `dims` of `tensor` is empty, or null where the type says
+/// that none is.
+inline mlir::Value isNotEmpty(IndexMath m, mlir::Value tensor, llvm::ArrayRef<int64_t> dims) {
+  auto type = mlir::cast<mlir::RankedTensorType>(tensor.getType());
+  mlir::Value result;
+  for (int64_t i : dims) {
+    if (!type.isDynamicDim(i) && type.getDimSize(i) != 0)
+      continue;
+    mlir::Value positive = m.cmp(mlir::arith::CmpIPredicate::sgt, m.dim(tensor, i), m.constant(0));
+    result = result ? m.both(result, positive) : positive;
+  }
+  return result;
+}
+
+} // namespace weft
+
+#endif // WEFT_DIALECTS_WEFT_IR_INDEXMATH_H
