@@ -16,6 +16,7 @@ namespace weft {
 
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
+  registrar.addPass(createGeneralizeContractions);
   registrar.addPass(createSimplifyDims);
   registrar.addPass(createFoldScales);
   registrar.addPass([] { return createEvaluateConstants(); });

@@ -104,6 +104,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     return;
   case Stage::Model:
     passManager.addPass(createInlineComposites());
+    passManager.addPass(createGeneralizeContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
     passManager.addPass(createFoldScales());

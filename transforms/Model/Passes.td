@@ -15,6 +15,25 @@ def InlineComposites : Pass<"weft-inline-composites"> {
   }];
 }
 
+def GeneralizeContractions : Pass<"weft-generalize-contractions"> {
+  let summary = "Brings named contractions to the form that the later stages know";
+  let description = [{
+    `linalg.matmul`, `linalg.batch_matmul`, `linalg.matvec`, `linalg.contract` and
+    whatever else upstream names among contractions become `linalg.generic`, which
+    is what importers make of a matrix product: fusion, schedules and
+    `weft-vectorize-contractions` have one form to look at.
+
+    ```mlir
+    %y = linalg.matmul ins(%a, %b : tensor<?x8xf32>, tensor<8x4xf32>)
+           outs(%c : tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let statistics = [
+    Statistic<"numGeneralized", "num-generalized", "Number of contractions that changed form">
+  ];
+}
+
 def SimplifyDims : InterfacePass<"weft-simplify-dims", "::mlir::FunctionOpInterface"> {
   let summary = "Rewrites extents into arithmetic on symbols";
   let description = [{
