@@ -16,6 +16,8 @@ namespace weft {
 
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
+  registrar.addPass(createGeneralizeContractions);
+  registrar.addPass(createSimplifyDims);
   registrar.addPass(createFoldScales);
   registrar.addPass(createRewriteTransposedConvolutions);
   registrar.addPass([] { return createEvaluateConstants(); });

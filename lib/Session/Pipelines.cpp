@@ -14,6 +14,7 @@
 #include "weft/Pipelines.h"
 #include "weft/Registry.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -103,10 +104,13 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     return;
   case Stage::Model:
     passManager.addPass(createInlineComposites());
+    passManager.addPass(createGeneralizeContractions());
+    passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
     passManager.addPass(createFoldScales());
     passManager.addPass(createRewriteTransposedConvolutions());
     passManager.addPass(createEvaluateConstants());
+    passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
     return;
   case Stage::Fuse:

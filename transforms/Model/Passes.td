@@ -15,6 +15,75 @@ def InlineComposites : Pass<"weft-inline-composites"> {
   }];
 }
 
+def GeneralizeContractions : Pass<"weft-generalize-contractions"> {
+  let summary = "Brings named contractions to the form that the later stages know";
+  let description = [{
+    `linalg.matmul`, `linalg.batch_matmul`, `linalg.matvec`, `linalg.contract` and
+    whatever else upstream names among contractions become `linalg.generic`, which
+    is what importers make of a matrix product: fusion, schedules and
+    `weft-vectorize-contractions` have one form to look at.
+
+    ```mlir
+    %y = linalg.matmul ins(%a, %b : tensor<?x8xf32>, tensor<8x4xf32>)
+           outs(%c : tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let statistics = [
+    Statistic<"numGeneralized", "num-generalized", "Number of contractions that changed form">
+  ];
+}
+
+def SimplifyDims : InterfacePass<"weft-simplify-dims", "::mlir::FunctionOpInterface"> {
+  let summary = "Rewrites extents into arithmetic on symbols";
+  let description = [{
+    Every index value of a function, every condition on such values and every
+    extent of a tensor is an expression in a normal form: a sum of products of
+    symbols and of divisions, minima and choices that nothing more is known of.
+    Extents come from destinations, from the sizes that `tensor` operations are
+    given, and through loops and branches that keep them. Values whose
+    expressions are equal become one, the first; one that takes less arithmetic
+    as its expression says is computed that way; `tensor.dim` goes wherever an
+    expression is known.
+
+    Expressions are decided by the ranges of symbols, by the bounds of loops and
+    by assertions. Assertions about symbols move to the start of the function, so
+    that what they say holds for all that follows: a broadcast of extents `a` and
+    `b` asserts that they are equal or one of them is 1, and where only the first
+    is possible, `b` is `a` from there on.
+
+    Elementwise operations whose operands may be broadcast read them by position,
+    clamped to the last element. Where the position turns out to be that of a loop
+    of the same extent, or 0, the tensor becomes an operand with an indexing map,
+    so that `weft-fuse-elementwise` can merge its producer.
+
+    A reshape that changes how dimensions are grouped does so along dimensions
+    that are equal, and slices of everything go away. Where an extent was inferred
+    by a division that carries `weft.quotient`, the divisor is cancelled although it
+    may be 0: there are no elements then.
+
+    As affine maps do, this takes index arithmetic not to overflow; what is
+    computed from the contents of tensors is left alone.
+
+    ```mlir
+    %n = tensor.dim %x, %c0 : tensor<?x8xf32>    // of an argument with weft.dims ["n", 8]
+    %size = arith.muli %n, %c8 : index
+    %rows = arith.floordivsi %size, %c8 : index
+    %init = tensor.empty(%rows) : tensor<?xf32>
+    // becomes, where %arg0 is the symbol "n"
+    %init = tensor.empty(%arg0) : tensor<?xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numReplaced", "num-replaced", "Number of operands that became other values">,
+    Statistic<"numReads", "num-reads", "Number of reads by position that became operands">
+  ];
+}
+
 def FoldScales : Pass<"weft-fold-scales", "::mlir::ModuleOp"> {
   let summary = "Folds scales and shifts of channels into the weights before them";
   let description = [{

@@ -152,10 +152,15 @@ OpFoldResult weft::onnx::divideProducts(NodeContext &node, ArrayRef<OpFoldResult
       result = d.mul(result, factor);
     return d.mul(result, d.constant(p.number));
   };
-  OpFoldResult divisor = build(c);
-  if (!DimBuilder::constantOf(divisor))
-    divisor = d.max(divisor, d.constant(1));
-  return d.truncDiv(build(a), divisor);
+  OpFoldResult dividend = build(a), divisor = build(c);
+  if (DimBuilder::constantOf(divisor))
+    return d.truncDiv(dividend, divisor);
+  auto quotient = arith::DivSIOp::create(node.b, d.value(dividend),
+                                         d.value(d.max(divisor, d.constant(1))));
+  // Where the divisor is 0 there are no elements and any extent will do, so that
+  // `weft-simplify-dims` may cancel it.
+  quotient->setAttr("weft.quotient", node.b.getUnitAttr());
+  return quotient.getResult();
 }
 
 //===----------------------------------------------------------------------===//
