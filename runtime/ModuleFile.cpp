@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ModuleFile.h"
-#include "Checksum.h"
+#include "Base/Checksum.h"
 
 #include <cerrno>
 #include <cinttypes>
@@ -151,7 +151,7 @@ static weft_error *checkChecksum(const Allocator &allocator,
                                  uint32_t expected) {
   uint32_t checksum = 0;
   if (bytes.data) {
-    checksum = crc32c(0, bytes.data, end);
+    checksum = crc32c(0, {static_cast<const uint8_t *>(bytes.data), end});
   } else {
     Buffer chunk;
     const size_t chunkSize = size_t(256) << 10;
@@ -162,7 +162,7 @@ static weft_error *checkChecksum(const Allocator &allocator,
       size_t count = end - at < chunkSize ? size_t(end - at) : chunkSize;
       if (!bytes.read(at, chunk.data(), count))
         return badElf(allocator, bytes, "it cannot be read");
-      checksum = crc32c(checksum, chunk.data(), count);
+      checksum = crc32c(checksum, {static_cast<const uint8_t *>(chunk.data()), count});
       at += count;
     }
   }

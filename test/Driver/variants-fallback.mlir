@@ -1,6 +1,7 @@
 // One variant of a kernel, written by hand with a schedule that has no register
-// tile, runs in scalar loops; the other has its fast path. The kernel is reported,
-// with the processor that is slow, and both compute the same.
+// tile and columns that are not contiguous, runs in scalar loops; the other has its
+// fast path. The kernel is reported, with the processor that is slow. Both compute
+// the same of matrices that are their own transposes.
 
 // REQUIRES: weft
 // RUN: rm -rf %t && mkdir %t
@@ -21,6 +22,7 @@
 
 #lhs = affine_map<(m, n, k) -> (m, k)>
 #rhs = affine_map<(m, n, k) -> (k, n)>
+#columns = affine_map<(m, n, k) -> (n, k)>
 #out = affine_map<(m, n, k) -> (m, n)>
 func.func @main(%a: tensor<40x40xf32> {weft.name = "a"}, %b: tensor<40x40xf32> {weft.name = "b"})
     -> (tensor<40x40xf32> {weft.name = "y"}) {
@@ -46,7 +48,7 @@ weft.kernel @"k.x86-64-v2"(%a: tensor<40x40xf32>, %b: tensor<40x40xf32>, %out: t
     attributes {schedule = #weft.schedule<parallel = [0, 0, 0]>, weft.variant = "x86-64-v2", weft.variant_of = @k} {
   %zero = arith.constant 0.0 : f32
   %init = linalg.fill ins(%zero : f32) outs(%out : tensor<40x40xf32>) -> tensor<40x40xf32>
-  %y = linalg.generic {indexing_maps = [#lhs, #rhs, #out], iterator_types = ["parallel", "parallel", "reduction"]}
+  %y = linalg.generic {indexing_maps = [#lhs, #columns, #out], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%a, %b : tensor<40x40xf32>, tensor<40x40xf32>) outs(%init : tensor<40x40xf32>) {
   ^bb0(%x: f32, %z: f32, %sum: f32):
     %product = arith.mulf %x, %z : f32

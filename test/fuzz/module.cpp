@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Checksum.h"
+#include "Base/Checksum.h"
 #include "Weights.h"
 #include "weft-runtime/runtime.h"
 
@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   weft_footer footer = {};
   footer.magic = WEFT_MODULE_MAGIC;
   footer.size = size + sizeof(footer);
-  footer.checksum = weft::runtime::crc32c(0, data, size);
+  footer.checksum = weft::crc32c(0, {data, size});
   footer.abi_major = WEFT_MODULE_ABI_MAJOR;
   std::string bytes(reinterpret_cast<const char *>(data), size);
   bytes.append(reinterpret_cast<const char *>(&footer), sizeof(footer));
