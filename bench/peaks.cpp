@@ -32,16 +32,17 @@
 using Clock = std::chrono::steady_clock;
 
 // Twice what latency times ports needs (4 x 2), so that neither port waits.
-#define SIXTEEN(STEP)                                                          \
-  STEP(0)                                                                      \
-  STEP(1)                                                                      \
-  STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10)     \
-      STEP(11) STEP(12) STEP(13) STEP(14) STEP(15)
-#define TWELVE(STEP)                                                           \
-  STEP(0)                                                                      \
-  STEP(1)                                                                      \
-  STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10)     \
-      STEP(11)
+#define SIXTEEN(STEP)                                                                              \
+  STEP(0)                                                                                          \
+  STEP(1)                                                                                          \
+  STEP(2)                                                                                          \
+  STEP(3)                                                                                          \
+  STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12) STEP(13) STEP(14)     \
+      STEP(15)
+#define TWELVE(STEP)                                                                               \
+  STEP(0)                                                                                          \
+  STEP(1)                                                                                          \
+  STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11)
 /// Keeps the compiler from knowing a value.
 #define OPAQUE(VALUE) __asm__ volatile("" : "+v"(VALUE))
 
@@ -123,8 +124,7 @@ static std::atomic<size_t> nextPart{0};
 /// Pages of a file, as a module's weights are.
 static bool mapMemory() {
   const char *folder = std::getenv("TMPDIR");
-  int fd = open(folder && *folder ? folder : "/tmp",
-                O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  int fd = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0)
     fd = memfd_create("peaks", MFD_CLOEXEC);
   if (fd < 0)
@@ -133,8 +133,7 @@ static bool mapMemory() {
   for (size_t at = 0; at < memoryBytes; at += partBytes)
     if (write(fd, part.data(), partBytes) != ssize_t(partBytes))
       return false;
-  void *address =
-      mmap(nullptr, memoryBytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+  void *address = mmap(nullptr, memoryBytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
   close(fd);
   if (address == MAP_FAILED)
     return false;
@@ -189,8 +188,7 @@ static double measure(double (*work)(), int threads, double seconds) {
   return sum;
 }
 
-static void print(const char *name, double (*work)(), int threads,
-                  double seconds) {
+static void print(const char *name, double (*work)(), int threads, double seconds) {
   if (work)
     std::printf(", \"%s\": %.3f", name, measure(work, threads, seconds) * 1e-9);
   else
@@ -199,18 +197,11 @@ static void print(const char *name, double (*work)(), int threads,
 
 static void answer(int threads, double seconds) {
   const bool wide = __builtin_cpu_supports("avx512f");
-  const bool fused =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool fused = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   std::printf("{\"threads\": %d", threads);
-  print("fma_gflops",
-        wide    ? multiplyAdd512
-        : fused ? multiplyAdd256
-                : nullptr,
-        threads, seconds);
-  print("bf16_gflops", __builtin_cpu_supports("avx512bf16") ? dotBF16 : nullptr,
-        threads, seconds);
-  print("int8_gops", __builtin_cpu_supports("avx512vnni") ? dotInt8 : nullptr,
-        threads, seconds);
+  print("fma_gflops", wide ? multiplyAdd512 : fused ? multiplyAdd256 : nullptr, threads, seconds);
+  print("bf16_gflops", __builtin_cpu_supports("avx512bf16") ? dotBF16 : nullptr, threads, seconds);
+  print("int8_gops", __builtin_cpu_supports("avx512vnni") ? dotInt8 : nullptr, threads, seconds);
   print("read_gbytes", readMemory, threads, seconds);
   std::printf("}\n");
   std::fflush(stdout);
@@ -218,14 +209,12 @@ static void answer(int threads, double seconds) {
 
 int main(int argc, char **argv) {
   if (!mapMemory()) {
-    std::fprintf(stderr, "peaks: no %zu MB of memory to read\n",
-                 memoryBytes >> 20);
+    std::fprintf(stderr, "peaks: no %zu MB of memory to read\n", memoryBytes >> 20);
     return 1;
   }
   if (argc < 2) {
     answer(1, 0.1);
-    answer(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())),
-           0.1);
+    answer(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())), 0.1);
     return 0;
   }
   if (argc != 2 || std::strcmp(argv[1], "--serve") != 0) {

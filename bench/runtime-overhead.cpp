@@ -25,8 +25,7 @@ extern "C" const weft_module *weft_module_query_linked(uint32_t);
 
 /// Time of a call with `serial` empty kernels and `parallel` empty loops on
 /// `threads` threads; and of one of them, if there are any.
-static void runOverhead(benchmark::State &state, int64_t serial,
-                        int64_t parallel, int32_t threads,
+static void runOverhead(benchmark::State &state, int64_t serial, int64_t parallel, int32_t threads,
                         weft_parallel_fn pool = nullptr) {
   auto module = rt::Module::loadStatic(weft_module_query_linked);
   auto options = rt::contextOptions(threads);
@@ -41,14 +40,12 @@ static void runOverhead(benchmark::State &state, int64_t serial,
       return;
     }
   if (const int64_t count = serial + parallel)
-    state.counters["per_kernel"] = benchmark::Counter(
-        double(count) * double(state.iterations()),
-        benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+    state.counters["per_kernel"] =
+        benchmark::Counter(double(count) * double(state.iterations()),
+                           benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-static void Call(benchmark::State &state) {
-  runOverhead(state, 0, 0, int32_t(state.range(0)));
-}
+static void Call(benchmark::State &state) { runOverhead(state, 0, 0, int32_t(state.range(0))); }
 BENCHMARK(Call)->ArgName("threads")->Arg(1)->Arg(2)->Arg(8)->UseRealTime();
 
 static void SerialKernel(benchmark::State &state) {
@@ -59,13 +56,7 @@ BENCHMARK(SerialKernel)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
 static void ParallelKernel(benchmark::State &state) {
   runOverhead(state, 0, 1000, int32_t(state.range(0)));
 }
-BENCHMARK(ParallelKernel)
-    ->ArgName("threads")
-    ->Arg(1)
-    ->Arg(2)
-    ->Arg(4)
-    ->Arg(8)
-    ->UseRealTime();
+BENCHMARK(ParallelKernel)->ArgName("threads")->Arg(1)->Arg(2)->Arg(4)->Arg(8)->UseRealTime();
 
 /// One parallel kernel in a call, calls at intervals: workers have left.
 static void ParallelKernelAfterPause(benchmark::State &state) {
@@ -80,8 +71,7 @@ static void ParallelKernelAfterPause(benchmark::State &state) {
     const auto begin = std::chrono::steady_clock::now();
     rt::check(weft_context_run(context.get()));
     state.SetIterationTime(
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
-            .count());
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
 }
 BENCHMARK(ParallelKernelAfterPause)->UseManualTime()->Iterations(500);
@@ -96,8 +86,7 @@ static void Invoke(benchmark::State &state) {
   const weft_dtype f32 = rt::dtypeOf<float>();
   const weft_tensor inputs[] = {{x.data(), f32, 2, dims, nullptr},
                                 {bias.data(), f32, 1, four, nullptr}};
-  weft_tensor outputs[] = {{y.data(), f32, 2, dims, nullptr},
-                           {&total, f32, 0, nullptr, nullptr}};
+  weft_tensor outputs[] = {{y.data(), f32, 2, dims, nullptr}, {&total, f32, 0, nullptr, nullptr}};
   for (auto _ : state)
     rt::check(weft_invoke(context.get(), inputs, 2, outputs, 2));
 }

@@ -33,31 +33,24 @@ namespace {
 /// The checks of one argument. Each returns an error or null.
 class ArgumentChecker {
 public:
-  ArgumentChecker(const Allocator &allocator, const weft_function &function,
-                  Role role, uint32_t index, const weft_tensor &tensor)
-      : allocator(allocator), function(function),
-        kind(role == Role::Input ? "input" : "output"),
-        argument(role == Role::Input ? function.inputs[index]
-                                     : function.outputs[index]),
+  ArgumentChecker(const Allocator &allocator, const weft_function &function, Role role,
+                  uint32_t index, const weft_tensor &tensor)
+      : allocator(allocator), function(function), kind(role == Role::Input ? "input" : "output"),
+        argument(role == Role::Input ? function.inputs[index] : function.outputs[index]),
         tensor(tensor) {}
 
   weft_error *checkType() const {
     if (sameType(tensor.dtype, argument.dtype))
       return nullptr;
-    return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                     "%s '%s' has type %s, expected %s", kind, argument.name,
-                     weft_dtype_name(tensor.dtype),
-                     weft_dtype_name(argument.dtype));
+    return makeError(allocator, WEFT_INVALID_ARGUMENT, "%s '%s' has type %s, expected %s", kind,
+                     argument.name, weft_dtype_name(tensor.dtype), weft_dtype_name(argument.dtype));
   }
 
   weft_error *checkShape() const {
-    if (tensor.rank < 0 || tensor.rank > maxRank ||
-        (tensor.rank && !tensor.dims))
-      return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                       "%s '%s' has rank %d%s, expected rank %d", kind,
-                       argument.name, tensor.rank,
-                       tensor.rank > 0 && !tensor.dims ? " but no dims" : "",
-                       argument.rank);
+    if (tensor.rank < 0 || tensor.rank > maxRank || (tensor.rank && !tensor.dims))
+      return makeError(allocator, WEFT_INVALID_ARGUMENT, "%s '%s' has rank %d%s, expected rank %d",
+                       kind, argument.name, tensor.rank,
+                       tensor.rank > 0 && !tensor.dims ? " but no dims" : "", argument.rank);
     if (tensor.rank != argument.rank)
       return badShape("rank %d, not %d", tensor.rank, argument.rank);
     for (int32_t axis = 0; axis < argument.rank; ++axis) {
@@ -65,8 +58,8 @@ public:
       if (tensor.dims[axis] < 0)
         return badShape("dimension %d is negative", axis);
       if (dim.symbol < 0 && dim.size >= 0 && tensor.dims[axis] != dim.size)
-        return badShape("dimension %d is %" PRId64 ", not %" PRId64, axis,
-                        tensor.dims[axis], dim.size);
+        return badShape("dimension %d is %" PRId64 ", not %" PRId64, axis, tensor.dims[axis],
+                        dim.size);
     }
     if (isContiguous(tensor))
       return nullptr;
@@ -86,16 +79,15 @@ public:
       return nullptr;
     if (!tensor.data && bytes)
       return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                       "%s '%s' has no data, expected %" PRIu64 " bytes", kind,
-                       argument.name, bytes);
+                       "%s '%s' has no data, expected %" PRIu64 " bytes", kind, argument.name,
+                       bytes);
     const uintptr_t address = reinterpret_cast<uintptr_t>(tensor.data);
     const size_t alignment = elementAlignment(tensor.dtype);
     if (bytes && address % alignment)
       return makeError(allocator, WEFT_INVALID_ARGUMENT,
                        "%s '%s' lies at address 0x%" PRIxPTR
                        ", expected a multiple of %zu bytes as type %s needs",
-                       kind, argument.name, address, alignment,
-                       weft_dtype_name(tensor.dtype));
+                       kind, argument.name, address, alignment, weft_dtype_name(tensor.dtype));
     if (address + bytes < address)
       return badShape("its end is beyond the end of memory");
     return nullptr;
@@ -111,9 +103,8 @@ private:
     va_start(args, format);
     reason.appendList(format, args);
     va_end(args);
-    return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                     "%s '%s' has shape %s, expected %s: %s", kind,
-                     argument.name, found.get(), expected.get(), reason.get());
+    return makeError(allocator, WEFT_INVALID_ARGUMENT, "%s '%s' has shape %s, expected %s: %s",
+                     kind, argument.name, found.get(), expected.get(), reason.get());
   }
 
   const Allocator &allocator;
@@ -124,10 +115,8 @@ private:
 };
 } // namespace
 
-weft_error *weft::runtime::checkArgument(const Allocator &allocator,
-                                         const weft_function &function,
-                                         Role role, uint32_t index,
-                                         const weft_tensor &tensor,
+weft_error *weft::runtime::checkArgument(const Allocator &allocator, const weft_function &function,
+                                         Role role, uint32_t index, const weft_tensor &tensor,
                                          bool withData, uint64_t &bytes) {
   ArgumentChecker checker(allocator, function, role, index, tensor);
   if (weft_error *error = checker.checkType())
@@ -146,31 +135,27 @@ static void bind(Binding &binding, const weft_tensor &tensor, uint64_t bytes) {
     binding.dims[axis] = tensor.dims[axis];
 }
 
-static weft_error *bindArgument(weft_context *context, Role role,
-                                uint32_t index, const weft_tensor *tensor) {
+static weft_error *bindArgument(weft_context *context, Role role, uint32_t index,
+                                const weft_tensor *tensor) {
   const char *kind = role == Role::Input ? "input" : "output";
   if (!context)
-    return makeError(Allocator(), WEFT_INVALID_ARGUMENT,
-                     "no context is given to bind an %s", kind);
+    return makeError(Allocator(), WEFT_INVALID_ARGUMENT, "no context is given to bind an %s", kind);
   const weft_function &function = context->function;
-  const uint32_t count =
-      role == Role::Input ? function.input_count : function.output_count;
+  const uint32_t count = role == Role::Input ? function.input_count : function.output_count;
   if (index >= count)
     return makeError(context->allocator, WEFT_INVALID_ARGUMENT,
-                     "function '%s' has %u %ss, there is no number %u",
-                     function.name, count, kind, index);
+                     "function '%s' has %u %ss, there is no number %u", function.name, count, kind,
+                     index);
   if (context->running.load(std::memory_order_acquire))
     return makeError(context->allocator, WEFT_FAILED_PRECONDITION,
                      "an %s is bound while a call with this context is in "
                      "progress",
                      kind);
-  Binding &binding = role == Role::Input ? context->inputs[index]
-                                         : context->outputs[index].caller;
+  Binding &binding = role == Role::Input ? context->inputs[index] : context->outputs[index].caller;
   uint64_t bytes = 0;
   if (tensor)
-    if (weft_error *error =
-            checkArgument(context->allocator, function, role, index, *tensor,
-                          /*withData=*/true, bytes))
+    if (weft_error *error = checkArgument(context->allocator, function, role, index, *tensor,
+                                          /*withData=*/true, bytes))
       return error;
   context->prepared = false;
   if (tensor) {
@@ -199,22 +184,18 @@ weft_error *weft_context_bind_output(weft_context *context, uint32_t index,
 // All arguments together
 //===----------------------------------------------------------------------===//
 
-static weft_error *outOfRange(const Allocator &allocator,
-                              const weft_symbol &symbol, const char *input,
-                              int64_t value) {
+static weft_error *outOfRange(const Allocator &allocator, const weft_symbol &symbol,
+                              const char *input, int64_t value) {
   if (symbol.max == INT64_MAX)
     return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                     "dimension '%s' is %" PRId64
-                     " in input '%s', expected at least %" PRId64,
+                     "dimension '%s' is %" PRId64 " in input '%s', expected at least %" PRId64,
                      symbol.name, value, input, symbol.min);
   return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                   "dimension '%s' is %" PRId64
-                   " in input '%s', expected %" PRId64 " to %" PRId64,
+                   "dimension '%s' is %" PRId64 " in input '%s', expected %" PRId64 " to %" PRId64,
                    symbol.name, value, input, symbol.min, symbol.max);
 }
 
-template <typename Dims>
-weft_error *weft_context::bindSymbols(Dims dims, int64_t *values) const {
+template <typename Dims> weft_error *weft_context::bindSymbols(Dims dims, int64_t *values) const {
   for (uint32_t i = 0; i < function.symbol_count; ++i)
     symbolInputs[i] = -1;
   for (uint32_t i = 0; i < function.input_count; ++i) {
@@ -230,11 +211,10 @@ weft_error *weft_context::bindSymbols(Dims dims, int64_t *values) const {
         if (values[index] == value)
           continue;
         return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                         "dimension '%s' is %" PRId64
-                         " in input '%s' but %" PRId64 " in input '%s'",
-                         symbol.name, values[index],
-                         function.inputs[symbolInputs[index]].name, value,
-                         input.name);
+                         "dimension '%s' is %" PRId64 " in input '%s' but %" PRId64
+                         " in input '%s'",
+                         symbol.name, values[index], function.inputs[symbolInputs[index]].name,
+                         value, input.name);
       }
       if (value < symbol.min || value > symbol.max)
         return outOfRange(allocator, symbol, input.name, value);
@@ -245,8 +225,7 @@ weft_error *weft_context::bindSymbols(Dims dims, int64_t *values) const {
   return nullptr;
 }
 
-weft_error *weft_context::workspaceSize(const int64_t *values,
-                                        uint64_t &bytes) const {
+weft_error *weft_context::workspaceSize(const int64_t *values, uint64_t &bytes) const {
   const int64_t size = function.workspace_size(values, team->size());
   if (size < 0)
     return makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
@@ -265,8 +244,7 @@ weft_error *weft_context::checkOutputs() const {
       const int32_t symbol = output.dims[axis].symbol;
       if (symbol >= 0 && caller.dims[axis] != symbols[symbol])
         return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                         "output '%s': dimension %d is %" PRId64
-                         ", expected %" PRId64 " ('%s')",
+                         "output '%s': dimension %d is %" PRId64 ", expected %" PRId64 " ('%s')",
                          output.name, axis, caller.dims[axis], symbols[symbol],
                          function.symbols[symbol].name);
     }
@@ -274,8 +252,7 @@ weft_error *weft_context::checkOutputs() const {
   return nullptr;
 }
 
-static bool overlap(const void *a, uint64_t aBytes, const void *b,
-                    uint64_t bBytes) {
+static bool overlap(const void *a, uint64_t aBytes, const void *b, uint64_t bBytes) {
   const uintptr_t first = reinterpret_cast<uintptr_t>(a);
   const uintptr_t second = reinterpret_cast<uintptr_t>(b);
   return aBytes && bBytes && first < second + bBytes && second < first + aBytes;
@@ -289,28 +266,25 @@ weft_error *weft_context::checkOverlaps() const {
     const weft_argument &signature = function.outputs[i];
     for (uint32_t k = 0; k < function.input_count; ++k) {
       const Binding &input = inputs[k];
-      if (overlap(output.owned.data(), output.owned.size(), input.data,
-                  input.bytes))
+      if (overlap(output.owned.data(), output.owned.size(), input.data, input.bytes))
         return makeError(allocator, WEFT_INVALID_ARGUMENT,
                          "input '%s' lies in the context's memory of output "
                          "'%s', which the call overwrites: bind or take that "
                          "output",
                          function.inputs[k].name, signature.name);
-      const bool isAlias =
-          signature.alias == int32_t(k) && output.caller.data == input.data;
-      if (!isAlias && overlap(output.caller.data, output.caller.bytes,
-                              input.data, input.bytes))
+      const bool isAlias = signature.alias == int32_t(k) && output.caller.data == input.data;
+      if (!isAlias && overlap(output.caller.data, output.caller.bytes, input.data, input.bytes))
         return makeError(allocator, WEFT_INVALID_ARGUMENT,
                          "output '%s' overlaps input '%s' in memory, which the "
                          "module does not allow",
                          signature.name, function.inputs[k].name);
     }
     for (uint32_t k = 0; k < i; ++k)
-      if (overlap(output.caller.data, output.caller.bytes,
-                  outputs[k].caller.data, outputs[k].caller.bytes))
+      if (overlap(output.caller.data, output.caller.bytes, outputs[k].caller.data,
+                  outputs[k].caller.bytes))
         return makeError(allocator, WEFT_INVALID_ARGUMENT,
-                         "output '%s' overlaps output '%s' in memory",
-                         signature.name, function.outputs[k].name);
+                         "output '%s' overlaps output '%s' in memory", signature.name,
+                         function.outputs[k].name);
   }
   return nullptr;
 }
@@ -321,10 +295,9 @@ weft_error *weft_context::prepare() {
   for (uint32_t i = 0; i < function.input_count; ++i)
     if (!inputs[i].bound)
       return makeError(allocator, WEFT_FAILED_PRECONDITION,
-                       "input '%s' of function '%s' is not bound",
-                       function.inputs[i].name, function.name);
-  if (weft_error *error =
-          bindSymbols([&](uint32_t i) { return inputs[i].dims; }, symbols))
+                       "input '%s' of function '%s' is not bound", function.inputs[i].name,
+                       function.name);
+  if (weft_error *error = bindSymbols([&](uint32_t i) { return inputs[i].dims; }, symbols))
     return error;
   if (weft_error *error = checkOutputs())
     return error;
@@ -335,27 +308,23 @@ weft_error *weft_context::prepare() {
   if (lentWorkspace) {
     if (lentBytes < workspaceBytes)
       return makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
-                       "the workspace has %" PRIu64
-                       " bytes, function '%s' needs %" PRIu64
+                       "the workspace has %" PRIu64 " bytes, function '%s' needs %" PRIu64
                        " for these shapes and %d threads",
                        lentBytes, function.name, workspaceBytes, team->size());
-  } else if (workspaceBytes > ownWorkspace.size() &&
-             !allocate(ownWorkspace, workspaceBytes)) {
+  } else if (workspaceBytes > ownWorkspace.size() && !allocate(ownWorkspace, workspaceBytes)) {
     return makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
                      "out of memory: the workspace of function '%s' needs "
                      "%" PRIu64 " bytes for these shapes",
                      function.name, workspaceBytes);
   }
-  auto *arena = static_cast<unsigned char *>(
-      lentWorkspace ? lentWorkspace : ownWorkspace.data());
+  auto *arena = static_cast<unsigned char *>(lentWorkspace ? lentWorkspace : ownWorkspace.data());
   for (int32_t i = 0; i < team->size(); ++i)
     environments[i].arena = arena;
   prepared = true;
   return nullptr;
 }
 
-weft_error *weft_context_workspace_size(weft_context *context,
-                                        const weft_tensor *inputs,
+weft_error *weft_context_workspace_size(weft_context *context, const weft_tensor *inputs,
                                         uint32_t input_count, uint64_t *bytes) {
   if (!context || !bytes || (input_count && !inputs))
     return makeError(Allocator(), WEFT_INVALID_ARGUMENT,
@@ -363,17 +332,16 @@ weft_error *weft_context_workspace_size(weft_context *context,
   const weft_function &function = context->function;
   if (input_count != function.input_count)
     return makeError(context->allocator, WEFT_INVALID_ARGUMENT,
-                     "function '%s' takes %u inputs, %u are given",
-                     function.name, function.input_count, input_count);
+                     "function '%s' takes %u inputs, %u are given", function.name,
+                     function.input_count, input_count);
   for (uint32_t i = 0; i < input_count; ++i) {
     uint64_t size = 0;
-    if (weft_error *error =
-            checkArgument(context->allocator, function, Role::Input, i,
-                          inputs[i], /*withData=*/false, size))
+    if (weft_error *error = checkArgument(context->allocator, function, Role::Input, i, inputs[i],
+                                          /*withData=*/false, size))
       return error;
   }
-  if (weft_error *error = context->bindSymbols(
-          [&](uint32_t i) { return inputs[i].dims; }, context->otherSymbols))
+  if (weft_error *error =
+          context->bindSymbols([&](uint32_t i) { return inputs[i].dims; }, context->otherSymbols))
     return error;
   return context->workspaceSize(context->otherSymbols, *bytes);
 }

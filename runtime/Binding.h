@@ -17,14 +17,12 @@ enum class Role { Input, Output };
 /// Checks what can be said of one argument alone: type, rank, contiguity,
 /// static extents, size, and, if `withData`, address and alignment. `bytes` is
 /// its size.
-weft_error *checkArgument(const Allocator &allocator,
-                          const weft_function &function, Role role,
-                          uint32_t index, const weft_tensor &tensor,
-                          bool withData, uint64_t &bytes);
+weft_error *checkArgument(const Allocator &allocator, const weft_function &function, Role role,
+                          uint32_t index, const weft_tensor &tensor, bool withData,
+                          uint64_t &bytes);
 
 /// Appends a shape of the signature: `[batch, 4, ?]`.
-void appendSignature(Text &text, const weft_function &function,
-                     const weft_argument &argument);
+void appendSignature(Text &text, const weft_function &function, const weft_argument &argument);
 
 } // namespace weft::runtime
 

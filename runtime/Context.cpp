@@ -78,8 +78,7 @@ static void destroyContext(weft_context *context) {
   weft_module_release(module);
 }
 
-static weft_error *buildContext(weft_context &context,
-                                const weft_context_options &options) {
+static weft_error *buildContext(weft_context &context, const weft_context_options &options) {
   Team::Options team;
   team.size = options.threads ? options.threads : usableThreads();
   team.parallel = options.parallel;
@@ -87,8 +86,7 @@ static weft_error *buildContext(weft_context &context,
   team.spin = options.spin_us;
   if (!context.initialize(team.size))
     return makeError(context.allocator, WEFT_RESOURCE_EXHAUSTED,
-                     "out of memory for a context of function '%s'",
-                     context.function.name);
+                     "out of memory for a context of function '%s'", context.function.name);
   weft_error *error = nullptr;
   context.team = Team::create(context.allocator, team, error);
   if (!context.team)
@@ -103,8 +101,7 @@ static weft_error *buildContext(weft_context &context,
 }
 
 weft_error *weft_context_create(weft_loaded_module *module, uint32_t function,
-                                const weft_context_options *given,
-                                weft_context **out) {
+                                const weft_context_options *given, weft_context **out) {
   if (!module || !out)
     return makeError(Allocator(), WEFT_INVALID_ARGUMENT,
                      "weft_context_create: no module or no place for the "
@@ -117,19 +114,17 @@ weft_error *weft_context_create(weft_loaded_module *module, uint32_t function,
   const weft_module &description = *module->description;
   if (function >= description.function_count)
     return makeError(module->allocator, WEFT_NOT_FOUND,
-                     "module '%s' has %u functions, there is no number %u",
-                     description.name, description.function_count, function);
+                     "module '%s' has %u functions, there is no number %u", description.name,
+                     description.function_count, function);
   if (options.threads < 0 || options.threads > maxThreads)
     return makeError(module->allocator, WEFT_INVALID_ARGUMENT,
-                     "%d threads are asked for, expected 0 to %d",
-                     options.threads, maxThreads);
+                     "%d threads are asked for, expected 0 to %d", options.threads, maxThreads);
   weft_allocator table;
   if (weft_error *error = readAllocator(options.allocator, table))
     return error;
-  Allocator allocator =
-      options.allocator ? Allocator(&table) : module->allocator;
-  auto *context = allocator.create<weft_context>(
-      module, description.functions[function], allocator);
+  Allocator allocator = options.allocator ? Allocator(&table) : module->allocator;
+  auto *context =
+      allocator.create<weft_context>(module, description.functions[function], allocator);
   if (!context)
     return makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
                      "out of memory for a context of function '%s'",
@@ -184,8 +179,7 @@ void weft_context::freeTemporaries() {
 }
 
 /// A site's message with "{0}" and "{1}" replaced by the two values.
-static void appendMessage(Text &text, const char *message, int64_t value,
-                          int64_t bound) {
+static void appendMessage(Text &text, const char *message, int64_t value, int64_t bound) {
   for (const char *at = message; *at; ++at) {
     if (at[0] == '{' && (at[1] == '0' || at[1] == '1') && at[2] == '}') {
       text.append("%" PRId64, at[1] == '0' ? value : bound);
@@ -198,10 +192,9 @@ static void appendMessage(Text &text, const char *message, int64_t value,
 
 weft_error *weft_context::describe(const Failure &failure) const {
   const weft_module &description = *module->description;
-  const weft_site *site =
-      failure.site >= 0 && failure.site < int64_t(description.site_count)
-          ? &description.sites[failure.site]
-          : nullptr;
+  const weft_site *site = failure.site >= 0 && failure.site < int64_t(description.site_count)
+                              ? &description.sites[failure.site]
+                              : nullptr;
   Text text;
   if (site)
     text.append("node '%s' (%s): ", site->node, site->op);
@@ -212,12 +205,11 @@ weft_error *weft_context::describe(const Failure &failure) const {
     if (site && site->message)
       appendMessage(text, site->message, failure.value, failure.bound);
     else
-      text.append("failed with %s, values %" PRId64 " and %" PRId64,
-                  weft_code_name(failure.code), failure.value, failure.bound);
+      text.append("failed with %s, values %" PRId64 " and %" PRId64, weft_code_name(failure.code),
+                  failure.value, failure.bound);
     break;
   case Failure::Memory:
-    text.append("out of memory: a temporary needs %" PRId64 " bytes",
-                failure.value);
+    text.append("out of memory: a temporary needs %" PRId64 " bytes", failure.value);
     break;
   case Failure::OutputMemory:
     text.append("out of memory: output '%s' needs %" PRId64 " bytes",
@@ -264,22 +256,18 @@ weft_error *weft_context::run() {
     status = function.invoke(&environments[0], symbols, inputData);
     team->endCall();
   }
-  weft_error *unkept = failure.kind == Failure::None && status == WEFT_OK
-                           ? keepStrings()
-                           : nullptr;
+  weft_error *unkept = failure.kind == Failure::None && status == WEFT_OK ? keepStrings() : nullptr;
   freeTemporaries();
   if (unkept)
     return unkept;
   if (failure.kind == Failure::None && status != WEFT_OK)
-    failure = {Failure::Status,
-               status > 0 && status <= WEFT_DATA_LOSS ? status : WEFT_INTERNAL,
-               -1, 0, 0};
+    failure = {Failure::Status, status > 0 && status <= WEFT_DATA_LOSS ? status : WEFT_INTERNAL, -1,
+               0, 0};
   if (failure.kind != Failure::None)
     return describe(failure);
   for (uint32_t i = 0; i < function.output_count; ++i)
     if (!outputs[i].produced)
-      return makeError(allocator, WEFT_INTERNAL,
-                       "function '%s' did not compute output '%s'",
+      return makeError(allocator, WEFT_INTERNAL, "function '%s' did not compute output '%s'",
                        function.name, function.outputs[i].name);
   succeeded = true;
   return nullptr;
@@ -311,8 +299,7 @@ private:
 } // namespace
 
 static weft_error *noContext(const char *function) {
-  return makeError(Allocator(), WEFT_INVALID_ARGUMENT,
-                   "%s: no context is given", function);
+  return makeError(Allocator(), WEFT_INVALID_ARGUMENT, "%s: no context is given", function);
 }
 
 weft_error *weft_context_run(weft_context *context) {
@@ -324,21 +311,19 @@ weft_error *weft_context_run(weft_context *context) {
   return context->run();
 }
 
-weft_error *weft_invoke(weft_context *context, const weft_tensor *inputs,
-                        uint32_t input_count, weft_tensor *outputs,
-                        uint32_t output_count) {
+weft_error *weft_invoke(weft_context *context, const weft_tensor *inputs, uint32_t input_count,
+                        weft_tensor *outputs, uint32_t output_count) {
   if (!context)
     return noContext("weft_invoke");
   const weft_function &function = context->function;
   if (input_count != function.input_count || (input_count && !inputs))
     return makeError(context->allocator, WEFT_INVALID_ARGUMENT,
-                     "function '%s' takes %u inputs, %u are given",
-                     function.name, function.input_count,
-                     inputs ? input_count : 0);
+                     "function '%s' takes %u inputs, %u are given", function.name,
+                     function.input_count, inputs ? input_count : 0);
   if (outputs && output_count != function.output_count)
     return makeError(context->allocator, WEFT_INVALID_ARGUMENT,
-                     "function '%s' has %u outputs, %u are given",
-                     function.name, function.output_count, output_count);
+                     "function '%s' has %u outputs, %u are given", function.name,
+                     function.output_count, output_count);
   for (uint32_t i = 0; i < input_count; ++i)
     if (weft_error *error = weft_context_bind_input(context, i, &inputs[i]))
       return error;
@@ -355,37 +340,33 @@ weft_error *weft_invoke(weft_context *context, const weft_tensor *inputs,
   return nullptr;
 }
 
-weft_error *weft_context_output(const weft_context *context, uint32_t index,
-                                weft_tensor *tensor) {
+weft_error *weft_context_output(const weft_context *context, uint32_t index, weft_tensor *tensor) {
   if (!context || !tensor)
     return noContext("weft_context_output");
   const weft_function &function = context->function;
   if (index >= function.output_count)
     return makeError(context->allocator, WEFT_INVALID_ARGUMENT,
-                     "function '%s' has %u outputs, there is no number %u",
-                     function.name, function.output_count, index);
+                     "function '%s' has %u outputs, there is no number %u", function.name,
+                     function.output_count, index);
   if (!context->succeeded)
     return makeError(context->allocator, WEFT_FAILED_PRECONDITION,
                      "there is no output '%s': no call has succeeded last",
                      function.outputs[index].name);
   const Output &output = context->outputs[index];
   if (!output.produced)
-    return makeError(context->allocator, WEFT_FAILED_PRECONDITION,
-                     "output '%s' has been taken",
+    return makeError(context->allocator, WEFT_FAILED_PRECONDITION, "output '%s' has been taken",
                      function.outputs[index].name);
-  *tensor = {output.data, function.outputs[index].dtype,
-             function.outputs[index].rank, output.dims, nullptr};
+  *tensor = {output.data, function.outputs[index].dtype, function.outputs[index].rank, output.dims,
+             nullptr};
   return nullptr;
 }
 
-weft_error *weft_context_set_workspace(weft_context *context, void *memory,
-                                       uint64_t bytes) {
+weft_error *weft_context_set_workspace(weft_context *context, void *memory, uint64_t bytes) {
   if (!context)
     return noContext("weft_context_set_workspace");
   if (reinterpret_cast<uintptr_t>(memory) % WEFT_BUFFER_ALIGNMENT)
     return makeError(context->allocator, WEFT_INVALID_ARGUMENT,
-                     "the workspace is not aligned to %d bytes",
-                     WEFT_BUFFER_ALIGNMENT);
+                     "the workspace is not aligned to %d bytes", WEFT_BUFFER_ALIGNMENT);
   Running running(context);
   if (weft_error *error = running.check())
     return error;
@@ -458,17 +439,14 @@ weft_error *weft_context_warm_up(weft_context *context) {
     bool known = !output.caller.bound;
     for (int32_t axis = 0; axis < argument.rank; ++axis) {
       const weft_dim &dim = argument.dims[axis];
-      output.dims[axis] =
-          dim.symbol >= 0 ? context->symbols[dim.symbol] : dim.size;
+      output.dims[axis] = dim.symbol >= 0 ? context->symbols[dim.symbol] : dim.size;
       known &= output.dims[axis] >= 0;
     }
     uint64_t bytes = 0;
-    if (known &&
-        tensorBytes(argument.dtype, argument.rank, output.dims, bytes) &&
+    if (known && tensorBytes(argument.dtype, argument.rank, output.dims, bytes) &&
         bytes > output.owned.size() && !context->allocate(output.owned, bytes))
       return makeError(context->allocator, WEFT_RESOURCE_EXHAUSTED,
-                       "out of memory: output '%s' needs %" PRIu64 " bytes",
-                       argument.name, bytes);
+                       "out of memory: output '%s' needs %" PRIu64 " bytes", argument.name, bytes);
     touch(output.owned.data(), output.owned.size(), /*write=*/true);
   }
   context->succeeded = false;

@@ -24,7 +24,7 @@ struct Failure {
     Status,       // a kernel or loop body returned `code` and said nothing
     Memory,       // no `value` bytes for a temporary
     OutputMemory, // no `value` bytes for output `bound`
-    BadOutput, // the shape given for output `value` contradicts the signature
+    BadOutput,    // the shape given for output `value` contradicts the signature
     Cancelled
   };
   Kind kind = None;
@@ -112,8 +112,7 @@ struct weft_context {
   weft_error *run();
 
   /// Binds the symbols to the extents that `dims(i)` gives for input i.
-  template <typename Dims>
-  weft_error *bindSymbols(Dims dims, int64_t *values) const;
+  template <typename Dims> weft_error *bindSymbols(Dims dims, int64_t *values) const;
   weft_error *workspaceSize(const int64_t *values, uint64_t &bytes) const;
   weft_error *checkOutputs() const;
   weft_error *checkOverlaps() const;

@@ -122,8 +122,7 @@ static bool readBit(const Feature &feature) {
   uint32_t regs[4];
   if (__get_cpuid_max(feature.leaf & 0x80000000, nullptr) < feature.leaf)
     return false;
-  __cpuid_count(feature.leaf, feature.subleaf, regs[EAX], regs[EBX], regs[ECX],
-                regs[EDX]);
+  __cpuid_count(feature.leaf, feature.subleaf, regs[EAX], regs[EBX], regs[ECX], regs[EDX]);
   return regs[feature.reg] >> feature.bit & 1;
 }
 
@@ -147,8 +146,7 @@ static bool isSaved(State state) {
 
 static bool hasFeature(const char *name, size_t length) {
   for (const Feature &feature : knownFeatures)
-    if (strlen(feature.name) == length &&
-        memcmp(feature.name, name, length) == 0)
+    if (strlen(feature.name) == length && memcmp(feature.name, name, length) == 0)
       return readBit(feature) && isSaved(feature.state);
   return false;
 }
@@ -173,6 +171,6 @@ weft_error *weft_cpu_check(const char *features) {
   Text missing;
   if (!features || hasFeatures(features, missing))
     return nullptr;
-  return makeError(Allocator(), WEFT_UNAVAILABLE,
-                   "this CPU or its operating system lacks %s", missing.get());
+  return makeError(Allocator(), WEFT_UNAVAILABLE, "this CPU or its operating system lacks %s",
+                   missing.get());
 }

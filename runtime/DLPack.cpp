@@ -55,25 +55,23 @@ struct HandedOver {
 static constexpr int32_t cpuDevice = 1;
 static constexpr uint32_t dlpackMajor = 1, dlpackMinor = 0;
 
-weft_error *weft_tensor_from_dlpack(const DLManagedTensorVersioned *managed,
-                                    weft_tensor *tensor) {
+weft_error *weft_tensor_from_dlpack(const DLManagedTensorVersioned *managed, weft_tensor *tensor) {
   Allocator allocator;
   if (!managed || !tensor)
     return makeError(allocator, WEFT_INVALID_ARGUMENT,
                      "weft_tensor_from_dlpack: an argument is null");
   if (managed->major != dlpackMajor)
     return makeError(allocator, WEFT_UNIMPLEMENTED,
-                     "a DLPack tensor has version %u.%u, expected %u.x",
-                     managed->major, managed->minor, dlpackMajor);
+                     "a DLPack tensor has version %u.%u, expected %u.x", managed->major,
+                     managed->minor, dlpackMajor);
   const DLTensor &from = managed->tensor;
   if (from.device.type != cpuDevice)
     return makeError(allocator, WEFT_UNIMPLEMENTED,
                      "a DLPack tensor is on device type %d, expected the CPU "
                      "(%d)",
                      from.device.type, cpuDevice);
-  *tensor = {from.data ? static_cast<char *>(from.data) + from.byteOffset
-                       : nullptr,
-             from.dtype, from.rank, from.dims, from.strides};
+  *tensor = {from.data ? static_cast<char *>(from.data) + from.byteOffset : nullptr, from.dtype,
+             from.rank, from.dims, from.strides};
   return nullptr;
 }
 
@@ -99,8 +97,7 @@ weft_error *weft_context_take_output(weft_context *context, uint32_t index,
   const char *name = context->function.outputs[index].name;
   if (tensor.dtype.code == WEFT_DTYPE_STRING)
     return makeError(context->allocator, WEFT_FAILED_PRECONDITION,
-                     "output '%s' is of strings, which DLPack does not know",
-                     name);
+                     "output '%s' is of strings, which DLPack does not know", name);
   if (output.bytes && tensor.data != output.owned.data())
     return makeError(context->allocator, WEFT_FAILED_PRECONDITION,
                      "output '%s' lies in a buffer of the caller", name);
@@ -108,18 +105,16 @@ weft_error *weft_context_take_output(weft_context *context, uint32_t index,
   const size_t size = sizeof(HandedOver) + 2 * rank * sizeof(int64_t);
   void *memory = context->allocator.allocate(size, alignof(HandedOver));
   if (!memory)
-    return makeError(context->allocator, WEFT_RESOURCE_EXHAUSTED,
-                     "out of memory for output '%s'", name);
-  auto *block =
-      new (memory) HandedOver{{}, context->allocator, nullptr, 0, size};
+    return makeError(context->allocator, WEFT_RESOURCE_EXHAUSTED, "out of memory for output '%s'",
+                     name);
+  auto *block = new (memory) HandedOver{{}, context->allocator, nullptr, 0, size};
   auto *dims = reinterpret_cast<int64_t *>(block + 1);
   int64_t stride = 1;
   for (size_t axis = rank; axis-- > 0;) {
     dims[axis] = tensor.dims[axis];
     dims[rank + axis] = stride;
     // Only a tensor without elements can overflow; its strides do not matter.
-    if (__builtin_mul_overflow(stride, dims[axis] > 0 ? dims[axis] : 1,
-                               &stride))
+    if (__builtin_mul_overflow(stride, dims[axis] > 0 ? dims[axis] : 1, &stride))
       stride = 1;
   }
   if (output.bytes) {
@@ -128,18 +123,10 @@ weft_error *weft_context_take_output(weft_context *context, uint32_t index,
   }
   output.produced = false;
   output.data = nullptr;
-  block->managed = {dlpackMajor,
-                    dlpackMinor,
-                    block,
-                    freeHandedOver,
-                    0,
-                    {block->data,
-                     {cpuDevice, 0},
-                     tensor.rank,
-                     tensor.dtype,
-                     dims,
-                     dims + rank,
-                     0}};
+  block->managed = {
+      dlpackMajor, dlpackMinor,
+      block,       freeHandedOver,
+      0,           {block->data, {cpuDevice, 0}, tensor.rank, tensor.dtype, dims, dims + rank, 0}};
   *managed = &block->managed;
   return nullptr;
 }

@@ -26,8 +26,7 @@ public:
   explicit DescriptionChecker(const weft_module &module) : module(module) {}
 
   bool check() {
-    return checkHeader() && checkTables() && checkWeights() &&
-           checkVariants() && checkFunctions();
+    return checkHeader() && checkTables() && checkWeights() && checkVariants() && checkFunctions();
   }
   const char *reason() const { return text.get(); }
 
@@ -66,8 +65,7 @@ private:
       if (!kernel.name)
         return fail("kernel %u has no name", i);
       if ((kernel.flags & WEFT_KERNEL_FALLBACK) &&
-          (kernel.site >= module.site_count ||
-           !module.sites[kernel.site].message))
+          (kernel.site >= module.site_count || !module.sites[kernel.site].message))
         return fail("kernel '%s' names site %u, which does not say why it is a "
                     "fallback",
                     kernel.name, kernel.site);
@@ -79,30 +77,23 @@ private:
   }
 
   bool checkWeights() {
-    if (module.weights &&
-        reinterpret_cast<uintptr_t>(module.weights) % WEFT_BUFFER_ALIGNMENT)
-      return fail("its weights are not aligned to %d bytes",
-                  WEFT_BUFFER_ALIGNMENT);
+    if (module.weights && reinterpret_cast<uintptr_t>(module.weights) % WEFT_BUFFER_ALIGNMENT)
+      return fail("its weights are not aligned to %d bytes", WEFT_BUFFER_ALIGNMENT);
     if (module.weight_count && !module.weights && !module.weights_file)
-      return fail("it has %u weights but neither embedded ones nor a file",
-                  module.weight_count);
+      return fail("it has %u weights but neither embedded ones nor a file", module.weight_count);
     if (const char *file = module.weights_file)
-      if (!*file || strchr(file, '/') || strcmp(file, "..") == 0 ||
-          strcmp(file, ".") == 0)
+      if (!*file || strchr(file, '/') || strcmp(file, "..") == 0 || strcmp(file, ".") == 0)
         return fail("its weights file '%s' is not a plain file name", file);
     for (uint32_t i = 0; i < module.weight_count; ++i) {
       const weft_weight &weight = module.weight_table[i];
       if (!weight.name)
         return fail("weight %u has no name", i);
       if (weight.offset % WEFT_BUFFER_ALIGNMENT)
-        return fail("weight '%s' is not aligned to %d bytes", weight.name,
-                    WEFT_BUFFER_ALIGNMENT);
-      if (weight.offset > module.weights_size ||
-          weight.size > module.weights_size - weight.offset)
+        return fail("weight '%s' is not aligned to %d bytes", weight.name, WEFT_BUFFER_ALIGNMENT);
+      if (weight.offset > module.weights_size || weight.size > module.weights_size - weight.offset)
         return fail("weight '%s' of %" PRIu64 " bytes at %" PRIu64
                     " reaches beyond the weights' %" PRIu64 " bytes",
-                    weight.name, weight.size, weight.offset,
-                    module.weights_size);
+                    weight.name, weight.size, weight.offset, module.weights_size);
     }
     return true;
   }
@@ -118,8 +109,7 @@ private:
         return fail("variant '%s' has no kernels", variant.cpu);
       for (uint32_t k = 0; k < module.kernel_count; ++k)
         if (!variant.kernels[k])
-          return fail("variant '%s' lacks kernel '%s'", variant.cpu,
-                      module.kernels[k].name);
+          return fail("variant '%s' lacks kernel '%s'", variant.cpu, module.kernels[k].name);
     }
     return true;
   }
@@ -152,8 +142,8 @@ private:
       if (!symbol.name)
         return fail("symbol %u of function '%s' has no name", i, function.name);
       if (symbol.min < 0 || symbol.min > symbol.max)
-        return fail("symbol '%s' has the range [%" PRId64 ", %" PRId64 "]",
-                    symbol.name, symbol.min, symbol.max);
+        return fail("symbol '%s' has the range [%" PRId64 ", %" PRId64 "]", symbol.name, symbol.min,
+                    symbol.max);
       if (!isBound(function, int32_t(i)))
         return fail("symbol '%s' is no dimension of any input", symbol.name);
     }
@@ -171,33 +161,28 @@ private:
     return false;
   }
 
-  bool checkArgument(const weft_function &function,
-                     const weft_argument &argument, const char *what,
+  bool checkArgument(const weft_function &function, const weft_argument &argument, const char *what,
                      bool isOutput) {
     if (!argument.name)
       return fail("an %s of function '%s' has no name", what, function.name);
     if (!isKnownType(argument.dtype))
-      return fail("%s '%s' has the unknown type (%u, %u, %u)", what,
-                  argument.name, unsigned(argument.dtype.code),
-                  unsigned(argument.dtype.bits),
+      return fail("%s '%s' has the unknown type (%u, %u, %u)", what, argument.name,
+                  unsigned(argument.dtype.code), unsigned(argument.dtype.bits),
                   unsigned(argument.dtype.lanes));
-    if (argument.rank < 0 || argument.rank > maxRank ||
-        (argument.rank && !argument.dims))
+    if (argument.rank < 0 || argument.rank > maxRank || (argument.rank && !argument.dims))
       return fail("%s '%s' has rank %d", what, argument.name, argument.rank);
     for (int32_t axis = 0; axis < argument.rank; ++axis) {
       const weft_dim &dim = argument.dims[axis];
-      const bool isSymbol =
-          dim.symbol >= 0 && uint32_t(dim.symbol) < function.symbol_count;
+      const bool isSymbol = dim.symbol >= 0 && uint32_t(dim.symbol) < function.symbol_count;
       const bool isStatic = dim.symbol < 0 && dim.size >= 0;
       const bool isUnknown = dim.symbol < 0 && dim.size == -1 && isOutput;
       if (!isSymbol && !isStatic && !isUnknown)
-        return fail("%s '%s': dimension %d is neither static nor a symbol",
-                    what, argument.name, axis);
+        return fail("%s '%s': dimension %d is neither static nor a symbol", what, argument.name,
+                    axis);
     }
-    if (isOutput && argument.alias >= 0 &&
-        uint32_t(argument.alias) >= function.input_count)
-      return fail("output '%s' is an alias of input %d of %u", argument.name,
-                  argument.alias, function.input_count);
+    if (isOutput && argument.alias >= 0 && uint32_t(argument.alias) >= function.input_count)
+      return fail("output '%s' is an alias of input %d of %u", argument.name, argument.alias,
+                  function.input_count);
     return true;
   }
 
@@ -206,32 +191,27 @@ private:
 };
 } // namespace
 
-weft_error *weft::runtime::checkDescription(const Allocator &allocator,
-                                            const char *name,
+weft_error *weft::runtime::checkDescription(const Allocator &allocator, const char *name,
                                             const weft_module *module) {
   if (!module)
     return makeError(allocator, WEFT_FAILED_PRECONDITION,
                      "module '%s' does not support ABI version %u of this "
                      "runtime (%s)",
                      name, WEFT_MODULE_ABI_MAJOR, weft_runtime_version());
-  if (module->magic != WEFT_MODULE_MAGIC ||
-      module->struct_size < sizeof(weft_module))
+  if (module->magic != WEFT_MODULE_MAGIC || module->struct_size < sizeof(weft_module))
     return makeError(allocator, WEFT_DATA_LOSS,
                      "module '%s' is damaged: its description has no magic "
                      "number or is too short",
                      name);
-  if (module->abi_major != WEFT_MODULE_ABI_MAJOR ||
-      module->abi_minor > WEFT_MODULE_ABI_MINOR)
+  if (module->abi_major != WEFT_MODULE_ABI_MAJOR || module->abi_minor > WEFT_MODULE_ABI_MINOR)
     return makeError(allocator, WEFT_FAILED_PRECONDITION,
                      "module '%s' has ABI version %u.%u, this runtime (%s) "
                      "supports %u.0 to %u.%u: compile the model again or take "
                      "the matching runtime",
-                     name, module->abi_major, module->abi_minor,
-                     weft_runtime_version(), WEFT_MODULE_ABI_MAJOR,
-                     WEFT_MODULE_ABI_MAJOR, WEFT_MODULE_ABI_MINOR);
+                     name, module->abi_major, module->abi_minor, weft_runtime_version(),
+                     WEFT_MODULE_ABI_MAJOR, WEFT_MODULE_ABI_MAJOR, WEFT_MODULE_ABI_MINOR);
   DescriptionChecker checker(*module);
   if (checker.check())
     return nullptr;
-  return makeError(allocator, WEFT_DATA_LOSS, "module '%s' is damaged: %s",
-                   name, checker.reason());
+  return makeError(allocator, WEFT_DATA_LOSS, "module '%s' is damaged: %s", name, checker.reason());
 }

@@ -12,9 +12,7 @@
 
 using namespace weft::runtime;
 
-static Worker &workerOf(const weft_env *env) {
-  return *static_cast<Worker *>(env->context);
-}
+static Worker &workerOf(const weft_env *env) { return *static_cast<Worker *>(env->context); }
 
 static bool isCancelled(const weft_context &context) {
   return __atomic_load_n(&context.cancelled, __ATOMIC_RELAXED) != 0;
@@ -30,9 +28,7 @@ static int32_t recordFailure(Worker &worker, const Failure &failure) {
   return failure.code;
 }
 
-static Failure cancellation() {
-  return {Failure::Cancelled, WEFT_CANCELLED, -1, 0, 0};
-}
+static Failure cancellation() { return {Failure::Cancelled, WEFT_CANCELLED, -1, 0, 0}; }
 
 /// A status that generated code returned, as one of ours.
 static int32_t knownStatus(int32_t status) {
@@ -49,9 +45,8 @@ static int64_t monotonicTime() {
   return int64_t(time.tv_sec) * 1000000000 + time.tv_nsec;
 }
 
-static int32_t runProfiled(const weft_env *env, weft_context &context,
-                           int64_t kernel, void *const *buffers,
-                           const int64_t *sizes, int64_t site) {
+static int32_t runProfiled(const weft_env *env, weft_context &context, int64_t kernel,
+                           void *const *buffers, const int64_t *sizes, int64_t site) {
   const weft_module &description = *context.module->description;
   weft_profile_event event = {};
   event.struct_size = sizeof(event);
@@ -63,33 +58,28 @@ static int32_t runProfiled(const weft_env *env, weft_context &context,
     event.op = description.sites[site].op;
   }
   event.begin_ns = monotonicTime();
-  int32_t status =
-      context.module->variant->kernels[kernel](env, buffers, sizes, site);
+  int32_t status = context.module->variant->kernels[kernel](env, buffers, sizes, site);
   event.end_ns = monotonicTime();
   context.profile(context.profileUser, &event);
   return status;
 }
 
-static int32_t dispatch(const weft_env *env, int64_t kernel,
-                        void *const *buffers, const int64_t *sizes,
-                        int64_t site) {
+static int32_t dispatch(const weft_env *env, int64_t kernel, void *const *buffers,
+                        const int64_t *sizes, int64_t site) {
   Worker &worker = workerOf(env);
   weft_context &context = *worker.context;
   if (isCancelled(context))
     return recordFailure(worker, cancellation());
-  if (kernel < 0 ||
-      kernel >= int64_t(context.module->description->kernel_count))
+  if (kernel < 0 || kernel >= int64_t(context.module->description->kernel_count))
     return recordFailure(worker, {Failure::Status, WEFT_INTERNAL, site, 0, 0});
   if (!worker.inLoop)
     ++context.kernels;
-  int32_t status =
-      context.profile
-          ? runProfiled(env, context, kernel, buffers, sizes, site)
-          : context.module->variant->kernels[kernel](env, buffers, sizes, site);
+  int32_t status = context.profile
+                       ? runProfiled(env, context, kernel, buffers, sizes, site)
+                       : context.module->variant->kernels[kernel](env, buffers, sizes, site);
   if (status == WEFT_OK)
     return WEFT_OK;
-  return recordFailure(worker,
-                       {Failure::Status, knownStatus(status), site, 0, 0});
+  return recordFailure(worker, {Failure::Status, knownStatus(status), site, 0, 0});
 }
 
 //===----------------------------------------------------------------------===//
@@ -117,13 +107,12 @@ struct Loop {
 };
 } // namespace
 
-static void noteFailedChunk(Loop &loop, Worker &worker, int64_t chunk,
-                            int32_t status) {
+static void noteFailedChunk(Loop &loop, Worker &worker, int64_t chunk, int32_t status) {
   worker.failedChunk = chunk;
   worker.failedStatus = status;
   int64_t lowest = loop.lowestFailed.load(std::memory_order_relaxed);
-  while (chunk < lowest && !loop.lowestFailed.compare_exchange_weak(
-                               lowest, chunk, std::memory_order_relaxed))
+  while (chunk < lowest &&
+         !loop.lowestFailed.compare_exchange_weak(lowest, chunk, std::memory_order_relaxed))
     ;
 }
 
@@ -134,12 +123,10 @@ static void runChunks(void *argument, int32_t index) {
   worker.inLoop = true;
   while (!__atomic_load_n(loop.cancelled, __ATOMIC_RELAXED)) {
     const int64_t chunk = loop.next.fetch_add(1, std::memory_order_relaxed);
-    if (chunk >= loop.chunks ||
-        chunk > loop.lowestFailed.load(std::memory_order_relaxed))
+    if (chunk >= loop.chunks || chunk > loop.lowestFailed.load(std::memory_order_relaxed))
       break;
-    const int32_t status =
-        loop.body(env, loop.buffers, loop.sizes, loop.site, loop.beginOf(chunk),
-                  loop.beginOf(chunk + 1), worker.index);
+    const int32_t status = loop.body(env, loop.buffers, loop.sizes, loop.site, loop.beginOf(chunk),
+                                     loop.beginOf(chunk + 1), worker.index);
     if (status != WEFT_OK || worker.failure.kind != Failure::None) {
       noteFailedChunk(loop, worker, chunk, status);
       break;
@@ -150,9 +137,8 @@ static void runChunks(void *argument, int32_t index) {
 
 /// On one thread, in slices of about 100 us between which a cancellation is
 /// seen.
-static int32_t runSerially(const weft_env *env, weft_range_fn body,
-                           void *const *buffers, const int64_t *sizes,
-                           int64_t site, int64_t count, int64_t cost) {
+static int32_t runSerially(const weft_env *env, weft_range_fn body, void *const *buffers,
+                           const int64_t *sizes, int64_t site, int64_t count, int64_t cost) {
   Worker &worker = workerOf(env);
   const bool outer = worker.inLoop;
   const int64_t wanted = cost < minParallelCost ? 1 : cost / 100000 + 16;
@@ -171,8 +157,8 @@ static int32_t runSerially(const weft_env *env, weft_range_fn body,
       worker.inLoop = outer;
       return recordFailure(worker, cancellation());
     }
-    status = body(env, buffers, sizes, site, loop.beginOf(chunk),
-                  loop.beginOf(chunk + 1), worker.index);
+    status =
+        body(env, buffers, sizes, site, loop.beginOf(chunk), loop.beginOf(chunk + 1), worker.index);
     if (status == WEFT_OK && worker.failure.kind != Failure::None)
       status = worker.failure.code;
   }
@@ -191,14 +177,11 @@ static int32_t finishLoop(weft_context &context, int64_t site) {
   Worker *lowest = nullptr;
   for (int32_t i = 0; i < context.team->size(); ++i) {
     Worker &worker = context.workers[i];
-    if (worker.failedChunk != INT64_MAX &&
-        (!lowest || worker.failedChunk < lowest->failedChunk))
+    if (worker.failedChunk != INT64_MAX && (!lowest || worker.failedChunk < lowest->failedChunk))
       lowest = &worker;
   }
   if (!lowest)
-    return isCancelled(context)
-               ? recordFailure(context.workers[0], cancellation())
-               : WEFT_OK;
+    return isCancelled(context) ? recordFailure(context.workers[0], cancellation()) : WEFT_OK;
   Failure failure = lowest->failure;
   if (failure.kind == Failure::None)
     failure = {Failure::Status, knownStatus(lowest->failedStatus), site, 0, 0};
@@ -209,9 +192,8 @@ static int32_t finishLoop(weft_context &context, int64_t site) {
   return recordFailure(context.workers[0], failure);
 }
 
-static int32_t parallelFor(const weft_env *env, weft_range_fn body,
-                           void *const *buffers, const int64_t *sizes,
-                           int64_t site, int64_t count, int64_t cost) {
+static int32_t parallelFor(const weft_env *env, weft_range_fn body, void *const *buffers,
+                           const int64_t *sizes, int64_t site, int64_t count, int64_t cost) {
   Worker &worker = workerOf(env);
   weft_context &context = *worker.context;
   if (count <= 0)
@@ -229,14 +211,9 @@ static int32_t parallelFor(const weft_env *env, weft_range_fn body,
   int64_t chunks = cost / 2000 < threads * 8 ? cost / 2000 : threads * 8;
   chunks = chunks < threads ? threads : chunks;
   chunks = chunks < cost / 1000000 ? cost / 1000000 : chunks;
-  Loop loop{context.environments,
-            body,
-            buffers,
-            sizes,
-            site,
-            count,
-            chunks < count ? chunks : count,
-            &context.cancelled};
+  Loop loop{
+      context.environments, body, buffers, sizes, site, count, chunks < count ? chunks : count,
+      &context.cancelled};
   context.team->run(runChunks, &loop);
   return finishLoop(context, site);
 }
@@ -250,12 +227,10 @@ static void *allocateTemporary(const weft_env *env, int64_t bytes) {
   weft_context &context = *worker.context;
   size_t size;
   Temporary *block = nullptr;
-  if (bytes >= 0 && !__builtin_add_overflow(size_t(bytes ? bytes : 1),
-                                            sizeof(Temporary), &size))
+  if (bytes >= 0 && !__builtin_add_overflow(size_t(bytes ? bytes : 1), sizeof(Temporary), &size))
     block = static_cast<Temporary *>(context.allocate(size));
   if (!block) {
-    recordFailure(worker,
-                  {Failure::Memory, WEFT_RESOURCE_EXHAUSTED, -1, bytes, 0});
+    recordFailure(worker, {Failure::Memory, WEFT_RESOURCE_EXHAUSTED, -1, bytes, 0});
     return nullptr;
   }
   Locked guard(context.temporariesLock);
@@ -279,8 +254,7 @@ static void releaseTemporary(const weft_env *env, void *memory) {
   {
     Locked guard(context.temporariesLock);
     context.unboundedLive -= block->size - sizeof(Temporary);
-    (block->previous ? block->previous->next : context.temporaries) =
-        block->next;
+    (block->previous ? block->previous->next : context.temporaries) = block->next;
     if (block->next)
       block->next->previous = block->previous;
   }
@@ -288,33 +262,28 @@ static void releaseTemporary(const weft_env *env, void *memory) {
 }
 
 /// True if the extents that generated code computed fit the signature.
-static bool fitsSignature(const weft_context &context,
-                          const weft_argument &argument, int64_t rank,
+static bool fitsSignature(const weft_context &context, const weft_argument &argument, int64_t rank,
                           const int64_t *dims) {
   if (rank != argument.rank)
     return false;
   for (int32_t axis = 0; axis < argument.rank; ++axis) {
     const weft_dim &dim = argument.dims[axis];
-    const int64_t expected =
-        dim.symbol >= 0 ? context.symbols[dim.symbol] : dim.size;
+    const int64_t expected = dim.symbol >= 0 ? context.symbols[dim.symbol] : dim.size;
     if (dims[axis] < 0 || (expected >= 0 && dims[axis] != expected))
       return false;
   }
   return true;
 }
 
-static void *provideOutput(const weft_env *env, int64_t index, int64_t rank,
-                           const int64_t *dims) {
+static void *provideOutput(const weft_env *env, int64_t index, int64_t rank, const int64_t *dims) {
   // What an output without elements points to.
-  alignas(WEFT_BUFFER_ALIGNMENT) static unsigned char
-      nothing[WEFT_BUFFER_ALIGNMENT];
+  alignas(WEFT_BUFFER_ALIGNMENT) static unsigned char nothing[WEFT_BUFFER_ALIGNMENT];
   Worker &worker = workerOf(env);
   weft_context &context = *worker.context;
   uint64_t bytes = 0;
   if (index < 0 || index >= int64_t(context.function.output_count) ||
       !fitsSignature(context, context.function.outputs[index], rank, dims) ||
-      !tensorBytes(context.function.outputs[index].dtype, int32_t(rank), dims,
-                   bytes)) {
+      !tensorBytes(context.function.outputs[index].dtype, int32_t(rank), dims, bytes)) {
     recordFailure(worker, {Failure::BadOutput, WEFT_INTERNAL, -1, index, 0});
     return nullptr;
   }
@@ -322,11 +291,10 @@ static void *provideOutput(const weft_env *env, int64_t index, int64_t rank,
   void *data = output.caller.data;
   if (!output.caller.bound || bytes > output.caller.bytes)
     data = output.owned.data();
-  if (bytes &&
-      (!data || (data == output.owned.data() && bytes > output.owned.size()))) {
+  if (bytes && (!data || (data == output.owned.data() && bytes > output.owned.size()))) {
     if (!context.allocate(output.owned, bytes)) {
-      recordFailure(worker, {Failure::OutputMemory, WEFT_RESOURCE_EXHAUSTED, -1,
-                             int64_t(bytes), index});
+      recordFailure(worker,
+                    {Failure::OutputMemory, WEFT_RESOURCE_EXHAUSTED, -1, int64_t(bytes), index});
       return nullptr;
     }
     data = output.owned.data();
@@ -339,8 +307,7 @@ static void *provideOutput(const weft_env *env, int64_t index, int64_t rank,
   return output.data;
 }
 
-static int32_t fail(const weft_env *env, int64_t site, int32_t code,
-                    int64_t value, int64_t bound) {
+static int32_t fail(const weft_env *env, int64_t site, int32_t code, int64_t value, int64_t bound) {
   Failure failure{Failure::Site, knownStatus(code), site, value, bound};
   recordFailure(workerOf(env), failure);
   return failure.code;

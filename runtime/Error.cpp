@@ -18,11 +18,10 @@ struct weft_error {
   const char *message;
 };
 
-static const weft_error outOfMemory = {
-    WEFT_RESOURCE_EXHAUSTED, 0, {}, "out of memory"};
+static const weft_error outOfMemory = {WEFT_RESOURCE_EXHAUSTED, 0, {}, "out of memory"};
 
-weft_error *weft::runtime::makeError(const Allocator &allocator, int32_t code,
-                                     const char *format, ...) {
+weft_error *weft::runtime::makeError(const Allocator &allocator, int32_t code, const char *format,
+                                     ...) {
   va_list args, again;
   va_start(args, format);
   va_copy(again, args);
@@ -41,13 +40,9 @@ weft_error *weft::runtime::makeError(const Allocator &allocator, int32_t code,
   return new (memory) weft_error{code, size, allocator.get(), text};
 }
 
-int32_t weft_error_code(const weft_error *error) {
-  return error ? error->code : WEFT_OK;
-}
+int32_t weft_error_code(const weft_error *error) { return error ? error->code : WEFT_OK; }
 
-const char *weft_error_message(const weft_error *error) {
-  return error ? error->message : "";
-}
+const char *weft_error_message(const weft_error *error) { return error ? error->message : ""; }
 
 void weft_error_free(weft_error *error) {
   if (!error || !error->size)
@@ -73,9 +68,7 @@ const char *weft_code_name(int32_t code) {
                                       "INTERNAL",
                                       "UNAVAILABLE",
                                       "DATA_LOSS"};
-  return code >= 0 && size_t(code) < sizeof(names) / sizeof(*names)
-             ? names[code]
-             : "UNKNOWN";
+  return code >= 0 && size_t(code) < sizeof(names) / sizeof(*names) ? names[code] : "UNKNOWN";
 }
 
 Text &Text::append(const char *format, ...) {
@@ -89,8 +82,7 @@ Text &Text::append(const char *format, ...) {
 Text &Text::appendList(const char *format, va_list args) {
   int added = vsnprintf(buffer + length, sizeof(buffer) - length, format, args);
   if (added > 0)
-    length = length + size_t(added) < sizeof(buffer) ? length + size_t(added)
-                                                     : sizeof(buffer) - 1;
+    length = length + size_t(added) < sizeof(buffer) ? length + size_t(added) : sizeof(buffer) - 1;
   return *this;
 }
 
@@ -101,10 +93,8 @@ Text &Text::appendShape(int32_t rank, const int64_t *dims) {
   return append("]");
 }
 
-weft_error *weft::runtime::readAllocator(const weft_allocator *given,
-                                         weft_allocator &table) {
-  if (!readStruct(given, table) ||
-      (given && (!table.allocate || !table.deallocate)))
+weft_error *weft::runtime::readAllocator(const weft_allocator *given, weft_allocator &table) {
+  if (!readStruct(given, table) || (given && (!table.allocate || !table.deallocate)))
     return makeError(Allocator(), WEFT_INVALID_ARGUMENT,
                      "the allocator table has no allocate or no deallocate "
                      "function, or its struct_size is not set");

@@ -19,8 +19,8 @@ namespace weft::runtime {
 
 /// An error whose message is formatted like printf. Without memory for it, the
 /// error is a constant one that says so; never null.
-weft_error *makeError(const Allocator &allocator, int32_t code,
-                      const char *format, ...) WEFT_PRINTF(3, 4);
+weft_error *makeError(const Allocator &allocator, int32_t code, const char *format, ...)
+    WEFT_PRINTF(3, 4);
 
 /// Text of bounded length on the stack, cut where it gets too long.
 class Text {

@@ -67,8 +67,7 @@ static bool install(int signal) {
   }
   // The handler's code must not be unloaded.
   Dl_info library;
-  if (dladdr(reinterpret_cast<void *>(&cancelCalls), &library) &&
-      library.dli_fname)
+  if (dladdr(reinterpret_cast<void *>(&cancelCalls), &library) && library.dli_fname)
     dlopen(library.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
   previousActions[signal] = action;
   action.sa_sigaction = cancelCalls;
@@ -76,23 +75,20 @@ static bool install(int signal) {
   return sigaction(signal, &action, nullptr) == 0;
 }
 
-weft_error *weft_context_cancel_on_signal(weft_context *context,
-                                          int32_t signal) {
+weft_error *weft_context_cancel_on_signal(weft_context *context, int32_t signal) {
   if (!context)
     return makeError(Allocator(), WEFT_INVALID_ARGUMENT,
                      "weft_context_cancel_on_signal: no context is given");
   if (signal < 0 || signal > maxSignal || (signal && !install(signal)))
     return makeError(context->allocator, WEFT_INVALID_ARGUMENT,
-                     "there is no signal %d that a handler could catch",
-                     signal);
+                     "there is no signal %d that a handler could catch", signal);
   context->interruptThread = pthread_self();
   context->interruptSignal = signal;
   return nullptr;
 }
 
 Interruptible::Interruptible(weft_context &context) : context(context) {
-  if (!context.interruptSignal ||
-      !pthread_equal(context.interruptThread, pthread_self()))
+  if (!context.interruptSignal || !pthread_equal(context.interruptThread, pthread_self()))
     return;
   for (std::atomic<weft_context *> &call : callsInProgress) {
     weft_context *free = nullptr;

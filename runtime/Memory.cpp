@@ -18,8 +18,7 @@ static constexpr size_t hugePage = size_t(2) << 20;
 static constexpr size_t hugeBlock = size_t(8) << 20;
 
 static void *allocateFromLibrary(void *, size_t size, size_t alignment) {
-  size_t align =
-      size >= hugeBlock && alignment < hugePage ? hugePage : alignment;
+  size_t align = size >= hugeBlock && alignment < hugePage ? hugePage : alignment;
   if (align < sizeof(void *))
     align = sizeof(void *);
   void *memory = nullptr;
@@ -30,13 +29,10 @@ static void *allocateFromLibrary(void *, size_t size, size_t alignment) {
   return memory;
 }
 
-static void deallocateToLibrary(void *, void *memory, size_t, size_t) {
-  free(memory);
-}
+static void deallocateToLibrary(void *, void *memory, size_t, size_t) { free(memory); }
 
 Allocator::Allocator()
-    : table{sizeof(weft_allocator), 0, nullptr, allocateFromLibrary,
-            deallocateToLibrary} {}
+    : table{sizeof(weft_allocator), 0, nullptr, allocateFromLibrary, deallocateToLibrary} {}
 
 Allocator::Allocator(const weft_allocator *given) : Allocator() {
   if (given)

@@ -32,15 +32,14 @@ class Loader {
 public:
   ~Loader() { weft_module_release(module); }
 
-  weft_error *begin(const char *what, const weft_module_options *given,
-                    weft_loaded_module **out) {
+  weft_error *begin(const char *what, const weft_module_options *given, weft_loaded_module **out) {
     Allocator standard;
     if (!out)
-      return makeError(standard, WEFT_INVALID_ARGUMENT,
-                       "%s: no place for the module is given", what);
+      return makeError(standard, WEFT_INVALID_ARGUMENT, "%s: no place for the module is given",
+                       what);
     if (!readStruct(given, options))
-      return makeError(standard, WEFT_INVALID_ARGUMENT,
-                       "%s: struct_size of the options is not set", what);
+      return makeError(standard, WEFT_INVALID_ARGUMENT, "%s: struct_size of the options is not set",
+                       what);
     weft_allocator table;
     if (weft_error *error = readAllocator(options.allocator, table))
       return error;
@@ -53,35 +52,30 @@ public:
   }
 
   /// dlopens the file, asks it for its description and finishes.
-  weft_error *finishLibrary(const char *name, int descriptor,
-                            const char *modulePath, weft_loaded_module **out) {
-    if (weft_error *error =
-            openLibrary(module->allocator, name, descriptor, module->library))
+  weft_error *finishLibrary(const char *name, int descriptor, const char *modulePath,
+                            weft_loaded_module **out) {
+    if (weft_error *error = openLibrary(module->allocator, name, descriptor, module->library))
       return error;
-    auto query = reinterpret_cast<weft_module_query_fn>(
-        dlsym(module->library, WEFT_MODULE_QUERY_NAME));
+    auto query =
+        reinterpret_cast<weft_module_query_fn>(dlsym(module->library, WEFT_MODULE_QUERY_NAME));
     if (!query)
       return makeError(module->allocator, WEFT_INVALID_ARGUMENT,
-                       "'%s' is not a Weft module: it exports no %s", name,
-                       WEFT_MODULE_QUERY_NAME);
+                       "'%s' is not a Weft module: it exports no %s", name, WEFT_MODULE_QUERY_NAME);
     return finish(name, query, modulePath, out);
   }
 
-  weft_error *finish(const char *name, weft_module_query_fn query,
-                     const char *modulePath, weft_loaded_module **out) {
+  weft_error *finish(const char *name, weft_module_query_fn query, const char *modulePath,
+                     weft_loaded_module **out) {
     module->description = query(WEFT_MODULE_ABI_MAJOR);
-    if (weft_error *error =
-            checkDescription(module->allocator, name, module->description))
+    if (weft_error *error = checkDescription(module->allocator, name, module->description))
       return error;
-    if (weft_error *error = chooseVariant(
-            module->allocator, name, *module->description,
-            wantedVariant(options.cpu), hasFeatures, module->variant))
+    if (weft_error *error = chooseVariant(module->allocator, name, *module->description,
+                                          wantedVariant(options.cpu), hasFeatures, module->variant))
       return error;
     if (weft_error *error = bindWeights(name, modulePath))
       return error;
     Text line;
-    line.append("module '%s': %s by %s, variant %s", name,
-                module->description->name,
+    line.append("module '%s': %s by %s, variant %s", name, module->description->name,
                 module->description->compiler_version, module->variant->cpu);
     if (module->weightsPath.size())
       line.append(", weights in '%s'", module->weightsPath.text());
@@ -112,10 +106,9 @@ private:
     }
     size_t size = size_t(folderLength) + strlen(file) + 1;
     if (!module->weightsPath.allocate(module->allocator, size, 1))
-      return makeError(module->allocator, WEFT_RESOURCE_EXHAUSTED,
-                       "module '%s': out of memory", name);
-    snprintf(module->weightsPath.text(), size, "%.*s%s", folderLength, folder,
-             file);
+      return makeError(module->allocator, WEFT_RESOURCE_EXHAUSTED, "module '%s': out of memory",
+                       name);
+    snprintf(module->weightsPath.text(), size, "%.*s%s", folderLength, folder, file);
     return nullptr;
   }
 
@@ -126,27 +119,24 @@ private:
     const unsigned char *base = description.weights;
     if (!base) {
       if (options.weights_data) {
-        if (weft_error *error =
-                module->weights.borrow(module->allocator, options.weights_data,
-                                       options.weights_size, description))
+        if (weft_error *error = module->weights.borrow(module->allocator, options.weights_data,
+                                                       options.weights_size, description))
           return error;
       } else {
         if (weft_error *error = findWeights(name, modulePath))
           return error;
-        if (weft_error *error = module->weights.open(
-                module->allocator, module->weightsPath.text(), description))
+        if (weft_error *error =
+                module->weights.open(module->allocator, module->weightsPath.text(), description))
           return error;
       }
       base = module->weights.data();
     }
-    if (!module->weightTable.allocate(module->allocator,
-                                      description.weight_count * sizeof(void *),
+    if (!module->weightTable.allocate(module->allocator, description.weight_count * sizeof(void *),
                                       alignof(void *)))
-      return makeError(module->allocator, WEFT_RESOURCE_EXHAUSTED,
-                       "module '%s': out of memory", name);
+      return makeError(module->allocator, WEFT_RESOURCE_EXHAUSTED, "module '%s': out of memory",
+                       name);
     for (uint32_t i = 0; i < description.weight_count; ++i)
-      module->weightTable.as<const void *>()[i] =
-          base + description.weight_table[i].offset;
+      module->weightTable.as<const void *>()[i] = base + description.weight_table[i].offset;
     return nullptr;
   }
 
@@ -155,20 +145,17 @@ private:
 };
 } // namespace
 
-weft_error *weft_module_load_file(const char *path,
-                                  const weft_module_options *options,
+weft_error *weft_module_load_file(const char *path, const weft_module_options *options,
                                   weft_loaded_module **module) {
   Loader loader;
-  if (weft_error *error =
-          loader.begin("weft_module_load_file", options, module))
+  if (weft_error *error = loader.begin("weft_module_load_file", options, module))
     return error;
   if (!path)
     return makeError(loader.allocator(), WEFT_INVALID_ARGUMENT,
                      "weft_module_load_file: no path is given");
   File file;
   ModuleBytes bytes{path, -1, nullptr, 0};
-  if (weft_error *error =
-          openFile(loader.allocator(), "module", path, file, bytes.size))
+  if (weft_error *error = openFile(loader.allocator(), "module", path, file, bytes.size))
     return error;
   bytes.descriptor = file.get();
   if (weft_error *error = checkModule(loader.allocator(), bytes))
@@ -180,8 +167,7 @@ weft_error *weft_module_load_memory(const void *data, size_t size,
                                     const weft_module_options *options,
                                     weft_loaded_module **module) {
   Loader loader;
-  if (weft_error *error =
-          loader.begin("weft_module_load_memory", options, module))
+  if (weft_error *error = loader.begin("weft_module_load_memory", options, module))
     return error;
   const char *name = "in memory";
   if (!data)
@@ -191,18 +177,15 @@ weft_error *weft_module_load_memory(const void *data, size_t size,
   if (weft_error *error = checkModule(loader.allocator(), bytes))
     return error;
   File file;
-  if (weft_error *error =
-          copyToMemoryFile(loader.allocator(), data, size, file))
+  if (weft_error *error = copyToMemoryFile(loader.allocator(), data, size, file))
     return error;
   return loader.finishLibrary(name, file.get(), nullptr, module);
 }
 
-weft_error *weft_module_load_static(weft_module_query_fn query,
-                                    const weft_module_options *options,
+weft_error *weft_module_load_static(weft_module_query_fn query, const weft_module_options *options,
                                     weft_loaded_module **module) {
   Loader loader;
-  if (weft_error *error =
-          loader.begin("weft_module_load_static", options, module))
+  if (weft_error *error = loader.begin("weft_module_load_static", options, module))
     return error;
   if (!query)
     return makeError(loader.allocator(), WEFT_INVALID_ARGUMENT,
@@ -210,10 +193,9 @@ weft_error *weft_module_load_static(weft_module_query_fn query,
   return loader.finish("linked in", query, nullptr, module);
 }
 
-weft_error *weft_module_check_memory(const void *data, size_t size,
-                                     const char *name) {
-  ModuleBytes bytes{name ? name : "in memory", -1,
-                    static_cast<const uint8_t *>(data), data ? size : 0};
+weft_error *weft_module_check_memory(const void *data, size_t size, const char *name) {
+  ModuleBytes bytes{name ? name : "in memory", -1, static_cast<const uint8_t *>(data),
+                    data ? size : 0};
   return checkModule(Allocator(), bytes);
 }
 
@@ -223,8 +205,7 @@ void weft_module_retain(weft_loaded_module *module) {
 }
 
 void weft_module_release(weft_loaded_module *module) {
-  if (!module ||
-      module->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+  if (!module || module->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   Allocator allocator = module->allocator;
   allocator.destroy(module);
@@ -242,8 +223,8 @@ const char *weft_module_weights_path(const weft_loaded_module *module) {
   return module ? module->weightsPath.text() : nullptr;
 }
 
-weft_error *weft_module_find_function(const weft_loaded_module *module,
-                                      const char *name, uint32_t *function) {
+weft_error *weft_module_find_function(const weft_loaded_module *module, const char *name,
+                                      uint32_t *function) {
   if (!module || !name || !function)
     return makeError(Allocator(), WEFT_INVALID_ARGUMENT,
                      "weft_module_find_function: an argument is null");
@@ -256,7 +237,6 @@ weft_error *weft_module_find_function(const weft_loaded_module *module,
     }
     known.append(i ? ", '%s'" : "'%s'", here);
   }
-  return makeError(module->allocator, WEFT_NOT_FOUND,
-                   "module '%s' has no function '%s'; it has %s",
+  return makeError(module->allocator, WEFT_NOT_FOUND, "module '%s' has no function '%s'; it has %s",
                    module->description->name, name, known.get());
 }

@@ -34,8 +34,7 @@ weft_error *checkDescription(const Allocator &allocator, const char *name,
 
 /// Immutable after it has been loaded, except for the count of references.
 struct weft_loaded_module {
-  explicit weft_loaded_module(const weft::runtime::Allocator &allocator)
-      : allocator(allocator) {}
+  explicit weft_loaded_module(const weft::runtime::Allocator &allocator) : allocator(allocator) {}
   ~weft_loaded_module();
 
   weft::runtime::Allocator allocator;

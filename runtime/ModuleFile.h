@@ -32,8 +32,8 @@ private:
 
 /// Opens a regular file for reading. `kind` ("module", "weights file") begins
 /// the message.
-weft_error *openFile(const Allocator &allocator, const char *kind,
-                     const char *path, File &file, uint64_t &size);
+weft_error *openFile(const Allocator &allocator, const char *kind, const char *path, File &file,
+                     uint64_t &size);
 
 /// The bytes of a module, in a file or in memory. A file is read, never
 /// mapped, so that one that shrinks meanwhile is an error and no SIGBUS.
@@ -54,12 +54,11 @@ weft_error *checkModule(const Allocator &allocator, const ModuleBytes &bytes);
 
 /// dlopens an open file. `name` is used in messages. The descriptor may be
 /// closed afterwards.
-weft_error *openLibrary(const Allocator &allocator, const char *name,
-                        int descriptor, void *&handle);
+weft_error *openLibrary(const Allocator &allocator, const char *name, int descriptor,
+                        void *&handle);
 
 /// An anonymous file with these bytes.
-weft_error *copyToMemoryFile(const Allocator &allocator, const void *data,
-                             size_t size, File &file);
+weft_error *copyToMemoryFile(const Allocator &allocator, const void *data, size_t size, File &file);
 
 } // namespace weft::runtime
 

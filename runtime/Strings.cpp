@@ -18,15 +18,13 @@ static size_t sizeOf(const weft_string *string) {
     return 0;
   size_t size;
   if (string->size < 0 ||
-      __builtin_add_overflow(size_t(string->size), 2 * sizeof(*string) - 1,
-                             &size))
+      __builtin_add_overflow(size_t(string->size), 2 * sizeof(*string) - 1, &size))
     return SIZE_MAX;
   return size / sizeof(*string) * sizeof(*string);
 }
 
 /// The strings of an output, copied to `to`; false without memory.
-static bool copyStrings(weft_context &context, Output &output, Buffer &to,
-                        size_t &total) {
+static bool copyStrings(weft_context &context, Output &output, Buffer &to, size_t &total) {
   auto *elements = static_cast<const weft_string **>(output.data);
   const uint64_t count = output.bytes / sizeof(*elements);
   total = 0;
@@ -60,8 +58,7 @@ weft_error *weft_context::keepStrings() {
     size_t total = 0;
     if (!copyStrings(*this, output, strings, total))
       return makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
-                       "out of memory: the strings of output '%s' need %" PRIu64
-                       " bytes",
+                       "out of memory: the strings of output '%s' need %" PRIu64 " bytes",
                        function.outputs[i].name, uint64_t(total));
     output.strings = std::move(strings);
   }

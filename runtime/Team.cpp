@@ -37,8 +37,7 @@
 
 #if WEFT_RUNTIME_TBB
 #if WEFT_TSAN
-#pragma clang attribute push(__attribute__((no_sanitize("thread"))),           \
-                             apply_to = function)
+#pragma clang attribute push(__attribute__((no_sanitize("thread"))), apply_to = function)
 #endif
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/info.h>
@@ -98,16 +97,14 @@ struct Team::Threads {
 struct Team::Threads {};
 #endif
 
-Team *Team::create(const Allocator &allocator, const Options &options,
-                   weft_error *&error) {
+Team *Team::create(const Allocator &allocator, const Options &options, weft_error *&error) {
   void *memory = allocator.allocate(sizeof(Team), alignof(Team));
   Team *team = memory ? new (memory) Team(options) : nullptr;
-  if (!team || !team->presence.allocate(
-                   allocator, size_t(options.size) * sizeof(std::atomic<bool>),
-                   alignof(std::atomic<bool>))) {
+  if (!team || !team->presence.allocate(allocator, size_t(options.size) * sizeof(std::atomic<bool>),
+                                        alignof(std::atomic<bool>))) {
     destroy(allocator, team);
-    error = makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
-                      "out of memory for %d threads", options.size);
+    error =
+        makeError(allocator, WEFT_RESOURCE_EXHAUSTED, "out of memory for %d threads", options.size);
     return nullptr;
   }
   team->present = team->presence.as<std::atomic<bool>>();
@@ -125,9 +122,8 @@ Team *Team::create(const Allocator &allocator, const Options &options,
       allocator.deallocate(memory, sizeof(Threads), alignof(Threads));
     }
   }
-  error =
-      makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
-                "out of memory: oneTBB cannot set up %d threads", options.size);
+  error = makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
+                    "out of memory: oneTBB cannot set up %d threads", options.size);
 #else
   error = makeError(allocator, WEFT_UNIMPLEMENTED,
                     "this runtime was built without oneTBB: give a parallel "
@@ -169,8 +165,7 @@ bool Team::idle(int64_t &since) const {
   const int64_t time = now();
   if (!since)
     since = time;
-  int64_t limit =
-      inCall.load(std::memory_order_relaxed) ? stayInCall : stayAfterCall;
+  int64_t limit = inCall.load(std::memory_order_relaxed) ? stayInCall : stayAfterCall;
   if (options.spin)
     limit = options.spin < 0 ? 0 : int64_t(options.spin) * 1000;
   if (time - since > politeAfter)
@@ -215,8 +210,7 @@ void Team::wake() {
     present[i].store(true, std::memory_order_relaxed);
     try {
       __tsan_release(this);
-      threads->arena.enqueue(
-          threads->group.defer([this, i]() WEFT_UNSANITIZED { join(i); }));
+      threads->arena.enqueue(threads->group.defer([this, i]() WEFT_UNSANITIZED { join(i); }));
     } catch (...) {
       // The loop runs with the workers that are there.
       present[i].store(false, std::memory_order_relaxed);
@@ -255,8 +249,7 @@ void Team::run(Body newBody, void *newArgument) {
   state.store(epoch * epochOne | openBit, std::memory_order_release);
   wake();
   newBody(newArgument, 0);
-  uint64_t left =
-      state.fetch_and(~openBit, std::memory_order_acquire) & (openBit - 1);
+  uint64_t left = state.fetch_and(~openBit, std::memory_order_acquire) & (openBit - 1);
   for (int spins = 0; left; ++spins) {
     if (spins < 256)
       pauseProcessor();

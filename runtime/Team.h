@@ -63,8 +63,7 @@ public:
   };
 
   /// Null, with an error, without memory.
-  static Team *create(const Allocator &allocator, const Options &options,
-                      weft_error *&error);
+  static Team *create(const Allocator &allocator, const Options &options, weft_error *&error);
   static void destroy(const Allocator &allocator, Team *team);
 
   /// Runs `body` on this thread, as worker 0, and at most once on each of the

@@ -55,9 +55,7 @@ static const char *nameOf(weft_dtype dtype) {
   return nullptr;
 }
 
-bool weft::runtime::isKnownType(weft_dtype dtype) {
-  return nameOf(dtype) != nullptr;
-}
+bool weft::runtime::isKnownType(weft_dtype dtype) { return nameOf(dtype) != nullptr; }
 
 const char *weft_dtype_name(weft_dtype dtype) {
   const char *name = nameOf(dtype);
@@ -69,8 +67,8 @@ size_t weft::runtime::elementAlignment(weft_dtype dtype) {
   return dtype.code == WEFT_DTYPE_COMPLEX ? bytes / 2 : bytes;
 }
 
-bool weft::runtime::tensorBytes(weft_dtype dtype, int32_t rank,
-                                const int64_t *dims, uint64_t &bytes) {
+bool weft::runtime::tensorBytes(weft_dtype dtype, int32_t rank, const int64_t *dims,
+                                uint64_t &bytes) {
   bool empty = false;
   for (int32_t i = 0; i < rank; ++i) {
     if (dims[i] < 0)

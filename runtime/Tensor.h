@@ -27,8 +27,7 @@ size_t elementAlignment(weft_dtype dtype);
 
 /// Bytes of a tensor: false where an extent is negative or the size does not
 /// fit in 63 bits. A tensor with an extent of 0 has none, whatever the others.
-bool tensorBytes(weft_dtype dtype, int32_t rank, const int64_t *dims,
-                 uint64_t &bytes);
+bool tensorBytes(weft_dtype dtype, int32_t rank, const int64_t *dims, uint64_t &bytes);
 
 /// True if the strides are those of a contiguous row-major tensor. Strides of
 /// extents 0 and 1 do not matter.

@@ -42,8 +42,7 @@ static int32_t affinityThreads() {
   unsigned long mask[16384 / (8 * sizeof(long))];
   if (sched_getaffinity(0, sizeof(mask), reinterpret_cast<cpu_set_t *>(mask)))
     return 1;
-  int32_t count =
-      CPU_COUNT_S(sizeof(mask), reinterpret_cast<cpu_set_t *>(mask));
+  int32_t count = CPU_COUNT_S(sizeof(mask), reinterpret_cast<cpu_set_t *>(mask));
   return count > 0 ? count : 1;
 }
 
@@ -62,8 +61,7 @@ static int32_t folderLimit(const char *folder, bool v2) {
   if (v2) {
     snprintf(path, sizeof(path), "%s/cpu.max", folder);
     long long quota, period;
-    if (!readSmallFile(path, text, sizeof(text)) ||
-        sscanf(text, "%lld %lld", &quota, &period) != 2)
+    if (!readSmallFile(path, text, sizeof(text)) || sscanf(text, "%lld %lld", &quota, &period) != 2)
       return INT32_MAX; // "max 100000" as well
     return quotaThreads(quota, period);
   }
@@ -102,8 +100,7 @@ static int32_t cgroupThreads() {
     return INT32_MAX;
   int32_t limit = INT32_MAX;
   char *rest = nullptr;
-  for (char *line = strtok_r(text, "\n", &rest); line;
-       line = strtok_r(nullptr, "\n", &rest)) {
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(nullptr, "\n", &rest)) {
     char *controllers = strchr(line, ':');
     char *group = controllers ? strchr(controllers + 1, ':') : nullptr;
     if (!group)
@@ -113,8 +110,7 @@ static int32_t cgroupThreads() {
     int32_t here = INT32_MAX;
     if (!*controllers)
       here = lowestLimit("/sys/fs/cgroup", group, true);
-    else if (strcmp(controllers, "cpu,cpuacct") == 0 ||
-             strcmp(controllers, "cpuacct,cpu") == 0 ||
+    else if (strcmp(controllers, "cpu,cpuacct") == 0 || strcmp(controllers, "cpuacct,cpu") == 0 ||
              strcmp(controllers, "cpu") == 0)
       here = lowestLimit("/sys/fs/cgroup/cpu", group, false);
     limit = here < limit ? here : limit;

@@ -22,11 +22,10 @@ WantedVariant weft::runtime::wantedVariant(const char *option) {
   return {};
 }
 
-weft_error *weft::runtime::chooseVariant(
-    const Allocator &allocator, const char *moduleName,
-    const weft_module &module, WantedVariant wanted,
-    bool (*hasFeatures)(const char *features, Text &missing),
-    const weft_variant *&chosen) {
+weft_error *weft::runtime::chooseVariant(const Allocator &allocator, const char *moduleName,
+                                         const weft_module &module, WantedVariant wanted,
+                                         bool (*hasFeatures)(const char *features, Text &missing),
+                                         const weft_variant *&chosen) {
   Text missing, known;
   for (uint32_t i = 0; i < module.variant_count; ++i) {
     const weft_variant &variant = module.variants[i];
@@ -38,14 +37,14 @@ weft_error *weft::runtime::chooseVariant(
       chosen = &variant;
       return nullptr;
     }
-    missing.append(*missing.get() ? "; %s%s needs %s" : "%s%s needs %s",
-                   variant.cpu, wanted.source, lacking.get());
+    missing.append(*missing.get() ? "; %s%s needs %s" : "%s%s needs %s", variant.cpu, wanted.source,
+                   lacking.get());
   }
   if (wanted.cpu && !*missing.get())
     return makeError(allocator, WEFT_NOT_FOUND,
-                     "module '%s' has no variant for CPU '%s'%s; it has %s",
-                     moduleName, wanted.cpu, wanted.source, known.get());
+                     "module '%s' has no variant for CPU '%s'%s; it has %s", moduleName, wanted.cpu,
+                     wanted.source, known.get());
   return makeError(allocator, WEFT_UNAVAILABLE,
-                   "module '%s' cannot run on this CPU: %s, which it lacks",
-                   moduleName, missing.get());
+                   "module '%s' cannot run on this CPU: %s, which it lacks", moduleName,
+                   missing.get());
 }

@@ -27,8 +27,7 @@ WantedVariant wantedVariant(const char *option);
 /// the one that is asked for. An error where there is none, naming all.
 weft_error *chooseVariant(const Allocator &allocator, const char *moduleName,
                           const weft_module &module, WantedVariant wanted,
-                          bool (*hasFeatures)(const char *features,
-                                              Text &missing),
+                          bool (*hasFeatures)(const char *features, Text &missing),
                           const weft_variant *&chosen);
 
 } // namespace weft::runtime

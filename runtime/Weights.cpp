@@ -27,12 +27,10 @@ namespace {
 /// Walks over JSON text without building anything: enough to find one string.
 class JsonScanner {
 public:
-  JsonScanner(const char *begin, uint64_t size)
-      : at(begin), end(begin + size) {}
+  JsonScanner(const char *begin, uint64_t size) : at(begin), end(begin + size) {}
 
   void skipSpace() {
-    while (at < end &&
-           (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
       ++at;
   }
   bool take(char c) {
@@ -100,8 +98,8 @@ static bool equals(const char *text, uint64_t size, const char *other) {
 }
 
 /// Looks for string `key` among the members of the object at the scanner.
-static Metadata findString(JsonScanner &scanner, const char *key,
-                           const char *&value, uint64_t &valueSize) {
+static Metadata findString(JsonScanner &scanner, const char *key, const char *&value,
+                           uint64_t &valueSize) {
   if (!scanner.take('{'))
     return Metadata::Malformed;
   if (scanner.take('}'))
@@ -112,17 +110,15 @@ static Metadata findString(JsonScanner &scanner, const char *key,
     if (!scanner.string(name, size) || !scanner.take(':'))
       return Metadata::Malformed;
     if (equals(name, size, key))
-      return scanner.string(value, valueSize) ? Metadata::Found
-                                              : Metadata::Malformed;
+      return scanner.string(value, valueSize) ? Metadata::Found : Metadata::Malformed;
     if (!scanner.skipValue())
       return Metadata::Malformed;
   } while (scanner.take(','));
   return scanner.take('}') ? Metadata::Missing : Metadata::Malformed;
 }
 
-Metadata weft::runtime::findMetadata(const char *json, uint64_t size,
-                                     const char *key, const char *&value,
-                                     uint64_t &valueSize) {
+Metadata weft::runtime::findMetadata(const char *json, uint64_t size, const char *key,
+                                     const char *&value, uint64_t &valueSize) {
   JsonScanner scanner(json, size);
   if (!scanner.take('{'))
     return Metadata::Malformed;
@@ -158,14 +154,12 @@ static weft_error *checkWeights(const Allocator &allocator, const char *path,
                      "weights file '%s' has %" PRIu64 " bytes, module '%s' "
                      "expects %" PRIu64 ": it is %s",
                      path, size, module.name, module.weights_size,
-                     size < module.weights_size
-                         ? "truncated or another module's"
-                         : "another module's");
+                     size < module.weights_size ? "truncated or another module's"
+                                                : "another module's");
   uint64_t header = 0;
   if (size >= sizeof(header))
     memcpy(&header, data, sizeof(header));
-  if (size < sizeof(header) || header > maxHeader ||
-      header > size - sizeof(header))
+  if (size < sizeof(header) || header > maxHeader || header > size - sizeof(header))
     return makeError(allocator, WEFT_DATA_LOSS,
                      "weights file '%s' is not a safetensors file: its header "
                      "of %" PRIu64 " bytes does not fit in %" PRIu64,
@@ -174,8 +168,8 @@ static weft_error *checkWeights(const Allocator &allocator, const char *path,
   uint64_t valueSize = 0;
   char expected[65];
   formatHash(module.weights_hash, expected);
-  switch (findMetadata(reinterpret_cast<const char *>(data) + sizeof(header),
-                       header, hashKey, value, valueSize)) {
+  switch (findMetadata(reinterpret_cast<const char *>(data) + sizeof(header), header, hashKey,
+                       value, valueSize)) {
   case Metadata::Malformed:
     return makeError(allocator, WEFT_DATA_LOSS,
                      "weights file '%s' is not a safetensors file: its header "
@@ -193,20 +187,17 @@ static weft_error *checkWeights(const Allocator &allocator, const char *path,
     return makeError(allocator, WEFT_FAILED_PRECONDITION,
                      "weights file '%s' belongs to another module: its hash "
                      "is %.*s, module '%s' expects %s",
-                     path, int(valueSize < 80 ? valueSize : 80), value,
-                     module.name, expected);
+                     path, int(valueSize < 80 ? valueSize : 80), value, module.name, expected);
   for (uint32_t i = 0; i < module.weight_count; ++i)
     if (module.weight_table[i].offset < sizeof(header) + header)
       return makeError(allocator, WEFT_DATA_LOSS,
                        "weights file '%s': weight '%s' begins at byte %" PRIu64
                        ", inside the header",
-                       path, module.weight_table[i].name,
-                       module.weight_table[i].offset);
+                       path, module.weight_table[i].name, module.weight_table[i].offset);
   return nullptr;
 }
 
-weft_error *Weights::open(const Allocator &allocator, const char *path,
-                          const weft_module &module) {
+weft_error *Weights::open(const Allocator &allocator, const char *path, const weft_module &module) {
   File file;
   uint64_t size = 0;
   if (weft_error *error = openFile(allocator, "weights file", path, file, size))
@@ -217,9 +208,8 @@ weft_error *Weights::open(const Allocator &allocator, const char *path,
   void *address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (address == MAP_FAILED)
     return makeError(allocator, WEFT_RESOURCE_EXHAUSTED,
-                     "weights file '%s' of %" PRIu64
-                     " bytes cannot be mapped: %s",
-                     path, size, strerror(errno));
+                     "weights file '%s' of %" PRIu64 " bytes cannot be mapped: %s", path, size,
+                     strerror(errno));
   const auto *data = static_cast<const unsigned char *>(address);
   if (weft_error *error = checkWeights(allocator, path, data, size, module)) {
     munmap(address, size);
@@ -231,16 +221,15 @@ weft_error *Weights::open(const Allocator &allocator, const char *path,
   return nullptr;
 }
 
-weft_error *Weights::borrow(const Allocator &allocator, const void *data,
-                            uint64_t size, const weft_module &module) {
+weft_error *Weights::borrow(const Allocator &allocator, const void *data, uint64_t size,
+                            const weft_module &module) {
   if (reinterpret_cast<uintptr_t>(data) % WEFT_BUFFER_ALIGNMENT)
     return makeError(allocator, WEFT_INVALID_ARGUMENT,
                      "the given weights of module '%s' are not aligned to %d "
                      "bytes",
                      module.name, WEFT_BUFFER_ALIGNMENT);
   const auto *given = static_cast<const unsigned char *>(data);
-  if (weft_error *error =
-          checkWeights(allocator, "in memory", given, size, module))
+  if (weft_error *error = checkWeights(allocator, "in memory", given, size, module))
     return error;
   bytes = given;
   length = size;

@@ -22,11 +22,10 @@ public:
 
   /// Maps the .safetensors file at `path` and checks that it is the one that
   /// `module` was compiled with. On failure nothing stays mapped.
-  weft_error *open(const Allocator &allocator, const char *path,
-                   const weft_module &module);
+  weft_error *open(const Allocator &allocator, const char *path, const weft_module &module);
   /// The same for its bytes in memory.
-  weft_error *borrow(const Allocator &allocator, const void *data,
-                     uint64_t size, const weft_module &module);
+  weft_error *borrow(const Allocator &allocator, const void *data, uint64_t size,
+                     const weft_module &module);
 
   const unsigned char *data() const { return bytes; }
   uint64_t size() const { return length; }
@@ -42,8 +41,8 @@ enum class Metadata { Found, Missing, Malformed };
 
 /// Finds string `key` of the `__metadata__` object in `json` and points `value`
 /// at its raw text between the quotes. Escapes in keys are not resolved.
-Metadata findMetadata(const char *json, uint64_t size, const char *key,
-                      const char *&value, uint64_t &valueSize);
+Metadata findMetadata(const char *json, uint64_t size, const char *key, const char *&value,
+                      uint64_t &valueSize);
 
 } // namespace weft::runtime
 

@@ -31,8 +31,8 @@ static int64_t extentOf(const weft_function *function, weft_dim dim) {
 }
 
 /* A tensor of zeros for one input. */
-static int makeInput(const weft_function *function,
-                     const weft_argument *argument, weft_tensor *tensor) {
+static int makeInput(const weft_function *function, const weft_argument *argument,
+                     weft_tensor *tensor) {
   int64_t *dims = calloc((size_t)argument->rank + 1, sizeof(int64_t));
   if (!dims)
     return 1;
@@ -77,8 +77,7 @@ static int callFunction(weft_context *context) {
   for (uint32_t i = 0; i < function->input_count && !failed; ++i)
     failed = makeInput(function, &function->inputs[i], &inputs[i]);
   if (!failed)
-    failed =
-        report(weft_invoke(context, inputs, function->input_count, NULL, 0));
+    failed = report(weft_invoke(context, inputs, function->input_count, NULL, 0));
   for (uint32_t i = 0; i < function->output_count && !failed; ++i) {
     weft_tensor output;
     failed = report(weft_context_output(context, i, &output));
@@ -94,8 +93,7 @@ static int callFunction(weft_context *context) {
 
 int callModule(weft_loaded_module *module) {
   weft_context *context = NULL;
-  int failed = report(weft_context_create(module, 0, NULL, &context)) ||
-               callFunction(context);
+  int failed = report(weft_context_create(module, 0, NULL, &context)) || callFunction(context);
   weft_context_release(context);
   return failed;
 }

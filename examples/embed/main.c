@@ -16,8 +16,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   weft_loaded_module *module = NULL;
-  int failed = report(weft_module_load_file(argv[1], NULL, &module)) ||
-               callModule(module);
+  int failed = report(weft_module_load_file(argv[1], NULL, &module)) || callModule(module);
   weft_module_release(module);
   return failed;
 }

@@ -31,16 +31,14 @@ void AudioDialect::initialize() {
 LogicalResult SnakeOp::verify() {
   RankedTensorType input = getInput().getType(), alpha = getAlpha().getType();
   if (input.getRank() < 2)
-    return emitOpError("expects an input [N, C, ...] of rank 2 or more, found ")
-           << input;
+    return emitOpError("expects an input [N, C, ...] of rank 2 or more, found ") << input;
   if (alpha.getRank() != 1)
     return emitOpError("expects alpha of rank 1, found ") << alpha;
   if (input.getElementType() != alpha.getElementType())
     return emitOpError("expects one element type, found ")
            << input.getElementType() << " and " << alpha.getElementType();
   int64_t channels = input.getDimSize(1), extent = alpha.getDimSize(0);
-  if (!ShapedType::isDynamic(channels) && !ShapedType::isDynamic(extent) &&
-      channels != extent)
+  if (!ShapedType::isDynamic(channels) && !ShapedType::isDynamic(extent) && channels != extent)
     return emitOpError("expects an alpha for each of ")
            << channels << " channels, found " << extent;
   return success();
@@ -51,11 +49,9 @@ FailureOr<SmallVector<Value>> SnakeOp::lowerToReference(OpBuilder &builder) {
 }
 
 /// The square of a sine.
-static Value squaredSine(OpBuilder &builder, Location loc, Value x,
-                         bool useCosine) {
+static Value squaredSine(OpBuilder &builder, Location loc, Value x, bool useCosine) {
   auto constant = [&](double value) -> Value {
-    return arith::ConstantOp::create(builder, loc,
-                                     builder.getFloatAttr(x.getType(), value));
+    return arith::ConstantOp::create(builder, loc, builder.getFloatAttr(x.getType(), value));
   };
   if (!useCosine) {
     Value sine = math::SinOp::create(builder, loc, x);
@@ -72,29 +68,25 @@ Value audio::lowerSnake(SnakeOp op, OpBuilder &builder, bool useCosine) {
   RankedTensorType type = op.getInput().getType();
   unsigned rank = type.getRank();
   Value empty = tensor::EmptyOp::create(
-      builder, loc, tensor::getMixedSizes(builder, loc, op.getInput()),
-      type.getElementType());
+      builder, loc, tensor::getMixedSizes(builder, loc, op.getInput()), type.getElementType());
 
   AffineMap identity = builder.getMultiDimIdentityMap(rank);
   AffineMap channel = AffineMap::get(rank, 0, builder.getAffineDimExpr(1));
-  SmallVector<utils::IteratorType> parallel(rank,
-                                            utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> parallel(rank, utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(
-      builder, loc, type, ValueRange{op.getInput(), op.getAlpha()},
-      ValueRange{empty}, ArrayRef<AffineMap>{identity, channel, identity},
-      parallel, [&](OpBuilder &builder, Location loc, ValueRange arguments) {
+      builder, loc, type, ValueRange{op.getInput(), op.getAlpha()}, ValueRange{empty},
+      ArrayRef<AffineMap>{identity, channel, identity}, parallel,
+      [&](OpBuilder &builder, Location loc, ValueRange arguments) {
         Value x = arguments[0], alpha = arguments[1];
         auto constant = [&](double value) -> Value {
-          return arith::ConstantOp::create(
-              builder, loc, builder.getFloatAttr(x.getType(), value));
+          return arith::ConstantOp::create(builder, loc, builder.getFloatAttr(x.getType(), value));
         };
         Value product = arith::MulFOp::create(builder, loc, x, alpha);
         Value square = squaredSine(builder, loc, product, useCosine);
         // No division by zero, even where its quotient is not selected.
-        Value isZero = arith::CmpFOp::create(
-            builder, loc, arith::CmpFPredicate::OEQ, alpha, constant(0.0));
-        Value divisor =
-            arith::SelectOp::create(builder, loc, isZero, constant(1.0), alpha);
+        Value isZero =
+            arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, alpha, constant(0.0));
+        Value divisor = arith::SelectOp::create(builder, loc, isZero, constant(1.0), alpha);
         Value quotient = arith::DivFOp::create(builder, loc, square, divisor);
         Value sum = arith::AddFOp::create(builder, loc, x, quotient);
         Value result = arith::SelectOp::create(builder, loc, isZero, x, sum);

@@ -61,37 +61,34 @@ typedef struct weft_env weft_env;
    then scratch), each contiguous and row-major; `sizes` are its dynamic extents
    and index arguments in the order that compiler and kernel agreed on. `site`
    is an index into weft_module.sites and names the node being computed. */
-typedef int32_t (*weft_kernel_fn)(const weft_env *env, void *const *buffers,
-                                  const int64_t *sizes, int64_t site);
+typedef int32_t (*weft_kernel_fn)(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                                  int64_t site);
 
 /* The body of one parallel loop of a kernel: iterations [begin, end), executed
    by worker `worker` (0 <= worker < env->max_workers). Iterations are
    independent; how they are cut into ranges does not change the result. */
-typedef int32_t (*weft_range_fn)(const weft_env *env, void *const *buffers,
-                                 const int64_t *sizes, int64_t site,
-                                 int64_t begin, int64_t end, int64_t worker);
+typedef int32_t (*weft_range_fn)(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                                 int64_t site, int64_t begin, int64_t end, int64_t worker);
 
 /* What a call offers to generated code. The runtime fills one per context. */
 struct weft_env {
   uint32_t struct_size;
-  uint32_t max_workers; /* >= 1; scratch in the workspace is sized by it */
-  void *context;        /* the runtime's own */
-  unsigned char *arena; /* workspace of at least workspace_size() bytes */
+  uint32_t max_workers;       /* >= 1; scratch in the workspace is sized by it */
+  void *context;              /* the runtime's own */
+  unsigned char *arena;       /* workspace of at least workspace_size() bytes */
   const void *const *weights; /* weft_module.weight_count addresses */
   /* Non-zero once the caller asks the call to stop. Host loops poll it. */
   const volatile int32_t *cancelled;
 
   /* Runs kernel number `kernel` of the module's chosen variant. */
-  int32_t (*dispatch)(const weft_env *env, int64_t kernel,
-                      void *const *buffers, const int64_t *sizes,
-                      int64_t site);
+  int32_t (*dispatch)(const weft_env *env, int64_t kernel, void *const *buffers,
+                      const int64_t *sizes, int64_t site);
 
   /* Runs `body` over [0, count). `cost` is the compiler's estimate of the whole
      loop's work in nanoseconds on one core, by which the runtime decides to
      stay serial. Returns the status of the lowest failing range. */
-  int32_t (*parallel_for)(const weft_env *env, weft_range_fn body,
-                          void *const *buffers, const int64_t *sizes,
-                          int64_t site, int64_t count, int64_t cost);
+  int32_t (*parallel_for)(const weft_env *env, weft_range_fn body, void *const *buffers,
+                          const int64_t *sizes, int64_t site, int64_t count, int64_t cost);
 
   /* Memory whose size no symbol bounds; lives until the call ends or it is
      released. NULL after a failure, which has then been recorded. */
@@ -100,13 +97,11 @@ struct weft_env {
 
   /* The buffer of output `index` with the given shape: the caller's where it
      fits, else memory of the context. NULL after a failure, then recorded. */
-  void *(*output)(const weft_env *env, int64_t index, int64_t rank,
-                  const int64_t *dims);
+  void *(*output)(const weft_env *env, int64_t index, int64_t rank, const int64_t *dims);
 
   /* Records the failure of `site` with two values for its message and returns
      `code`. The first failure of a call wins. */
-  int32_t (*fail)(const weft_env *env, int64_t site, int32_t code,
-                  int64_t value, int64_t bound);
+  int32_t (*fail)(const weft_env *env, int64_t site, int32_t code, int64_t value, int64_t bound);
 };
 
 /* Element types are DLPack's (code, bits, lanes = 1). Bool is kDLBool, one byte
@@ -177,8 +172,7 @@ typedef struct weft_function {
   int64_t (*workspace_size)(const int64_t *symbols, int64_t workers);
   /* Computes the function. The runtime has bound every symbol and checked every
      input against the signature. */
-  int32_t (*invoke)(const weft_env *env, const int64_t *symbols,
-                    const void *const *inputs);
+  int32_t (*invoke)(const weft_env *env, const int64_t *symbols, const void *const *inputs);
 } weft_function;
 
 /* A place that can fail or be profiled: the source node and, for failures, a
@@ -203,8 +197,8 @@ typedef struct weft_kernel_info {
 /* Code for one instruction set. Variants are sorted best first; the runtime
    takes the first whose features the machine has. */
 typedef struct weft_variant {
-  const char *cpu;      /* LLVM's name, e.g. "x86-64-v4" */
-  const char *features; /* comma-separated: the cpuid features it needs */
+  const char *cpu;               /* LLVM's name, e.g. "x86-64-v4" */
+  const char *features;          /* comma-separated: the cpuid features it needs */
   const weft_kernel_fn *kernels; /* kernel_count entries */
 } weft_variant;
 

@@ -102,8 +102,7 @@ typedef void (*weft_profile_fn)(void *user, const weft_profile_event *event);
    [0, count), on any threads and in any order, and returns when all are done.
    `count` is at most the context's thread count. */
 typedef void (*weft_task_fn)(void *argument, int32_t index);
-typedef void (*weft_parallel_fn)(void *user, int32_t count, weft_task_fn task,
-                                 void *argument);
+typedef void (*weft_parallel_fn)(void *user, int32_t count, weft_task_fn task, void *argument);
 
 /*===-- Modules -----------------------------------------------------------===*/
 
@@ -131,8 +130,7 @@ typedef struct weft_module_options {
 
 /* Loads a module file. Nothing is executed or mapped before the file's size,
    ELF extents, version and checksum have been found right. */
-WEFT_API weft_error *weft_module_load_file(const char *path,
-                                           const weft_module_options *options,
+WEFT_API weft_error *weft_module_load_file(const char *path, const weft_module_options *options,
                                            weft_loaded_module **module);
 /* The same for the bytes of a module file, which are copied. */
 WEFT_API weft_error *weft_module_load_memory(const void *data, size_t size,
@@ -143,25 +141,21 @@ WEFT_API weft_error *weft_module_load_static(weft_module_query_fn query,
                                              const weft_module_options *options,
                                              weft_loaded_module **module);
 /* Only the checks that need no execution. `name` is used in messages. */
-WEFT_API weft_error *weft_module_check_memory(const void *data, size_t size,
-                                              const char *name);
+WEFT_API weft_error *weft_module_check_memory(const void *data, size_t size, const char *name);
 WEFT_API void weft_module_retain(weft_loaded_module *module);
 WEFT_API void weft_module_release(weft_loaded_module *module);
 
 /* The compiler's description: name, versions, options, hashes, variants,
    functions and their signatures. It has been checked and lives as long as the
    module. */
-WEFT_API const weft_module *
-weft_module_description(const weft_loaded_module *module);
+WEFT_API const weft_module *weft_module_description(const weft_loaded_module *module);
 /* The variant that was chosen: the first that this machine has the features
    for, unless one was asked for. */
-WEFT_API const weft_variant *
-weft_module_variant(const weft_loaded_module *module);
+WEFT_API const weft_variant *weft_module_variant(const weft_loaded_module *module);
 /* Path of the mapped weights file, or NULL. */
 WEFT_API const char *weft_module_weights_path(const weft_loaded_module *module);
 /* NOT_FOUND names the functions that there are. */
-WEFT_API weft_error *weft_module_find_function(const weft_loaded_module *module,
-                                               const char *name,
+WEFT_API weft_error *weft_module_find_function(const weft_loaded_module *module, const char *name,
                                                uint32_t *function);
 
 /*===-- Tensors -----------------------------------------------------------===*/
@@ -184,15 +178,13 @@ typedef struct weft_tensor {
 WEFT_API const char *weft_dtype_name(weft_dtype dtype);
 /* Bytes of a tensor. Fails where it does not fit in 63 bits or an extent is
    negative. */
-WEFT_API weft_error *weft_tensor_bytes(const weft_tensor *tensor,
-                                       uint64_t *bytes);
+WEFT_API weft_error *weft_tensor_bytes(const weft_tensor *tensor, uint64_t *bytes);
 
 /* DLPack 1.x in: fills `tensor` with a view of it, which lives as long as the
    DLPack tensor. Refuses other devices than the CPU and other majors. */
 struct DLManagedTensorVersioned;
-WEFT_API weft_error *
-weft_tensor_from_dlpack(const struct DLManagedTensorVersioned *managed,
-                        weft_tensor *tensor);
+WEFT_API weft_error *weft_tensor_from_dlpack(const struct DLManagedTensorVersioned *managed,
+                                             weft_tensor *tensor);
 
 /*===-- Contexts ----------------------------------------------------------===*/
 
@@ -218,14 +210,12 @@ typedef struct weft_context_options {
   int32_t reserved;
 } weft_context_options;
 
-WEFT_API weft_error *weft_context_create(weft_loaded_module *module,
-                                         uint32_t function,
+WEFT_API weft_error *weft_context_create(weft_loaded_module *module, uint32_t function,
                                          const weft_context_options *options,
                                          weft_context **context);
 /* A call that still runs in another thread is cancelled and awaited. */
 WEFT_API void weft_context_release(weft_context *context);
-WEFT_API const weft_function *
-weft_context_function(const weft_context *context);
+WEFT_API const weft_function *weft_context_function(const weft_context *context);
 WEFT_API int32_t weft_context_threads(const weft_context *context);
 
 /* Binds arguments for all following calls of weft_context_run. Shapes and
@@ -236,42 +226,35 @@ WEFT_API int32_t weft_context_threads(const weft_context *context);
    context. Extents that follow from the inputs must be right; extents that only
    the call can tell (-1 in the signature) say how much fits: a result that is
    larger lands in memory of the context. */
-WEFT_API weft_error *weft_context_bind_input(weft_context *context,
-                                             uint32_t index,
+WEFT_API weft_error *weft_context_bind_input(weft_context *context, uint32_t index,
                                              const weft_tensor *tensor);
-WEFT_API weft_error *weft_context_bind_output(weft_context *context,
-                                              uint32_t index,
+WEFT_API weft_error *weft_context_bind_output(weft_context *context, uint32_t index,
                                               const weft_tensor *tensor);
 /* Calls the function with what is bound. */
 WEFT_API weft_error *weft_context_run(weft_context *context);
 /* Binds everything and calls. `outputs` may be NULL (all live in the context).
    An output whose data is NULL lives in the context; after the call its entry
    is what weft_context_output returns. */
-WEFT_API weft_error *weft_invoke(weft_context *context,
-                                 const weft_tensor *inputs,
-                                 uint32_t input_count, weft_tensor *outputs,
-                                 uint32_t output_count);
+WEFT_API weft_error *weft_invoke(weft_context *context, const weft_tensor *inputs,
+                                 uint32_t input_count, weft_tensor *outputs, uint32_t output_count);
 /* Output `index` of the last call that succeeded. Context memory and `dims`
    are valid until the next call, bind or release. */
-WEFT_API weft_error *weft_context_output(const weft_context *context,
-                                         uint32_t index, weft_tensor *tensor);
+WEFT_API weft_error *weft_context_output(const weft_context *context, uint32_t index,
+                                         weft_tensor *tensor);
 /* Hands context memory of an output over as a DLPack 1.x tensor, without a
    copy. FAILED_PRECONDITION if the output lies in a caller's buffer or is of
    strings. */
-WEFT_API weft_error *
-weft_context_take_output(weft_context *context, uint32_t index,
-                         struct DLManagedTensorVersioned **managed);
+WEFT_API weft_error *weft_context_take_output(weft_context *context, uint32_t index,
+                                              struct DLManagedTensorVersioned **managed);
 
 /* Bytes of workspace that a call with inputs of these shapes needs; their data
    may be NULL. */
-WEFT_API weft_error *weft_context_workspace_size(weft_context *context,
-                                                 const weft_tensor *inputs,
-                                                 uint32_t input_count,
-                                                 uint64_t *bytes);
+WEFT_API weft_error *weft_context_workspace_size(weft_context *context, const weft_tensor *inputs,
+                                                 uint32_t input_count, uint64_t *bytes);
 /* Lends 64-byte aligned memory as workspace of the following calls, which fail
    with RESOURCE_EXHAUSTED if it is too small. NULL ends the loan. */
-WEFT_API weft_error *weft_context_set_workspace(weft_context *context,
-                                                void *memory, uint64_t bytes);
+WEFT_API weft_error *weft_context_set_workspace(weft_context *context, void *memory,
+                                                uint64_t bytes);
 /* For the bound inputs: takes workspace and outputs, touches their pages and
    those of the weights and wakes the threads, so that the first call is as fast
    as the next ones. Computes nothing. */
@@ -285,8 +268,7 @@ WEFT_API void weft_context_reset_cancel(weft_context *context);
    thread makes it; 0 ends that. For hosts such as interpreters, whose own handler
    only notes the signal: it is called as before. A signal that has no handler
    keeps its effect; call again after another handler has been installed. */
-WEFT_API weft_error *weft_context_cancel_on_signal(weft_context *context,
-                                                   int32_t signal);
+WEFT_API weft_error *weft_context_cancel_on_signal(weft_context *context, int32_t signal);
 
 /* Figures of the last call. */
 typedef struct weft_stats {
@@ -297,13 +279,12 @@ typedef struct weft_stats {
   uint64_t allocations;           /* made through the allocator table */
   uint64_t unbounded_allocations; /* of those: by the module, size class (c) */
   uint64_t unbounded_bytes;
-  uint64_t kernels;        /* dispatched */
-  uint64_t parallel_loops; /* that ran on several threads */
-  uint64_t serial_loops;   /* that were too small for that */
+  uint64_t kernels;              /* dispatched */
+  uint64_t parallel_loops;       /* that ran on several threads */
+  uint64_t serial_loops;         /* that were too small for that */
   uint64_t unbounded_peak_bytes; /* the most of unbounded_bytes at a time */
 } weft_stats;
-WEFT_API weft_error *weft_context_stats(const weft_context *context,
-                                        weft_stats *stats);
+WEFT_API weft_error *weft_context_stats(const weft_context *context, weft_stats *stats);
 
 /*===-- The machine -------------------------------------------------------===*/
 

@@ -37,21 +37,18 @@ struct PipelineOptions {
 
 /// Fails with one sentence if `options` names a target or an option of a plugin
 /// that `registry` does not have, or a value that its plugin refuses.
-llvm::Error checkPipelineOptions(const Registry &registry,
-                                 const PipelineOptions &options);
+llvm::Error checkPipelineOptions(const Registry &registry, const PipelineOptions &options);
 
 /// Appends a stage to `passManager`, which is anchored on builtin.module: the
 /// plugins' callbacks before it, its own passes, the callbacks after it.
 /// `options` have passed checkPipelineOptions.
-void buildStagePipeline(Stage stage, mlir::OpPassManager &passManager,
-                        const Registry &registry,
+void buildStagePipeline(Stage stage, mlir::OpPassManager &passManager, const Registry &registry,
                         const PipelineOptions &options);
 
 /// Prints all stages as one pipeline, a pass a line, that `weft-opt
 /// --pass-pipeline=` takes back. Stages and extension points are comments
 /// (`/* before fuse */`), which weft-opt removes.
-void printPipeline(llvm::raw_ostream &os, const Registry &registry,
-                   const PipelineOptions &options);
+void printPipeline(llvm::raw_ostream &os, const Registry &registry, const PipelineOptions &options);
 
 /// `text` without `/* */` comments; fails if one is not closed.
 llvm::Expected<std::string> stripPipelineComments(llvm::StringRef text);

@@ -57,9 +57,9 @@
 #else
 #define WEFT_FINGERPRINT_LIBRARY "+libstdc++11"
 #endif
-#define WEFT_FINGERPRINT                                                       \
-  WEFT_HEADERS_HASH "+llvm" LLVM_VERSION_STRING WEFT_FINGERPRINT_RTTI          \
-      WEFT_FINGERPRINT_CHECKS WEFT_FINGERPRINT_LIBRARY
+#define WEFT_FINGERPRINT                                                                           \
+  WEFT_HEADERS_HASH "+llvm" LLVM_VERSION_STRING WEFT_FINGERPRINT_RTTI WEFT_FINGERPRINT_CHECKS      \
+      WEFT_FINGERPRINT_LIBRARY
 
 namespace weft {
 
@@ -83,8 +83,7 @@ llvm::Error loadPluginPath(llvm::StringRef list, Registry &registry);
 /// Loads what WEFT_PLUGIN_PATH and then each `--load-plugin=FILE` of a command
 /// line name. Called before the command line is parsed, so that the options of
 /// plugins' passes are known by then; the flags stay in `argv`.
-llvm::Error loadToolPlugins(llvm::ArrayRef<const char *> argv,
-                            Registry &registry);
+llvm::Error loadToolPlugins(llvm::ArrayRef<const char *> argv, Registry &registry);
 
 /// One paragraph per plugin and built-in: who it is and what it contributed.
 void printPlugins(llvm::raw_ostream &os, const Registry &registry);
@@ -109,29 +108,22 @@ void appendPluginDialects(PluginInfo info, RegisterFunction registerFunction,
 /// Makes the library a plugin. `NAME` and `VERSION` are string literals;
 /// `REGISTER` is a `mlir::LogicalResult (weft::Registrar &)`. It may run
 /// several times in a process, once per registry.
-#define WEFT_PLUGIN(NAME, VERSION, REGISTER)                                   \
-  WEFT_PLUGIN_NOTE(::weft::makePluginNote(                                     \
-      WEFT_PLUGIN_API_MAJOR, WEFT_PLUGIN_API_MINOR, LLVM_VERSION_STRING,       \
-      WEFT_FINGERPRINT, NAME, VERSION));                                       \
-  extern "C" WEFT_PLUGIN_EXPORT bool weftRegisterPlugin(                       \
-      ::weft::Registrar &registrar) {                                          \
-    return ::mlir::succeeded(REGISTER(registrar));                             \
-  }                                                                            \
-  extern "C" WEFT_PLUGIN_EXPORT ::mlir::PassPluginLibraryInfo                  \
-  mlirGetPassPluginInfo() {                                                    \
-    return {MLIR_PLUGIN_API_VERSION, NAME, VERSION, [] {                       \
-              ::weft::detail::publishPluginPipelines({NAME, VERSION, "", ""},  \
-                                                     REGISTER);                \
-            }};                                                                \
-  }                                                                            \
-  extern "C" WEFT_PLUGIN_EXPORT ::mlir::DialectPluginLibraryInfo               \
-  mlirGetDialectPluginInfo() {                                                 \
-    return {MLIR_PLUGIN_API_VERSION, NAME, VERSION,                            \
-            [](::mlir::DialectRegistry *dialects) {                            \
-              ::weft::detail::appendPluginDialects({NAME, VERSION, "", ""},    \
-                                                   REGISTER, *dialects);       \
-            }};                                                                \
-  }                                                                            \
+#define WEFT_PLUGIN(NAME, VERSION, REGISTER)                                                       \
+  WEFT_PLUGIN_NOTE(::weft::makePluginNote(WEFT_PLUGIN_API_MAJOR, WEFT_PLUGIN_API_MINOR,            \
+                                          LLVM_VERSION_STRING, WEFT_FINGERPRINT, NAME, VERSION));  \
+  extern "C" WEFT_PLUGIN_EXPORT bool weftRegisterPlugin(::weft::Registrar &registrar) {            \
+    return ::mlir::succeeded(REGISTER(registrar));                                                 \
+  }                                                                                                \
+  extern "C" WEFT_PLUGIN_EXPORT ::mlir::PassPluginLibraryInfo mlirGetPassPluginInfo() {            \
+    return {MLIR_PLUGIN_API_VERSION, NAME, VERSION, [] {                                           \
+              ::weft::detail::publishPluginPipelines({NAME, VERSION, "", ""}, REGISTER);           \
+            }};                                                                                    \
+  }                                                                                                \
+  extern "C" WEFT_PLUGIN_EXPORT ::mlir::DialectPluginLibraryInfo mlirGetDialectPluginInfo() {      \
+    return {MLIR_PLUGIN_API_VERSION, NAME, VERSION, [](::mlir::DialectRegistry *dialects) {        \
+              ::weft::detail::appendPluginDialects({NAME, VERSION, "", ""}, REGISTER, *dialects);  \
+            }};                                                                                    \
+  }                                                                                                \
   static_assert(true, "a semicolon follows")
 
 #endif // WEFT_PLUGIN_H

@@ -42,8 +42,7 @@ struct WeftPluginDescriptor {
   char version[32];     ///< The plugin's own, for display.
 };
 
-static_assert(sizeof(WeftPluginDescriptor) == 208 &&
-                  alignof(WeftPluginDescriptor) == 4,
+static_assert(sizeof(WeftPluginDescriptor) == 208 && alignof(WeftPluginDescriptor) == 4,
               "the descriptor is a file format");
 
 namespace weft {
@@ -59,8 +58,7 @@ struct PluginNote {
 };
 
 namespace detail {
-template <size_t N, size_t M>
-constexpr void copyString(char (&field)[N], const char (&text)[M]) {
+template <size_t N, size_t M> constexpr void copyString(char (&field)[N], const char (&text)[M]) {
   static_assert(M <= N, "too long for its field of the plugin descriptor");
   for (size_t i = 0; i < M; ++i)
     field[i] = text[i];
@@ -68,10 +66,9 @@ constexpr void copyString(char (&field)[N], const char (&text)[M]) {
 } // namespace detail
 
 template <size_t A, size_t B, size_t C, size_t D>
-constexpr PluginNote
-makePluginNote(uint16_t apiMajor, uint16_t apiMinor,
-               const char (&llvmVersion)[A], const char (&fingerprint)[B],
-               const char (&name)[C], const char (&version)[D]) {
+constexpr PluginNote makePluginNote(uint16_t apiMajor, uint16_t apiMinor,
+                                    const char (&llvmVersion)[A], const char (&fingerprint)[B],
+                                    const char (&name)[C], const char (&version)[D]) {
   PluginNote note = {};
   note.ownerSize = sizeof(WEFT_PLUGIN_NOTE_OWNER);
   note.descriptorSize = sizeof(WeftPluginDescriptor);
@@ -91,11 +88,9 @@ makePluginNote(uint16_t apiMajor, uint16_t apiMinor,
 
 /// Puts `NOTE`, a constant expression of type weft::PluginNote, into the
 /// library that contains this line. Once per library.
-#define WEFT_PLUGIN_NOTE(NOTE)                                                 \
-  extern "C" __attribute__((visibility("hidden")))                             \
-  const ::weft::PluginNote weftPluginNote;                                     \
-  __attribute__((section(".note.weft.plugin"), used,                           \
-                 aligned(4))) constexpr ::weft::PluginNote weftPluginNote =    \
-      NOTE
+#define WEFT_PLUGIN_NOTE(NOTE)                                                                     \
+  extern "C" __attribute__((visibility("hidden"))) const ::weft::PluginNote weftPluginNote;        \
+  __attribute__((section(".note.weft.plugin"), used,                                               \
+                 aligned(4))) constexpr ::weft::PluginNote weftPluginNote = NOTE
 
 #endif // WEFT_PLUGINDESCRIPTOR_H

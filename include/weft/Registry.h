@@ -67,9 +67,7 @@ struct PipelineInfo {
   std::string description;
   mlir::PassRegistryFunction build;
   /// Shows an instance of the options, for `--help`.
-  std::function<void(
-      llvm::function_ref<void(const mlir::detail::PassOptions &)>)>
-      showOptions;
+  std::function<void(llvm::function_ref<void(const mlir::detail::PassOptions &)>)> showOptions;
 };
 
 /// What a stage callback may read.
@@ -88,8 +86,7 @@ struct StageContext {
 
 /// Appends passes before or after a stage's own. The pass manager is anchored
 /// on builtin.module.
-using StageCallback =
-    std::function<void(mlir::OpPassManager &, const StageContext &)>;
+using StageCallback = std::function<void(mlir::OpPassManager &, const StageContext &)>;
 
 struct StageCallbackInfo {
   Stage stage;
@@ -175,8 +172,7 @@ public:
     contribution->dialectRegistry.addExtensions<Extension>();
   }
   template <typename... Dialects>
-  void addDialectExtension(void (*extension)(mlir::MLIRContext *,
-                                             Dialects *...)) {
+  void addDialectExtension(void (*extension)(mlir::MLIRContext *, Dialects *...)) {
     contribution->dialectRegistry.addExtension(extension);
   }
 
@@ -188,15 +184,13 @@ public:
 
   /// A named pipeline with options (a PassPipelineOptions class).
   template <typename Options>
-  void addPipeline(
-      llvm::StringRef name, llvm::StringRef description,
-      std::function<void(mlir::OpPassManager &, const Options &)> build) {
+  void addPipeline(llvm::StringRef name, llvm::StringRef description,
+                   std::function<void(mlir::OpPassManager &, const Options &)> build) {
     addPipeline(
         {name.str(), description.str(),
          [build = std::move(build)](
              mlir::OpPassManager &passManager, llvm::StringRef text,
-             llvm::function_ref<mlir::LogicalResult(const llvm::Twine &)>)
-             -> mlir::LogicalResult {
+             llvm::function_ref<mlir::LogicalResult(const llvm::Twine &)>) -> mlir::LogicalResult {
            Options options;
            if (mlir::failed(options.parseFromString(text)))
              return mlir::failure();
@@ -213,12 +207,10 @@ public:
   void addPipeline(PipelineInfo pipeline);
 
   /// Runs `callback` before or after a stage, in the order of registration.
-  void addStageCallback(Stage stage, StagePosition position,
-                        StageCallback callback);
+  void addStageCallback(Stage stage, StagePosition position, StageCallback callback);
   /// The same by the stage's name; an unknown name is an error that lists the
   /// stages there are.
-  void addStageCallback(llvm::StringRef stage, StagePosition position,
-                        StageCallback callback);
+  void addStageCallback(llvm::StringRef stage, StagePosition position, StageCallback callback);
 
   void addOption(OptionInfo option);
   void addFrontend(FrontendInfo frontend);
@@ -267,9 +259,7 @@ public:
   llvm::Error addBuiltins();
 
   /// In order of registration.
-  llvm::ArrayRef<std::unique_ptr<Contribution>> contributions() const {
-    return contributionList;
-  }
+  llvm::ArrayRef<std::unique_ptr<Contribution>> contributions() const { return contributionList; }
   /// The contribution of a plugin, or null.
   const Contribution *find(llvm::StringRef plugin) const;
 
@@ -296,12 +286,11 @@ public:
   std::string targetNames() const;
 
   /// The builder for an operator at an opset version, or null.
-  const ImporterOpInfo *findImporterOp(llvm::StringRef domain,
-                                       llvm::StringRef name,
+  const ImporterOpInfo *findImporterOp(llvm::StringRef domain, llvm::StringRef name,
                                        int64_t version) const;
   /// All version ranges of an operator, for messages; empty if unknown.
-  llvm::ArrayRef<const ImporterOpInfo *>
-  importerOpVersions(llvm::StringRef domain, llvm::StringRef name) const;
+  llvm::ArrayRef<const ImporterOpInfo *> importerOpVersions(llvm::StringRef domain,
+                                                            llvm::StringRef name) const;
 
   /// The frontend for a file by its name, else by its first bytes, or null.
   const FrontendInfo *findFrontend(llvm::StringRef fileName,

@@ -42,13 +42,13 @@ struct CompileOptions {
   /// Empty: this machine's. IR that has been through a stage keeps its own.
   std::string cpu;
   std::optional<unsigned> optLevel; ///< 3 if it is not given
-  Stage lastStage = Stage::Module; ///< --compile-to
+  Stage lastStage = Stage::Module;  ///< --compile-to
   enum class Emit { Module, Object, MLIR } emit = Emit::Module;
-  std::string dumpStages; ///< folder for the IR after every stage
-  std::string report; ///< --report: HTML file about the compilation
-  std::string graph;  ///< --graph: "dot" or "svg" of the model instead of a module
+  std::string dumpStages;   ///< folder for the IR after every stage
+  std::string report;       ///< --report: HTML file about the compilation
+  std::string graph;        ///< --graph: "dot" or "svg" of the model instead of a module
   std::string saveAssembly; ///< folder for the assembly of every object
-  unsigned jobs = 0; ///< threads that generate code; 0: as many as there are cores
+  unsigned jobs = 0;        ///< threads that generate code; 0: as many as there are cores
   uint64_t embedLimit = uint64_t(64) << 20;
   std::vector<std::string> plugins;
   bool timing = false;
@@ -69,7 +69,8 @@ public:
   Session(const Registry &registry, CompileOptions options)
       : registry(registry), options(std::move(options)) {}
 
-  using Progress = llvm::function_ref<void(int step, llvm::StringRef stage, llvm::StringRef summary)>;
+  using Progress =
+      llvm::function_ref<void(int step, llvm::StringRef stage, llvm::StringRef summary)>;
   using Diagnose = llvm::function_ref<void(llvm::StringRef)>;
   using Reproduce = llvm::function_ref<void(llvm::StringRef path)>;
   ExitCode run(Progress progress, Diagnose diagnose, Reproduce reproduce);

@@ -34,9 +34,9 @@ enum class Stage : uint8_t {
   Module, ///< A module on disk.
 };
 
-inline constexpr std::array<Stage, 8> allStages = {
-    Stage::Input,  Stage::Model,  Stage::Fuse,   Stage::Tile,
-    Stage::Vector, Stage::Buffer, Stage::Target, Stage::Module};
+inline constexpr std::array<Stage, 8> allStages = {Stage::Input,  Stage::Model,  Stage::Fuse,
+                                                   Stage::Tile,   Stage::Vector, Stage::Buffer,
+                                                   Stage::Target, Stage::Module};
 
 /// Where a plugin's callback runs, relative to the stage's own passes.
 enum class StagePosition : uint8_t { Before, After };

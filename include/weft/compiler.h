@@ -24,16 +24,14 @@ typedef struct weft_compile_options {
   const char *const *arguments;
   int argument_count;
   /* Called when stage `step` of `steps` is done; may be NULL. */
-  void (*progress)(void *user, int step, int steps, const char *stage,
-                   const char *summary);
+  void (*progress)(void *user, int step, int steps, const char *stage, const char *summary);
   void *user;
   int quiet;
 } weft_compile_options;
 
 /* Compiles in a forked worker and returns the exit code of `weft compile`.
-   *diagnostics is its text, which the caller frees with weft_compiler_free. */
-int weft_compiler_compile(const weft_compile_options *options,
-                          char **diagnostics);
+ *diagnostics is its text, which the caller frees with weft_compiler_free. */
+int weft_compiler_compile(const weft_compile_options *options, char **diagnostics);
 /* Of Weft, LLVM and plugins. */
 const char *weft_compiler_version(void);
 void weft_compiler_free(void *memory);

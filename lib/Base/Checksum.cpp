@@ -38,17 +38,15 @@ static constexpr Tables makeTables() {
 
 static constexpr Tables kTables = makeTables();
 
-uint32_t weft::crc32cPortable(uint32_t previous,
-                              std::span<const uint8_t> bytes) {
+uint32_t weft::crc32cPortable(uint32_t previous, std::span<const uint8_t> bytes) {
   uint32_t crc = ~previous;
   const uint8_t *data = bytes.data();
   size_t size = bytes.size();
   for (; size >= 8; data += 8, size -= 8) {
-    uint32_t low = crc ^ (uint32_t(data[0]) | uint32_t(data[1]) << 8 |
-                          uint32_t(data[2]) << 16 | uint32_t(data[3]) << 24);
-    crc = kTables[7][low & 0xff] ^ kTables[6][(low >> 8) & 0xff] ^
-          kTables[5][(low >> 16) & 0xff] ^ kTables[4][low >> 24] ^
-          kTables[3][data[4]] ^ kTables[2][data[5]] ^ kTables[1][data[6]] ^
+    uint32_t low = crc ^ (uint32_t(data[0]) | uint32_t(data[1]) << 8 | uint32_t(data[2]) << 16 |
+                          uint32_t(data[3]) << 24);
+    crc = kTables[7][low & 0xff] ^ kTables[6][(low >> 8) & 0xff] ^ kTables[5][(low >> 16) & 0xff] ^
+          kTables[4][low >> 24] ^ kTables[3][data[4]] ^ kTables[2][data[5]] ^ kTables[1][data[6]] ^
           kTables[0][data[7]];
   }
   for (; size; ++data, --size)

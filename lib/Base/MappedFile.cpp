@@ -50,8 +50,7 @@ Result<MappedFile> MappedFile::map(int fd, const std::string &name) {
   MappedFile file;
   if (info.st_size == 0)
     return file;
-  void *mapping = ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ,
-                         MAP_PRIVATE, fd, 0);
+  void *mapping = ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
   if (mapping == MAP_FAILED)
     return systemError(name, "cannot map the file");
   file.data = static_cast<const uint8_t *>(mapping);

@@ -64,8 +64,7 @@ inline std::optional<int64_t> checkedMultiply(int64_t a, int64_t b) {
 
 /// The number of elements of a shape, under the same condition. A shape with a
 /// zero has no elements, however large its other extents are.
-template <typename Range>
-std::optional<int64_t> checkedElementCount(const Range &shape) {
+template <typename Range> std::optional<int64_t> checkedElementCount(const Range &shape) {
   bool empty = false;
   for (int64_t extent : shape) {
     if (extent < 0)

@@ -219,8 +219,8 @@ static ExitCode answerQuery(llvm::ArrayRef<std::string> arguments, std::string &
   }
   std::unique_ptr<Registry> own;
   llvm::Expected<const Registry *> registry = getRegistry(options, own);
-  llvm::Error error = registry ? checkPipelineOptions(**registry, options.pipeline)
-                               : registry.takeError();
+  llvm::Error error =
+      registry ? checkPipelineOptions(**registry, options.pipeline) : registry.takeError();
   if (error) {
     append(text, "error: " + llvm::toString(std::move(error)));
     return ExitCode::Error;
@@ -241,7 +241,8 @@ extern "C" int weft_compiler_compile(const weft_compile_options *request, char *
     options.input = request->input;
   if (request->output)
     options.output = request->output;
-  std::vector<std::string> arguments(request->arguments, request->arguments + request->argument_count);
+  std::vector<std::string> arguments(request->arguments,
+                                     request->arguments + request->argument_count);
   if (!request->input) {
     code = static_cast<int>(answerQuery(arguments, text));
   } else if (llvm::Error error = parseCompileOptions(arguments, options)) {

@@ -32,11 +32,9 @@ using llvm::StringRef;
 // Consistency
 //===----------------------------------------------------------------------===//
 
-template <typename... Ts>
-static llvm::Error invalid(const char *format, Ts &&...values) {
-  return llvm::createStringError(
-      "module description: " +
-      formatv(format, std::forward<Ts>(values)...).str());
+template <typename... Ts> static llvm::Error invalid(const char *format, Ts &&...values) {
+  return llvm::createStringError("module description: " +
+                                 formatv(format, std::forward<Ts>(values)...).str());
 }
 
 static llvm::Error checkString(StringRef what, StringRef text) {
@@ -54,8 +52,8 @@ static llvm::Error checkCount(StringRef what, size_t count) {
   return llvm::Error::success();
 }
 
-static llvm::Error checkArgument(const FunctionInfo &function,
-                                 const ArgumentInfo &argument, bool isInput) {
+static llvm::Error checkArgument(const FunctionInfo &function, const ArgumentInfo &argument,
+                                 bool isInput) {
   const char *kind = isInput ? "input" : "output";
   if (auto error = checkString(kind, argument.name))
     return error;
@@ -65,23 +63,20 @@ static llvm::Error checkArgument(const FunctionInfo &function,
     if (dim.symbol >= 0 && size_t(dim.symbol) >= function.symbols.size())
       return invalid("axis {0} of {1} '{2}' names symbol {3}, but function "
                      "'{4}' has {5}",
-                     axis, kind, argument.name, dim.symbol, function.name,
-                     function.symbols.size());
+                     axis, kind, argument.name, dim.symbol, function.name, function.symbols.size());
     if (dim.symbol < 0 && dim.size < 0 && isInput)
-      return invalid("axis {0} of input '{1}' has neither a size nor a symbol",
-                     axis, argument.name);
+      return invalid("axis {0} of input '{1}' has neither a size nor a symbol", axis,
+                     argument.name);
     if (dim.symbol < -1 || dim.size < -1 || (dim.symbol >= 0 && dim.size >= 0))
       return invalid("axis {0} of {1} '{2}' has size {3} and symbol {4}; "
                      "expected one of them, the other -1",
                      axis, kind, argument.name, dim.size, dim.symbol);
   }
   if (argument.alias != -1 &&
-      (isInput || argument.alias < 0 ||
-       size_t(argument.alias) >= function.inputs.size()))
+      (isInput || argument.alias < 0 || size_t(argument.alias) >= function.inputs.size()))
     return invalid("{0} '{1}' shares memory with input {2}, but only outputs "
                    "can, and function '{3}' has {4} inputs",
-                   kind, argument.name, argument.alias, function.name,
-                   function.inputs.size());
+                   kind, argument.name, argument.alias, function.name, function.inputs.size());
   return llvm::Error::success();
 }
 
@@ -89,10 +84,8 @@ static llvm::Error checkFunction(const FunctionInfo &function) {
   if (auto error = checkString("function", function.name))
     return error;
   if (function.invokeSymbol.empty() || function.workspaceSymbol.empty())
-    return invalid("function '{0}' lacks its invoke or workspace symbol",
-                   function.name);
-  for (auto count : {function.inputs.size(), function.outputs.size(),
-                     function.symbols.size()})
+    return invalid("function '{0}' lacks its invoke or workspace symbol", function.name);
+  for (auto count : {function.inputs.size(), function.outputs.size(), function.symbols.size()})
     if (auto error = checkCount("arguments and symbols", count))
       return error;
   // The runtime takes each symbol's value from the inputs' shapes.
@@ -122,8 +115,7 @@ static llvm::Error checkFunction(const FunctionInfo &function) {
   return llvm::Error::success();
 }
 
-static llvm::Error checkVariant(const ModuleInfo &info,
-                                const VariantInfo &variant) {
+static llvm::Error checkVariant(const ModuleInfo &info, const VariantInfo &variant) {
   if (auto error = checkString("CPU", variant.cpu))
     return error;
   if (auto error = checkString("features", variant.features))
@@ -133,8 +125,7 @@ static llvm::Error checkVariant(const ModuleInfo &info,
                    variant.kernelSymbols.size(), info.kernels.size());
   for (auto [kernel, symbol] : llvm::zip(info.kernels, variant.kernelSymbols))
     if (symbol.empty())
-      return invalid("variant '{0}' lacks kernel '{1}'", variant.cpu,
-                     kernel.name);
+      return invalid("variant '{0}' lacks kernel '{1}'", variant.cpu, kernel.name);
   return llvm::Error::success();
 }
 
@@ -143,8 +134,7 @@ static llvm::Error checkWeights(const ModuleInfo &info) {
     return error;
   // The runtime opens the file beside the module, never anywhere else.
   if (StringRef(info.weightsFile).contains('/'))
-    return invalid("weights file '{0}' has a folder in its name",
-                   info.weightsFile);
+    return invalid("weights file '{0}' has a folder in its name", info.weightsFile);
   for (const WeightInfo &weight : info.weights) {
     if (auto error = checkString("weight", weight.name))
       return error;
@@ -152,26 +142,23 @@ static llvm::Error checkWeights(const ModuleInfo &info) {
       return invalid("weight '{0}' lies at offset {1}; expected a multiple of "
                      "{2}",
                      weight.name, weight.offset, WEFT_BUFFER_ALIGNMENT);
-    if (weight.offset > info.weightsSize ||
-        weight.size > info.weightsSize - weight.offset)
-      return invalid("weight '{0}' has {1} bytes at offset {2} of {3}",
-                     weight.name, weight.size, weight.offset, info.weightsSize);
+    if (weight.offset > info.weightsSize || weight.size > info.weightsSize - weight.offset)
+      return invalid("weight '{0}' has {1} bytes at offset {2} of {3}", weight.name, weight.size,
+                     weight.offset, info.weightsSize);
   }
   return llvm::Error::success();
 }
 
 static llvm::Error check(const ModuleInfo &info) {
   for (auto [what, text] :
-       {std::pair("model", &info.name),
-        std::pair("compiler version", &info.compilerVersion),
+       {std::pair("model", &info.name), std::pair("compiler version", &info.compilerVersion),
         std::pair("options", &info.options)})
     if (auto error = checkString(what, *text))
       return error;
-  for (auto [what, count] : {std::pair("kernels", info.kernels.size()),
-                             std::pair("variants", info.variants.size()),
-                             std::pair("sites", info.sites.size()),
-                             std::pair("functions", info.functions.size()),
-                             std::pair("weights", info.weights.size())})
+  for (auto [what, count] :
+       {std::pair("kernels", info.kernels.size()), std::pair("variants", info.variants.size()),
+        std::pair("sites", info.sites.size()), std::pair("functions", info.functions.size()),
+        std::pair("weights", info.weights.size())})
     if (auto error = checkCount(what, count))
       return error;
   if (info.variants.empty())
@@ -181,18 +168,16 @@ static llvm::Error check(const ModuleInfo &info) {
   for (const KernelInfo &kernel : info.kernels) {
     if (auto error = checkString("kernel", kernel.name))
       return error;
-    if ((kernel.flags & WEFT_KERNEL_FALLBACK) &&
-        kernel.site >= info.sites.size())
-      return invalid("kernel '{0}' names site {1} of {2}", kernel.name,
-                     kernel.site, info.sites.size());
+    if ((kernel.flags & WEFT_KERNEL_FALLBACK) && kernel.site >= info.sites.size())
+      return invalid("kernel '{0}' names site {1} of {2}", kernel.name, kernel.site,
+                     info.sites.size());
   }
   for (const VariantInfo &variant : info.variants)
     if (auto error = checkVariant(info, variant))
       return error;
   for (const SiteInfo &site : info.sites)
-    for (auto [what, text] :
-         {std::pair("node", &site.node), std::pair("operation", &site.op),
-          std::pair("message", &site.message)})
+    for (auto [what, text] : {std::pair("node", &site.node), std::pair("operation", &site.op),
+                              std::pair("message", &site.message)})
       if (auto error = checkString(what, *text))
         return error;
   for (const FunctionInfo &function : info.functions)
@@ -229,8 +214,7 @@ private:
   /// 32 bytes, as a value.
   Constant *hash(const std::array<uint8_t, 32> &value);
   /// An object of the C struct `CStruct`.
-  template <typename CStruct>
-  Constant *checkedStruct(std::initializer_list<Constant *> members);
+  template <typename CStruct> Constant *checkedStruct(std::initializer_list<Constant *> members);
   /// The address of an array of `elements`; NULL if there are none.
   Constant *array(llvm::ArrayRef<Constant *> elements, StringRef name);
   /// A function that another object of the module defines.
@@ -246,9 +230,8 @@ private:
     return llvm::ConstantInt::get(llvm::Type::getIntNTy(context, bits), value);
   }
   llvm::GlobalVariable *global(Constant *value, const llvm::Twine &name) {
-    auto *variable = new llvm::GlobalVariable(
-        module, value->getType(), /*isConstant=*/true,
-        llvm::GlobalValue::PrivateLinkage, value, name);
+    auto *variable = new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                                              llvm::GlobalValue::PrivateLinkage, value, name);
     return variable;
   }
 
@@ -280,10 +263,8 @@ Constant *DescriptorBuilder::hash(const std::array<uint8_t, 32> &value) {
 }
 
 template <typename CStruct>
-Constant *
-DescriptorBuilder::checkedStruct(std::initializer_list<Constant *> members) {
-  Constant *value = llvm::ConstantStruct::getAnon(
-      llvm::ArrayRef(members.begin(), members.size()));
+Constant *DescriptorBuilder::checkedStruct(std::initializer_list<Constant *> members) {
+  Constant *value = llvm::ConstantStruct::getAnon(llvm::ArrayRef(members.begin(), members.size()));
   const llvm::DataLayout &layout = module.getDataLayout();
   if (layout.getTypeAllocSize(value->getType()) != sizeof(CStruct) ||
       layout.getABITypeAlign(value->getType()).value() != alignof(CStruct))
@@ -291,21 +272,16 @@ DescriptorBuilder::checkedStruct(std::initializer_list<Constant *> members) {
   return value;
 }
 
-Constant *DescriptorBuilder::array(llvm::ArrayRef<Constant *> elements,
-                                   StringRef name) {
+Constant *DescriptorBuilder::array(llvm::ArrayRef<Constant *> elements, StringRef name) {
   if (elements.empty())
     return null();
-  return global(
-      llvm::ConstantArray::get(
-          llvm::ArrayType::get(elements.front()->getType(), elements.size()),
-          elements),
-      name);
+  return global(llvm::ConstantArray::get(
+                    llvm::ArrayType::get(elements.front()->getType(), elements.size()), elements),
+                name);
 }
 
-Constant *DescriptorBuilder::external(StringRef symbol,
-                                      llvm::FunctionType *type) {
-  auto *function = llvm::cast<llvm::Function>(
-      module.getOrInsertFunction(symbol, type).getCallee());
+Constant *DescriptorBuilder::external(StringRef symbol, llvm::FunctionType *type) {
+  auto *function = llvm::cast<llvm::Function>(module.getOrInsertFunction(symbol, type).getCallee());
   function->setVisibility(llvm::GlobalValue::HiddenVisibility);
   function->setDSOLocal(true);
   return function;
@@ -314,17 +290,14 @@ Constant *DescriptorBuilder::external(StringRef symbol,
 Constant *DescriptorBuilder::argument(const ArgumentInfo &info) {
   llvm::SmallVector<Constant *> dims;
   for (const DimInfo &dim : info.dims)
-    dims.push_back(
-        checkedStruct<weft_dim>({i64(dim.size), i32(dim.symbol), i32(0)}));
-  Constant *dtype = checkedStruct<weft_dtype>(
-      {u8(info.dtype.code), u8(info.dtype.bits), u16(info.dtype.lanes)});
-  return checkedStruct<weft_argument>(
-      {string(info.name), dtype, i32(info.dims.size()), array(dims, "dims"),
-       i32(info.alias), i32(0)});
+    dims.push_back(checkedStruct<weft_dim>({i64(dim.size), i32(dim.symbol), i32(0)}));
+  Constant *dtype =
+      checkedStruct<weft_dtype>({u8(info.dtype.code), u8(info.dtype.bits), u16(info.dtype.lanes)});
+  return checkedStruct<weft_argument>({string(info.name), dtype, i32(info.dims.size()),
+                                       array(dims, "dims"), i32(info.alias), i32(0)});
 }
 
-Constant *DescriptorBuilder::arguments(const std::vector<ArgumentInfo> &infos,
-                                       StringRef name) {
+Constant *DescriptorBuilder::arguments(const std::vector<ArgumentInfo> &infos, StringRef name) {
   llvm::SmallVector<Constant *> values;
   for (const ArgumentInfo &info : infos)
     values.push_back(argument(info));
@@ -334,61 +307,55 @@ Constant *DescriptorBuilder::arguments(const std::vector<ArgumentInfo> &infos,
 Constant *DescriptorBuilder::function(const FunctionInfo &info) {
   llvm::SmallVector<Constant *> symbols;
   for (const SymbolInfo &symbol : info.symbols)
-    symbols.push_back(checkedStruct<weft_symbol>(
-        {string(symbol.name), i64(symbol.min), i64(symbol.max)}));
+    symbols.push_back(
+        checkedStruct<weft_symbol>({string(symbol.name), i64(symbol.min), i64(symbol.max)}));
   llvm::Type *i32Type = llvm::Type::getInt32Ty(context);
   llvm::Type *i64Type = llvm::Type::getInt64Ty(context);
-  auto *workspaceType =
-      llvm::FunctionType::get(i64Type, {pointer, i64Type}, false);
-  auto *invokeType =
-      llvm::FunctionType::get(i32Type, {pointer, pointer, pointer}, false);
+  auto *workspaceType = llvm::FunctionType::get(i64Type, {pointer, i64Type}, false);
+  auto *invokeType = llvm::FunctionType::get(i32Type, {pointer, pointer, pointer}, false);
   return checkedStruct<weft_function>(
       {string(info.name), u32(info.inputs.size()), u32(info.outputs.size()),
        u32(info.symbols.size()), u32(0), arguments(info.inputs, "inputs"),
        arguments(info.outputs, "outputs"), array(symbols, "symbols"),
-       external(info.workspaceSymbol, workspaceType),
-       external(info.invokeSymbol, invokeType)});
+       external(info.workspaceSymbol, workspaceType), external(info.invokeSymbol, invokeType)});
 }
 
 Constant *DescriptorBuilder::variant(const VariantInfo &info) {
   llvm::Type *i64Type = llvm::Type::getInt64Ty(context);
-  auto *kernelType =
-      llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
-                              {pointer, pointer, pointer, i64Type}, false);
+  auto *kernelType = llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
+                                             {pointer, pointer, pointer, i64Type}, false);
   llvm::SmallVector<Constant *> kernels;
   for (const std::string &symbol : info.kernelSymbols)
     kernels.push_back(external(symbol, kernelType));
-  return checkedStruct<weft_variant>({string(info.cpu), string(info.features),
-                                      array(kernels, "variant_kernels")});
+  return checkedStruct<weft_variant>(
+      {string(info.cpu), string(info.features), array(kernels, "variant_kernels")});
 }
 
 void DescriptorBuilder::query(StringRef symbol, Constant *descriptor) {
   llvm::IRBuilder<> builder(context);
   auto *type = llvm::FunctionType::get(pointer, {builder.getInt32Ty()}, false);
-  auto *function = llvm::Function::Create(
-      type, llvm::GlobalValue::ExternalLinkage, symbol, module);
+  auto *function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, symbol, module);
   function->setDSOLocal(true);
   function->setDoesNotThrow();
   builder.SetInsertPoint(llvm::BasicBlock::Create(context, "", function));
-  llvm::Value *serves = builder.CreateICmpEQ(
-      function->getArg(0), builder.getInt32(WEFT_MODULE_ABI_MAJOR));
+  llvm::Value *serves =
+      builder.CreateICmpEQ(function->getArg(0), builder.getInt32(WEFT_MODULE_ABI_MAJOR));
   builder.CreateRet(builder.CreateSelect(serves, descriptor, null()));
 }
 
-llvm::Error DescriptorBuilder::build(const ModuleInfo &info,
-                                     StringRef querySymbol) {
+llvm::Error DescriptorBuilder::build(const ModuleInfo &info, StringRef querySymbol) {
   llvm::SmallVector<Constant *> weights, kernels, variants, sites, functions;
   for (const WeightInfo &weight : info.weights)
-    weights.push_back(checkedStruct<weft_weight>(
-        {string(weight.name), u64(weight.offset), u64(weight.size)}));
+    weights.push_back(
+        checkedStruct<weft_weight>({string(weight.name), u64(weight.offset), u64(weight.size)}));
   for (const KernelInfo &kernel : info.kernels)
     kernels.push_back(checkedStruct<weft_kernel_info>(
         {string(kernel.name), u32(kernel.flags), u32(kernel.site)}));
   for (const VariantInfo &entry : info.variants)
     variants.push_back(variant(entry));
   for (const SiteInfo &site : info.sites)
-    sites.push_back(checkedStruct<weft_site>(
-        {string(site.node), string(site.op), string(site.message)}));
+    sites.push_back(
+        checkedStruct<weft_site>({string(site.node), string(site.op), string(site.message)}));
   for (const FunctionInfo &entry : info.functions)
     functions.push_back(function(entry));
 
@@ -396,40 +363,38 @@ llvm::Error DescriptorBuilder::build(const ModuleInfo &info,
   if (info.weightsSize && info.weightsFile.empty()) {
     auto *section = new llvm::GlobalVariable(
         module, llvm::ArrayType::get(llvm::Type::getInt8Ty(context), 0),
-        /*isConstant=*/true, llvm::GlobalValue::ExternalLinkage, nullptr,
-        kWeightsSymbol);
+        /*isConstant=*/true, llvm::GlobalValue::ExternalLinkage, nullptr, kWeightsSymbol);
     section->setVisibility(llvm::GlobalValue::HiddenVisibility);
     section->setDSOLocal(true);
     embedded = section;
   }
-  Constant *descriptor = checkedStruct<weft_module>(
-      {u64(WEFT_MODULE_MAGIC),
-       u32(sizeof(weft_module)),
-       u16(WEFT_MODULE_ABI_MAJOR),
-       u16(WEFT_MODULE_ABI_MINOR),
-       string(info.name),
-       string(info.compilerVersion),
-       string(info.options),
-       hash(info.sourceHash),
-       hash(info.weightsHash),
-       embedded,
-       u64(info.weightsSize),
-       info.weightsFile.empty() ? null() : string(info.weightsFile),
-       u32(weights.size()),
-       u32(kernels.size()),
-       u32(variants.size()),
-       u32(sites.size()),
-       u32(functions.size()),
-       u32(0),
-       array(weights, "weights"),
-       array(kernels, "kernels"),
-       array(variants, "variants"),
-       array(sites, "sites"),
-       array(functions, "functions")});
+  Constant *descriptor =
+      checkedStruct<weft_module>({u64(WEFT_MODULE_MAGIC),
+                                  u32(sizeof(weft_module)),
+                                  u16(WEFT_MODULE_ABI_MAJOR),
+                                  u16(WEFT_MODULE_ABI_MINOR),
+                                  string(info.name),
+                                  string(info.compilerVersion),
+                                  string(info.options),
+                                  hash(info.sourceHash),
+                                  hash(info.weightsHash),
+                                  embedded,
+                                  u64(info.weightsSize),
+                                  info.weightsFile.empty() ? null() : string(info.weightsFile),
+                                  u32(weights.size()),
+                                  u32(kernels.size()),
+                                  u32(variants.size()),
+                                  u32(sites.size()),
+                                  u32(functions.size()),
+                                  u32(0),
+                                  array(weights, "weights"),
+                                  array(kernels, "kernels"),
+                                  array(variants, "variants"),
+                                  array(sites, "sites"),
+                                  array(functions, "functions")});
   query(querySymbol, global(descriptor, "descriptor"));
   if (wrongStruct)
-    return invalid("a struct differs in size from the C header's: {0}",
-                   wrongStruct);
+    return invalid("a struct differs in size from the C header's: {0}", wrongStruct);
   return llvm::Error::success();
 }
 
@@ -441,8 +406,7 @@ std::string weft::staticQuerySymbol(StringRef name) {
 }
 
 llvm::Expected<std::unique_ptr<llvm::Module>>
-weft::buildDescriptor(llvm::LLVMContext &context, const ModuleInfo &info,
-                      StringRef querySymbol) {
+weft::buildDescriptor(llvm::LLVMContext &context, const ModuleInfo &info, StringRef querySymbol) {
   if (auto error = check(info))
     return std::move(error);
   auto module = std::make_unique<llvm::Module>("weft-descriptor", context);

@@ -36,8 +36,7 @@ std::string staticQuerySymbol(llvm::StringRef name);
 /// Fails if `info` contradicts itself: an index out of range, a count that does
 /// not match, a string with a NUL inside, a weight outside of the section.
 llvm::Expected<std::unique_ptr<llvm::Module>>
-buildDescriptor(llvm::LLVMContext &context, const ModuleInfo &info,
-                llvm::StringRef querySymbol);
+buildDescriptor(llvm::LLVMContext &context, const ModuleInfo &info, llvm::StringRef querySymbol);
 
 } // namespace weft
 

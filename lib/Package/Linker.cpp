@@ -58,8 +58,7 @@ extern "C" {
 }
 
 StringRef weft::builtinsObject() {
-  return StringRef(weft_builtins_begin,
-                   weft_builtins_end - weft_builtins_begin);
+  return StringRef(weft_builtins_begin, weft_builtins_end - weft_builtins_begin);
 }
 
 //===----------------------------------------------------------------------===//
@@ -76,8 +75,7 @@ public:
     std::unique_ptr<Drain> drain(new Drain(output));
     drain->stop = ::eventfd(0, EFD_CLOEXEC);
     if (drain->stop < 0 || ::pipe2(drain->pipe, O_CLOEXEC) != 0)
-      return llvm::createStringError(llvm::Twine("cannot link: no pipe: ") +
-                                     std::strerror(errno));
+      return llvm::createStringError(llvm::Twine("cannot link: no pipe: ") + std::strerror(errno));
     ::fcntl(drain->pipe[0], F_SETFL, O_NONBLOCK);
     drain->thread = std::thread([raw = drain.get()] { raw->run(); });
     return drain;
@@ -92,9 +90,7 @@ public:
   }
 
   /// The path to write to.
-  std::string path() const {
-    return "/proc/self/fd/" + std::to_string(pipe[1]);
-  }
+  std::string path() const { return "/proc/self/fd/" + std::to_string(pipe[1]); }
 
   /// Waits until all that was written has arrived in the file.
   llvm::Error finish() {
@@ -137,8 +133,7 @@ private:
 } // namespace
 
 /// A memory file that holds `content`.
-static llvm::Expected<OutputFile> memoryFile(StringRef name,
-                                             StringRef content) {
+static llvm::Expected<OutputFile> memoryFile(StringRef name, StringRef content) {
   auto file = OutputFile::create(name, OutputFile::Kind::Memory);
   if (file)
     if (auto error = file->write(content))
@@ -156,29 +151,26 @@ struct Inputs {
   const OutputFile *weights = nullptr;
 
   static llvm::Expected<Inputs> create(llvm::ArrayRef<ObjectBuffer> objects,
-                                       const OutputFile *weights,
-                                       const OutputFile &output);
+                                       const OutputFile *weights, const OutputFile &output);
 };
 
 } // namespace
 
 llvm::Expected<Inputs> Inputs::create(llvm::ArrayRef<ObjectBuffer> objects,
-                                      const OutputFile *weights,
-                                      const OutputFile &output) {
+                                      const OutputFile *weights, const OutputFile &output) {
   std::vector<llvm::NewArchiveMember> members;
   for (const ObjectBuffer &object : objects) {
     StringRef bytes(object.bytes.data(), object.bytes.size());
     // lld would take other files for linker scripts, which can name any file,
     // or for bitcode, which it would compile.
     if (!bytes.starts_with(llvm::ELF::ElfMagic))
-      return llvm::createStringError("cannot link '" + output.path().str() +
-                                     "': '" + object.name +
+      return llvm::createStringError("cannot link '" + output.path().str() + "': '" + object.name +
                                      "' is not an ELF object");
     members.emplace_back(llvm::MemoryBufferRef(bytes, object.name));
   }
-  auto archive = llvm::writeArchiveToBuffer(
-      members, llvm::SymtabWritingMode::NoSymtab, llvm::object::Archive::K_GNU,
-      /*Deterministic=*/true, /*Thin=*/false);
+  auto archive = llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NoSymtab,
+                                            llvm::object::Archive::K_GNU,
+                                            /*Deterministic=*/true, /*Thin=*/false);
   if (!archive)
     return archive.takeError();
   auto objectsFile = memoryFile("objects", (*archive)->getBuffer());
@@ -208,8 +200,7 @@ static std::string summarize(StringRef log, const Inputs &inputs) {
   }
   auto replace = [&](const OutputFile &file, StringRef name) {
     std::string path = file.procPath();
-    for (size_t at = text.find(path); at != std::string::npos;
-         at = text.find(path, at + 1)) {
+    for (size_t at = text.find(path); at != std::string::npos; at = text.find(path, at + 1)) {
       size_t end = at + path.size();
       if (end < text.size() && llvm::isDigit(text[end]))
         continue; // another descriptor's
@@ -224,8 +215,8 @@ static std::string summarize(StringRef log, const Inputs &inputs) {
 }
 
 /// Runs lld with `arguments` and the inputs; appends what it makes to `output`.
-static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments,
-                             const Inputs &inputs, OutputFile &output) {
+static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments, const Inputs &inputs,
+                             OutputFile &output) {
   // lld keeps its state in globals: one link at a time, and none after a crash
   // inside of it.
   static std::mutex mutex;
@@ -245,8 +236,7 @@ static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments,
                                    "': /proc is not mounted");
   llvm::SmallVector<std::string> all = {"ld.lld", "-o", (*drain)->path()};
   all.append(arguments.begin(), arguments.end());
-  all.append(
-      {"--whole-archive", inputs.objects.procPath(), "--no-whole-archive"});
+  all.append({"--whole-archive", inputs.objects.procPath(), "--no-whole-archive"});
   if (inputs.weights)
     all.push_back(inputs.weights->procPath());
   all.push_back(inputs.builtins.procPath());
@@ -258,8 +248,7 @@ static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments,
   llvm::raw_string_ostream stream(log);
   // With recovery on, what lld calls fatal comes back instead of exiting.
   llvm::CrashRecoveryContext::Enable();
-  lld::Result result =
-      lld::lldMain(argv, stream, stream, {{lld::Gnu, &lld::elf::link}});
+  lld::Result result = lld::lldMain(argv, stream, stream, {{lld::Gnu, &lld::elf::link}});
   llvm::CrashRecoveryContext::Disable();
   isUsable = result.canRunAgain;
 
@@ -270,8 +259,7 @@ static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments,
   std::string reason = summarize(log, inputs);
   if (reason.empty())
     reason = formatv("the linker ended with code {0}", result.retCode).str();
-  return llvm::createStringError("cannot link '" + output.path().str() +
-                                 "': " + reason);
+  return llvm::createStringError("cannot link '" + output.path().str() + "': " + reason);
 }
 
 //===----------------------------------------------------------------------===//
@@ -286,20 +274,19 @@ mapFile(const OutputFile &file) {
       llvm::sys::fs::convertFDToNativeFile(file.descriptor()),
       llvm::sys::fs::mapped_file_region::readonly, file.size(), 0, code);
   if (code)
-    return llvm::createStringError(code, "cannot map '" + file.path().str() +
-                                             "': " + code.message());
+    return llvm::createStringError(code,
+                                   "cannot map '" + file.path().str() + "': " + code.message());
   return region;
 }
 
 /// That among the symbols of type `table` (SHT_DYNSYM or SHT_SYMTAB) exactly
 /// `exportedSymbol` is global and defined, and none is undefined.
-static llvm::Error checkSymbols(const OutputFile &file, uint32_t table,
-                                StringRef exportedSymbol) {
+static llvm::Error checkSymbols(const OutputFile &file, uint32_t table, StringRef exportedSymbol) {
   auto region = mapFile(file);
   if (!region)
     return region.takeError();
-  auto elf = llvm::object::ELFFile<ELF64LE>::create(
-      StringRef((*region)->const_data(), file.size()));
+  auto elf =
+      llvm::object::ELFFile<ELF64LE>::create(StringRef((*region)->const_data(), file.size()));
   if (!elf)
     return elf.takeError();
   auto sections = elf->sections();
@@ -324,14 +311,12 @@ static llvm::Error checkSymbols(const OutputFile &file, uint32_t table,
     }
   }
   if (!undefined.empty())
-    return llvm::createStringError(
-        "cannot link '" + file.path().str() + "': it needs " +
-        llvm::join(undefined, ", ") + ", which no object of it defines");
+    return llvm::createStringError("cannot link '" + file.path().str() + "': it needs " +
+                                   llvm::join(undefined, ", ") + ", which no object of it defines");
   if (exported.size() != 1 || exported.front() != exportedSymbol)
     return llvm::createStringError(
-        "cannot link '" + file.path().str() + "': expected it to export '" +
-        exportedSymbol.str() + "' alone, found " +
-        (exported.empty() ? "nothing" : llvm::join(exported, ", ")));
+        "cannot link '" + file.path().str() + "': expected it to export '" + exportedSymbol.str() +
+        "' alone, found " + (exported.empty() ? "nothing" : llvm::join(exported, ", ")));
   return llvm::Error::success();
 }
 
@@ -353,21 +338,18 @@ static llvm::SmallVector<std::string> commonArguments() {
           "--color-diagnostics=never"};
 }
 
-llvm::Error weft::linkSharedObject(llvm::ArrayRef<ObjectBuffer> objects,
-                                   const OutputFile *weights,
-                                   StringRef exportedSymbol,
-                                   OutputFile &output) {
+llvm::Error weft::linkSharedObject(llvm::ArrayRef<ObjectBuffer> objects, const OutputFile *weights,
+                                   StringRef exportedSymbol, OutputFile &output) {
   auto inputs = Inputs::create(objects, weights, output);
   if (!inputs)
     return inputs.takeError();
-  auto script = memoryFile(
-      "exports", formatv("{{ global: {0}; local: *; };", exportedSymbol).str());
+  auto script =
+      memoryFile("exports", formatv("{{ global: {0}; local: *; };", exportedSymbol).str());
   if (!script)
     return script.takeError();
   llvm::SmallVector<std::string> arguments = commonArguments();
-  for (std::string argument :
-       {"-shared", "-z", "defs", "-z", "now", "-z", "relro", "-z", "text", "-z",
-        "noexecstack", "--hash-style=gnu", "--version-script"})
+  for (std::string argument : {"-shared", "-z", "defs", "-z", "now", "-z", "relro", "-z", "text",
+                               "-z", "noexecstack", "--hash-style=gnu", "--version-script"})
     arguments.push_back(std::move(argument));
   arguments.push_back(script->procPath());
   if (auto error = runLinker(arguments, *inputs, output))
@@ -402,15 +384,13 @@ private:
 } // namespace
 
 /// Copies the object `input` to `output` with all symbols but one made local.
-static llvm::Error localizeSymbols(const OutputFile &input,
-                                   StringRef exportedSymbol,
+static llvm::Error localizeSymbols(const OutputFile &input, StringRef exportedSymbol,
                                    OutputFile &output) {
   auto region = mapFile(input);
   if (!region)
     return region.takeError();
-  auto object =
-      llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(
-          StringRef((*region)->const_data(), input.size()), input.path()));
+  auto object = llvm::object::ObjectFile::createELFObjectFile(
+      llvm::MemoryBufferRef(StringRef((*region)->const_data(), input.size()), input.path()));
   if (!object)
     return object.takeError();
 
@@ -418,22 +398,17 @@ static llvm::Error localizeSymbols(const OutputFile &input,
   config.Common.InputFilename = input.path();
   config.Common.OutputFilename = output.path();
   auto matcher = llvm::objcopy::NameOrPattern::create(
-      exportedSymbol, llvm::objcopy::MatchStyle::Literal,
-      [](llvm::Error error) { return error; });
-  if (auto error =
-          config.Common.SymbolsToKeepGlobal.addMatcher(std::move(matcher)))
+      exportedSymbol, llvm::objcopy::MatchStyle::Literal, [](llvm::Error error) { return error; });
+  if (auto error = config.Common.SymbolsToKeepGlobal.addMatcher(std::move(matcher)))
     return error;
 
   OutputStream stream(output);
-  llvm::Error copied =
-      llvm::objcopy::executeObjcopyOnBinary(config, **object, stream);
+  llvm::Error copied = llvm::objcopy::executeObjcopyOnBinary(config, **object, stream);
   return llvm::joinErrors(std::move(copied), stream.finish());
 }
 
-llvm::Error weft::linkRelocatable(llvm::ArrayRef<ObjectBuffer> objects,
-                                  const OutputFile *weights,
-                                  StringRef exportedSymbol,
-                                  OutputFile &output) {
+llvm::Error weft::linkRelocatable(llvm::ArrayRef<ObjectBuffer> objects, const OutputFile *weights,
+                                  StringRef exportedSymbol, OutputFile &output) {
   auto inputs = Inputs::create(objects, weights, output);
   if (!inputs)
     return inputs.takeError();

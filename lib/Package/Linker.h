@@ -26,15 +26,12 @@ llvm::StringRef builtinsObject();
 /// it to `output`. Both properties are checked on the result. Equal inputs give
 /// equal bytes. One link runs at a time; others wait. After an error that lld
 /// calls fatal (an input that is broken) this process can link no more.
-llvm::Error linkSharedObject(llvm::ArrayRef<ObjectBuffer> objects,
-                             const OutputFile *weights,
-                             llvm::StringRef exportedSymbol,
-                             OutputFile &output);
+llvm::Error linkSharedObject(llvm::ArrayRef<ObjectBuffer> objects, const OutputFile *weights,
+                             llvm::StringRef exportedSymbol, OutputFile &output);
 
 /// Links the same into one relocatable object, in which every symbol except
 /// `exportedSymbol` is local, so that several of them fit in one program.
-llvm::Error linkRelocatable(llvm::ArrayRef<ObjectBuffer> objects,
-                            const OutputFile *weights,
+llvm::Error linkRelocatable(llvm::ArrayRef<ObjectBuffer> objects, const OutputFile *weights,
                             llvm::StringRef exportedSymbol, OutputFile &output);
 
 } // namespace weft

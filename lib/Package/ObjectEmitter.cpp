@@ -29,9 +29,7 @@ using namespace weft;
 using llvm::formatv;
 using llvm::StringRef;
 
-static llvm::Error failure(const llvm::Twine &message) {
-  return llvm::createStringError(message);
-}
+static llvm::Error failure(const llvm::Twine &message) { return llvm::createStringError(message); }
 
 namespace {
 
@@ -39,8 +37,7 @@ namespace {
 /// context's own handler, which would print to stderr and exit.
 class DiagnosticCollector {
 public:
-  DiagnosticCollector(llvm::LLVMContext &context,
-                      llvm::function_ref<void(StringRef)> onWarning)
+  DiagnosticCollector(llvm::LLVMContext &context, llvm::function_ref<void(StringRef)> onWarning)
       : context(context), saved(context.getDiagnosticHandler()) {
     context.setDiagnosticHandler(std::make_unique<Handler>(errors, onWarning));
   }
@@ -93,23 +90,19 @@ static void initializeTargets() {
 
 /// LLVM only warns about names that it does not know, and then compiles for
 /// something else.
-static llvm::Error checkProcessor(const llvm::Target &target,
-                                  const llvm::Triple &triple,
+static llvm::Error checkProcessor(const llvm::Target &target, const llvm::Triple &triple,
                                   const EmitOptions &options) {
-  std::unique_ptr<llvm::MCSubtargetInfo> info(
-      target.createMCSubtargetInfo(triple, "", ""));
+  std::unique_ptr<llvm::MCSubtargetInfo> info(target.createMCSubtargetInfo(triple, "", ""));
   if (!info || !info->isCPUStringValid(options.cpu))
-    return failure(
-        formatv("unknown CPU '{0}' for {1}", options.cpu, options.triple));
+    return failure(formatv("unknown CPU '{0}' for {1}", options.cpu, options.triple));
   llvm::SmallVector<StringRef> features;
   StringRef(options.features).split(features, ',', -1, /*KeepEmpty=*/false);
   for (StringRef feature : features) {
     StringRef name = feature;
     bool hasSign = name.consume_front("+") || name.consume_front("-");
-    bool known = llvm::any_of(info->getAllProcessorFeatures(),
-                              [&](const llvm::SubtargetFeatureKV &entry) {
-                                return name == entry.Key;
-                              });
+    bool known =
+        llvm::any_of(info->getAllProcessorFeatures(),
+                     [&](const llvm::SubtargetFeatureKV &entry) { return name == entry.Key; });
     if (!hasSign || !known)
       return failure(formatv("unknown CPU feature '{0}' for {1}; expected '+' "
                              "or '-' and one of LLVM's names",
@@ -122,15 +115,13 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 createTargetMachine(const EmitOptions &options) {
   initializeTargets();
   if (options.optLevel > 3)
-    return failure(formatv("optimisation level {0} is not one of 0 to 3",
-                           options.optLevel));
+    return failure(formatv("optimisation level {0} is not one of 0 to 3", options.optLevel));
   llvm::Triple triple(options.triple);
   std::string error;
-  const llvm::Target *target =
-      llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target || !triple.isOSBinFormatELF())
-    return failure(formatv("cannot generate ELF code for '{0}'{1}{2}",
-                           options.triple, error.empty() ? "" : ": ", error));
+    return failure(formatv("cannot generate ELF code for '{0}'{1}{2}", options.triple,
+                           error.empty() ? "" : ": ", error));
   if (auto failed = checkProcessor(*target, triple, options))
     return std::move(failed);
 
@@ -139,12 +130,10 @@ createTargetMachine(const EmitOptions &options) {
   targetOptions.DataSections = true;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
       triple, options.cpu, options.features, targetOptions,
-      options.pic ? llvm::Reloc::PIC_ : llvm::Reloc::Static,
-      llvm::CodeModel::Small,
+      options.pic ? llvm::Reloc::PIC_ : llvm::Reloc::Static, llvm::CodeModel::Small,
       static_cast<llvm::CodeGenOptLevel>(options.optLevel)));
   if (!machine)
-    return failure(
-        formatv("LLVM has no code generator for '{0}'", options.triple));
+    return failure(formatv("LLVM has no code generator for '{0}'", options.triple));
   return machine;
 }
 
@@ -152,13 +141,11 @@ createTargetMachine(const EmitOptions &options) {
 /// takes the module for a hosted C program: a function that happens to be
 /// called `printf` or `exp` is given that function's meaning, and loops and
 /// arithmetic are turned into calls of libm and libc.
-static llvm::TargetLibraryInfoImpl
-availableLibrary(const llvm::Triple &triple) {
+static llvm::TargetLibraryInfoImpl availableLibrary(const llvm::Triple &triple) {
   llvm::TargetLibraryInfoImpl library(triple);
   library.disableAllFunctions();
-  for (llvm::LibFunc function :
-       {llvm::LibFunc_memcpy, llvm::LibFunc_memmove, llvm::LibFunc_memset,
-        llvm::LibFunc_memcmp, llvm::LibFunc_bcmp})
+  for (llvm::LibFunc function : {llvm::LibFunc_memcpy, llvm::LibFunc_memmove, llvm::LibFunc_memset,
+                                 llvm::LibFunc_memcmp, llvm::LibFunc_bcmp})
     library.setAvailable(function);
   return library;
 }
@@ -166,14 +153,12 @@ availableLibrary(const llvm::Triple &triple) {
 /// Hides all that is not exported, so that calls between objects are direct and
 /// unused code can be dropped. Declarations too: what they name is in another
 /// object of the same module.
-static llvm::Error setVisibility(llvm::Module &module,
-                                 const EmitOptions &options) {
+static llvm::Error setVisibility(llvm::Module &module, const EmitOptions &options) {
   for (const std::string &name : options.exports) {
     llvm::Function *function = module.getFunction(name);
     if (!function || function->isDeclaration())
       return failure(
-          formatv("'{0}' does not define the exported function '{1}'",
-                  module.getName(), name));
+          formatv("'{0}' does not define the exported function '{1}'", module.getName(), name));
   }
   for (llvm::GlobalValue &value : module.global_values()) {
     if (value.hasLocalLinkage() || value.getName().starts_with("llvm."))
@@ -191,13 +176,11 @@ static llvm::Error verify(llvm::Module &module) {
   llvm::raw_string_ostream stream(text);
   if (!llvm::verifyModule(module, &stream))
     return llvm::Error::success();
-  return failure("'" + module.getName() +
-                 "' is not valid LLVM IR: " + StringRef(text).rtrim());
+  return failure("'" + module.getName() + "' is not valid LLVM IR: " + StringRef(text).rtrim());
 }
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
-                     const llvm::TargetLibraryInfoImpl &library,
-                     unsigned level) {
+                     const llvm::TargetLibraryInfoImpl &library, unsigned level) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = level > 1;
   tuning.SLPVectorization = level > 1;
@@ -219,46 +202,42 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
   builder.crossRegisterProxies(loops, functions, components, modules);
 
   const llvm::OptimizationLevel levels[] = {
-      llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
-      llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
-  llvm::ModulePassManager passes =
-      level == 0 ? builder.buildO0DefaultPipeline(levels[0])
-                 : builder.buildPerModuleDefaultPipeline(levels[level]);
+      llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1, llvm::OptimizationLevel::O2,
+      llvm::OptimizationLevel::O3};
+  llvm::ModulePassManager passes = level == 0
+                                       ? builder.buildO0DefaultPipeline(levels[0])
+                                       : builder.buildPerModuleDefaultPipeline(levels[level]);
   passes.run(module, modules);
 }
 
 static llvm::Error generate(llvm::Module &module, llvm::TargetMachine &machine,
-                            const llvm::TargetLibraryInfoImpl &library,
-                            llvm::CodeGenFileType type,
+                            const llvm::TargetLibraryInfoImpl &library, llvm::CodeGenFileType type,
                             llvm::SmallVectorImpl<char> &output) {
   llvm::raw_svector_ostream stream(output);
   llvm::legacy::PassManager passes;
   passes.add(new llvm::TargetLibraryInfoWrapperPass(library));
   if (machine.addPassesToEmitFile(passes, stream, /*DwoOut=*/nullptr, type,
                                   /*DisableVerify=*/true))
-    return failure("LLVM's code generator for '" +
-                   machine.getTargetTriple().str() + "' cannot emit an object");
+    return failure("LLVM's code generator for '" + machine.getTargetTriple().str() +
+                   "' cannot emit an object");
   passes.run(module);
   return llvm::Error::success();
 }
 
-llvm::Expected<ObjectBuffer> weft::emitObject(llvm::Module &module,
-                                              const EmitOptions &options) {
+llvm::Expected<ObjectBuffer> weft::emitObject(llvm::Module &module, const EmitOptions &options) {
   auto machine = createTargetMachine(options);
   if (!machine)
     return machine.takeError();
   module.setTargetTriple((*machine)->getTargetTriple());
   module.setDataLayout((*machine)->createDataLayout());
-  module.setPICLevel(options.pic ? llvm::PICLevel::SmallPIC
-                                 : llvm::PICLevel::NotPIC);
+  module.setPICLevel(options.pic ? llvm::PICLevel::SmallPIC : llvm::PICLevel::NotPIC);
   if (auto error = setVisibility(module, options))
     return std::move(error);
   if (auto error = verify(module))
     return std::move(error);
 
   DiagnosticCollector diagnostics(module.getContext(), options.onWarning);
-  llvm::TargetLibraryInfoImpl library =
-      availableLibrary((*machine)->getTargetTriple());
+  llvm::TargetLibraryInfoImpl library = availableLibrary((*machine)->getTargetTriple());
   optimize(module, **machine, library, options.optLevel);
   if (auto error = diagnostics.take(module.getName()))
     return std::move(error);
@@ -266,14 +245,13 @@ llvm::Expected<ObjectBuffer> weft::emitObject(llvm::Module &module,
   if (options.assembly) {
     // The code generator rewrites the IR that it is given.
     std::unique_ptr<llvm::Module> copy = llvm::CloneModule(module);
-    if (auto error =
-            generate(*copy, **machine, library,
-                     llvm::CodeGenFileType::AssemblyFile, *options.assembly))
+    if (auto error = generate(*copy, **machine, library, llvm::CodeGenFileType::AssemblyFile,
+                              *options.assembly))
       return std::move(error);
   }
   ObjectBuffer object{module.getName().str(), {}};
-  if (auto error = generate(module, **machine, library,
-                            llvm::CodeGenFileType::ObjectFile, object.bytes))
+  if (auto error =
+          generate(module, **machine, library, llvm::CodeGenFileType::ObjectFile, object.bytes))
     return std::move(error);
   if (auto error = diagnostics.take(module.getName()))
     return std::move(error);

@@ -49,8 +49,7 @@ struct EmitOptions {
 /// CPU or feature, on invalid IR, and on errors that LLVM reports through its
 /// diagnostics; errors that LLVM calls fatal end the process. Needs a context
 /// of its own where several threads emit at once.
-llvm::Expected<ObjectBuffer> emitObject(llvm::Module &module,
-                                        const EmitOptions &options);
+llvm::Expected<ObjectBuffer> emitObject(llvm::Module &module, const EmitOptions &options);
 
 } // namespace weft
 

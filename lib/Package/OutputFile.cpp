@@ -64,9 +64,8 @@ static std::string temporaryName(StringRef path) {
   if (::getrandom(random, sizeof(random), 0) != sizeof(random))
     std::memset(random, 0, sizeof(random));
   llvm::SmallString<128> name(llvm::sys::path::parent_path(path));
-  llvm::sys::path::append(
-      name, "." + llvm::sys::path::filename(path).take_front(200) + "." +
-                llvm::toHex(random, /*LowerCase=*/true) + ".tmp");
+  llvm::sys::path::append(name, "." + llvm::sys::path::filename(path).take_front(200) + "." +
+                                    llvm::toHex(random, /*LowerCase=*/true) + ".tmp");
   return name.str().str();
 }
 
@@ -88,8 +87,7 @@ llvm::Expected<OutputFile> OutputFile::create(StringRef path, Kind kind) {
       return file.failure(EISDIR);
     // Renaming over a device or a pipe would replace it.
     if (!S_ISREG(status.st_mode))
-      return llvm::createStringError("cannot write '" + file.finalPath +
-                                     "': not a regular file");
+      return llvm::createStringError("cannot write '" + file.finalPath + "': not a regular file");
   }
   StringRef folder = llvm::sys::path::parent_path(path);
   std::string directory = folder.empty() ? "." : folder.str();
@@ -102,8 +100,7 @@ llvm::Expected<OutputFile> OutputFile::create(StringRef path, Kind kind) {
       return file.failure(errno);
   }
   std::string temporary = temporaryName(path);
-  file.fd =
-      ::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, kMode);
+  file.fd = ::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, kMode);
   if (file.fd < 0)
     return file.failure(errno);
   file.temporaryPath = std::move(temporary);
@@ -112,8 +109,7 @@ llvm::Expected<OutputFile> OutputFile::create(StringRef path, Kind kind) {
 
 llvm::Error OutputFile::write(llvm::ArrayRef<uint8_t> bytes) {
   while (!bytes.empty()) {
-    ssize_t count =
-        ::write(fd, bytes.data(), std::min(bytes.size(), kWriteSize));
+    ssize_t count = ::write(fd, bytes.data(), std::min(bytes.size(), kWriteSize));
     if (count < 0 && errno == EINTR)
       continue;
     if (count <= 0)
@@ -141,8 +137,7 @@ llvm::Error OutputFile::publish() {
     // linkat() does not replace a file, so a nameless one needs a name to be
     // renamed from.
     std::string temporary = temporaryName(finalPath);
-    if (::linkat(AT_FDCWD, procPath().c_str(), AT_FDCWD, temporary.c_str(),
-                 AT_SYMLINK_FOLLOW) != 0)
+    if (::linkat(AT_FDCWD, procPath().c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0)
       return failure(errno);
     temporaryPath = std::move(temporary);
   }

@@ -37,14 +37,11 @@ public:
 
   /// Starts the file that will be `path`. Fails if the folder is missing or not
   /// writable, or if `path` is there and not a regular file.
-  static llvm::Expected<OutputFile> create(llvm::StringRef path,
-                                           Kind kind = Kind::Nameless);
+  static llvm::Expected<OutputFile> create(llvm::StringRef path, Kind kind = Kind::Nameless);
 
   /// Appends bytes.
   llvm::Error write(llvm::ArrayRef<uint8_t> bytes);
-  llvm::Error write(llvm::StringRef bytes) {
-    return write(llvm::arrayRefFromStringRef(bytes));
-  }
+  llvm::Error write(llvm::StringRef bytes) { return write(llvm::arrayRefFromStringRef(bytes)); }
   llvm::Error writeZeros(uint64_t count);
 
   /// Gives the file its name, replacing a file that had it; this is an inode

@@ -41,10 +41,8 @@ static constexpr uint64_t kHashPiece = uint64_t(64) << 20;
 /// Limit of the safetensors library for the header, in bytes.
 static constexpr uint64_t kMaxHeader = 100'000'000;
 
-template <typename... Ts>
-static llvm::Error failure(const char *format, Ts &&...values) {
-  return llvm::createStringError(
-      formatv(format, std::forward<Ts>(values)...).str());
+template <typename... Ts> static llvm::Error failure(const char *format, Ts &&...values) {
+  return llvm::createStringError(formatv(format, std::forward<Ts>(values)...).str());
 }
 
 //===----------------------------------------------------------------------===//
@@ -97,24 +95,22 @@ static uint64_t sectionAlignment(uint64_t size) {
   return size >= kPageAlignedSize ? kPage : WEFT_BUFFER_ALIGNMENT;
 }
 
-llvm::Expected<WeightsPlan>
-weft::planWeightsSection(llvm::ArrayRef<Weight> weights) {
+llvm::Expected<WeightsPlan> weft::planWeightsSection(llvm::ArrayRef<Weight> weights) {
   WeightsPlan plan;
   auto end = layOut(weights, plan.table);
   if (!end)
     return end.takeError();
   if (!weights.empty())
-    plan.size = std::max<uint64_t>(llvm::alignTo(*end, WEFT_BUFFER_ALIGNMENT),
-                                   WEFT_BUFFER_ALIGNMENT);
+    plan.size =
+        std::max<uint64_t>(llvm::alignTo(*end, WEFT_BUFFER_ALIGNMENT), WEFT_BUFFER_ALIGNMENT);
   plan.hash = hashWeights(weights);
   return plan;
 }
 
 /// Appends the bytes of all weights at their offsets, then zeros up to
 /// `plan.size`; the output is at `position` of the plan.
-static llvm::Error writeBytes(const WeightsPlan &plan,
-                              llvm::ArrayRef<Weight> weights, uint64_t position,
-                              OutputFile &output) {
+static llvm::Error writeBytes(const WeightsPlan &plan, llvm::ArrayRef<Weight> weights,
+                              uint64_t position, OutputFile &output) {
   for (auto [weight, entry] : llvm::zip_equal(weights, plan.table)) {
     if (auto error = output.writeZeros(entry.offset - position))
       return error;
@@ -125,14 +121,11 @@ static llvm::Error writeBytes(const WeightsPlan &plan,
   return output.writeZeros(plan.size - position);
 }
 
-template <typename T>
-static llvm::Error writeStruct(OutputFile &output, T value) {
-  return output.write(
-      llvm::ArrayRef(reinterpret_cast<const uint8_t *>(&value), sizeof(value)));
+template <typename T> static llvm::Error writeStruct(OutputFile &output, T value) {
+  return output.write(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(&value), sizeof(value)));
 }
 
-llvm::Error weft::writeWeightsObject(const WeightsPlan &plan,
-                                     llvm::ArrayRef<Weight> weights,
+llvm::Error weft::writeWeightsObject(const WeightsPlan &plan, llvm::ArrayRef<Weight> weights,
                                      OutputFile &output) {
   using ELF = llvm::object::ELF64LE;
   namespace elf = llvm::ELF;
@@ -242,10 +235,7 @@ static StringRef safetensorsType(weft_dtype dtype) {
            : dtype.bits == 64 ? "U64"
                               : "";
   case WEFT_DTYPE_FLOAT:
-    return dtype.bits == 16   ? "F16"
-           : dtype.bits == 32 ? "F32"
-           : dtype.bits == 64 ? "F64"
-                              : "";
+    return dtype.bits == 16 ? "F16" : dtype.bits == 32 ? "F32" : dtype.bits == 64 ? "F64" : "";
   case WEFT_DTYPE_BFLOAT:
     return dtype.bits == 16 ? "BF16" : "";
   case WEFT_DTYPE_BOOL:
@@ -259,13 +249,11 @@ static StringRef safetensorsType(weft_dtype dtype) {
 }
 
 /// One entry of the header: "name": {"dtype":..,"shape":[..],"data_offsets":..}
-static std::string headerEntry(StringRef name, StringRef type,
-                               llvm::ArrayRef<int64_t> shape, uint64_t begin,
-                               uint64_t end) {
+static std::string headerEntry(StringRef name, StringRef type, llvm::ArrayRef<int64_t> shape,
+                               uint64_t begin, uint64_t end) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  stream << ',' << llvm::json::Value(name) << ":{\"dtype\":\"" << type
-         << "\",\"shape\":[";
+  stream << ',' << llvm::json::Value(name) << ":{\"dtype\":\"" << type << "\",\"shape\":[";
   llvm::interleave(shape, stream, ",");
   stream << "],\"data_offsets\":[" << begin << ',' << end << "]}";
   return text;
@@ -274,8 +262,7 @@ static std::string headerEntry(StringRef name, StringRef type,
 /// The header's type and shape of `weight`.
 static llvm::Expected<std::pair<StringRef, llvm::SmallVector<int64_t>>>
 storedType(const Weight &weight) {
-  std::pair<StringRef, llvm::SmallVector<int64_t>> opaque{
-      "U8", {int64_t(weight.bytes.size())}};
+  std::pair<StringRef, llvm::SmallVector<int64_t>> opaque{"U8", {int64_t(weight.bytes.size())}};
   StringRef type = safetensorsType(weight.dtype);
   if (type.empty() || weight.dtype.lanes != 1 || !weight.layout.empty())
     return opaque;
@@ -283,38 +270,33 @@ storedType(const Weight &weight) {
   std::optional<int64_t> size =
       count ? checkedMultiply(*count, weight.dtype.bits / 8) : std::nullopt;
   if (!size || uint64_t(*size) != weight.bytes.size())
-    return failure("weight '{0}' has {1} bytes, but its shape [{2}] of {3} "
-                   "needs {4}",
-                   weight.name, weight.bytes.size(),
-                   llvm::join(llvm::map_range(weight.shape,
-                                              [](int64_t extent) {
-                                                return std::to_string(extent);
-                                              }),
-                              ", "),
-                   type, size ? std::to_string(*size) : "more than 2^63");
+    return failure(
+        "weight '{0}' has {1} bytes, but its shape [{2}] of {3} "
+        "needs {4}",
+        weight.name, weight.bytes.size(),
+        llvm::join(
+            llvm::map_range(weight.shape, [](int64_t extent) { return std::to_string(extent); }),
+            ", "),
+        type, size ? std::to_string(*size) : "more than 2^63");
   return std::pair{type, llvm::SmallVector<int64_t>(weight.shape)};
 }
 
-static std::string headerMetadata(llvm::ArrayRef<Weight> weights,
-                                  StringRef hash, StringRef compilerVersion) {
+static std::string headerMetadata(llvm::ArrayRef<Weight> weights, StringRef hash,
+                                  StringRef compilerVersion) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  auto quote = [](StringRef value) {
-    return llvm::json::Value(llvm::json::fixUTF8(value));
-  };
+  auto quote = [](StringRef value) { return llvm::json::Value(llvm::json::fixUTF8(value)); };
   stream << "{\"__metadata__\":{\"weft.hash\":\"" << hash
          << "\",\"weft.compiler\":" << quote(compilerVersion);
   for (const Weight &weight : weights)
     if (!weight.layout.empty())
-      stream << ',' << quote("weft.layout." + weight.name) << ':'
-             << quote(weight.layout);
+      stream << ',' << quote("weft.layout." + weight.name) << ':' << quote(weight.layout);
   stream << '}';
   return text;
 }
 
-llvm::Expected<WeightsPlan>
-weft::planSafetensors(llvm::ArrayRef<Weight> weights,
-                      StringRef compilerVersion) {
+llvm::Expected<WeightsPlan> weft::planSafetensors(llvm::ArrayRef<Weight> weights,
+                                                  StringRef compilerVersion) {
   // Names are JSON strings, so they are UTF-8. What an invalid name is mapped
   // to can collide with another.
   llvm::SmallVector<std::string> names;
@@ -323,8 +305,7 @@ weft::planSafetensors(llvm::ArrayRef<Weight> weights,
   for (const Weight &weight : weights) {
     names.push_back(llvm::json::fixUTF8(weight.name));
     if (!taken.insert(names.back()).second)
-      return failure("two weights have the name '{0}' in the weights file",
-                     names.back());
+      return failure("two weights have the name '{0}' in the weights file", names.back());
   }
 
   WeightsPlan plan;
@@ -333,26 +314,23 @@ weft::planSafetensors(llvm::ArrayRef<Weight> weights,
   if (!end)
     return end.takeError();
 
-  std::string json = headerMetadata(
-      weights, llvm::toHex(plan.hash, /*LowerCase=*/true), compilerVersion);
+  std::string json =
+      headerMetadata(weights, llvm::toHex(plan.hash, /*LowerCase=*/true), compilerVersion);
   uint64_t position = 0;
   unsigned padCount = 0;
-  for (auto [weight, name, entry] :
-       llvm::zip_equal(weights, names, plan.table)) {
+  for (auto [weight, name, entry] : llvm::zip_equal(weights, names, plan.table)) {
     if (entry.offset != position) {
       std::string pad;
       do
         pad = "weft.pad." + std::to_string(padCount++);
       while (!taken.insert(pad).second);
-      json += headerEntry(pad, "U8", {int64_t(entry.offset - position)},
-                          position, entry.offset);
+      json += headerEntry(pad, "U8", {int64_t(entry.offset - position)}, position, entry.offset);
     }
     auto type = storedType(weight);
     if (!type)
       return type.takeError();
     position = entry.offset + entry.size;
-    json +=
-        headerEntry(name, type->first, type->second, entry.offset, position);
+    json += headerEntry(name, type->first, type->second, entry.offset, position);
   }
   json += '}';
   // Spaces up to where the tensors begin, so that offsets within the data are
@@ -373,8 +351,7 @@ weft::planSafetensors(llvm::ArrayRef<Weight> weights,
   return plan;
 }
 
-llvm::Error weft::writeSafetensors(const WeightsPlan &plan,
-                                   llvm::ArrayRef<Weight> weights,
+llvm::Error weft::writeSafetensors(const WeightsPlan &plan, llvm::ArrayRef<Weight> weights,
                                    OutputFile &output) {
   if (auto error = output.write(StringRef(plan.header)))
     return error;

@@ -53,8 +53,7 @@ llvm::Expected<WeightsPlan> planWeightsSection(llvm::ArrayRef<Weight> weights);
 
 /// Appends an x86-64 ELF object to `output` whose read-only section
 /// `.weft.weights` has the hidden symbol `weft_weights`.
-llvm::Error writeWeightsObject(const WeightsPlan &plan,
-                               llvm::ArrayRef<Weight> weights,
+llvm::Error writeWeightsObject(const WeightsPlan &plan, llvm::ArrayRef<Weight> weights,
                                OutputFile &output);
 
 /// Plans a standard .safetensors file. Gaps that alignment needs are tensors
@@ -66,8 +65,7 @@ llvm::Expected<WeightsPlan> planSafetensors(llvm::ArrayRef<Weight> weights,
                                             llvm::StringRef compilerVersion);
 
 /// Appends the file to `output`.
-llvm::Error writeSafetensors(const WeightsPlan &plan,
-                             llvm::ArrayRef<Weight> weights,
+llvm::Error writeSafetensors(const WeightsPlan &plan, llvm::ArrayRef<Weight> weights,
                              OutputFile &output);
 
 } // namespace weft

@@ -32,8 +32,7 @@ std::string weft::weightsPath(StringRef path) {
 }
 
 /// The object with the description and the query function.
-static llvm::Expected<ObjectBuffer> emitDescriptor(const ModuleInfo &info,
-                                                   StringRef querySymbol) {
+static llvm::Expected<ObjectBuffer> emitDescriptor(const ModuleInfo &info, StringRef querySymbol) {
   llvm::LLVMContext context;
   auto module = buildDescriptor(context, info, querySymbol);
   if (!module)
@@ -51,29 +50,26 @@ static llvm::Error writeFooter(OutputFile &output) {
   footer.checksum = output.checksum();
   footer.abi_major = WEFT_MODULE_ABI_MAJOR;
   footer.abi_minor = WEFT_MODULE_ABI_MINOR;
-  return output.write(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(&footer),
-                                     sizeof(footer)));
+  return output.write(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(&footer), sizeof(footer)));
 }
 
 /// Plans the weights into `info`; says whether they go into a file.
 static llvm::Expected<bool> planWeights(StringRef path, ModuleInfo &info,
-                                        llvm::ArrayRef<Weight> weights,
-                                        const WriteOptions &options,
+                                        llvm::ArrayRef<Weight> weights, const WriteOptions &options,
                                         WeightsPlan &plan) {
   uint64_t total = 0;
   for (const Weight &weight : weights)
     total = llvm::SaturatingAdd(total, uint64_t(weight.bytes.size()));
   bool external = total > std::min(options.embedLimit, kMaxEmbedded);
-  auto planned = external ? planSafetensors(weights, info.compilerVersion)
-                          : planWeightsSection(weights);
+  auto planned =
+      external ? planSafetensors(weights, info.compilerVersion) : planWeightsSection(weights);
   if (!planned)
     return planned.takeError();
   plan = std::move(*planned);
   info.weights = plan.table;
   info.weightsHash = plan.hash;
   info.weightsSize = plan.size;
-  info.weightsFile =
-      external ? llvm::sys::path::filename(weightsPath(path)).str() : "";
+  info.weightsFile = external ? llvm::sys::path::filename(weightsPath(path)).str() : "";
   return external;
 }
 
@@ -93,10 +89,10 @@ static llvm::Error publish(OutputFile *weights, OutputFile &module) {
   return error;
 }
 
-llvm::Expected<WrittenModule>
-weft::writeModule(StringRef path, ModuleInfo info,
-                  std::vector<ObjectBuffer> objects,
-                  llvm::ArrayRef<Weight> weights, const WriteOptions &options) {
+llvm::Expected<WrittenModule> weft::writeModule(StringRef path, ModuleInfo info,
+                                                std::vector<ObjectBuffer> objects,
+                                                llvm::ArrayRef<Weight> weights,
+                                                const WriteOptions &options) {
   // Paths that cannot be written are found before the work is done.
   auto output = OutputFile::create(path);
   if (!output)
@@ -107,10 +103,9 @@ weft::writeModule(StringRef path, ModuleInfo info,
     return external.takeError();
   std::string weightsFile = weightsPath(path);
   if (*external && weightsFile == path)
-    return llvm::createStringError(
-        "cannot write '" + path +
-        "': its weights file would have the same name; give the module "
-        "another extension than .safetensors");
+    return llvm::createStringError("cannot write '" + path +
+                                   "': its weights file would have the same name; give the module "
+                                   "another extension than .safetensors");
 
   std::string querySymbol = options.kind == WriteOptions::Kind::Module
                                 ? std::string(WEFT_MODULE_QUERY_NAME)
@@ -128,16 +123,13 @@ weft::writeModule(StringRef path, ModuleInfo info,
     if (!file)
       return file.takeError();
     weightsOutput = std::move(*file);
-    if (auto error = *external
-                         ? writeSafetensors(plan, weights, weightsOutput)
-                         : writeWeightsObject(plan, weights, weightsOutput))
+    if (auto error = *external ? writeSafetensors(plan, weights, weightsOutput)
+                               : writeWeightsObject(plan, weights, weightsOutput))
       return std::move(error);
   }
 
-  const OutputFile *embedded =
-      plan.size && !*external ? &weightsOutput : nullptr;
-  auto *link = options.kind == WriteOptions::Kind::Module ? linkSharedObject
-                                                          : linkRelocatable;
+  const OutputFile *embedded = plan.size && !*external ? &weightsOutput : nullptr;
+  auto *link = options.kind == WriteOptions::Kind::Module ? linkSharedObject : linkRelocatable;
   if (auto error = link(objects, embedded, querySymbol, *output))
     return std::move(error);
   if (options.kind == WriteOptions::Kind::Module)

@@ -32,8 +32,7 @@ static std::optional<Bytes> slice(Bytes bytes, uint64_t offset, uint64_t size) {
 }
 
 /// A copy of the structure at `offset`: nothing in the file is aligned.
-template <typename T>
-static std::optional<T> read(Bytes bytes, uint64_t offset) {
+template <typename T> static std::optional<T> read(Bytes bytes, uint64_t offset) {
   std::optional<Bytes> source = slice(bytes, offset, sizeof(T));
   if (!source)
     return std::nullopt;
@@ -44,9 +43,8 @@ static std::optional<T> read(Bytes bytes, uint64_t offset) {
 
 template <size_t N> static bool isText(const char (&field)[N]) {
   const char *end = std::find(field, field + N, '\0');
-  return end != field + N && std::all_of(field, end, [](unsigned char c) {
-           return c >= 0x20 && c < 0x7f;
-         });
+  return end != field + N &&
+         std::all_of(field, end, [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
 }
 
 static bool isPluginName(const char *name) {
@@ -54,8 +52,7 @@ static bool isPluginName(const char *name) {
   if (!isLower(*name))
     return false;
   for (; *name; ++name)
-    if (!isLower(*name) && !(*name >= '0' && *name <= '9') && *name != '_' &&
-        *name != '-')
+    if (!isLower(*name) && !(*name >= '0' && *name <= '9') && *name != '_' && *name != '-')
       return false;
   return true;
 }
@@ -73,20 +70,16 @@ static Result<WeftPluginDescriptor> parseDescriptor(Bytes bytes) {
       !isText(descriptor->name) || !isText(descriptor->version))
     return Error{"its plugin descriptor is damaged: a field is not text"};
   if (!isPluginName(descriptor->name))
-    return Error{"its plugin descriptor has the name '" +
-                 std::string(descriptor->name) +
+    return Error{"its plugin descriptor has the name '" + std::string(descriptor->name) +
                  "', expected lower-case letters, digits, '-' and '_'"};
   return *descriptor;
 }
 
 /// Collects the plugin descriptors among the notes of one segment.
-static Status scanNotes(Bytes notes, uint64_t alignment,
-                        std::optional<Bytes> &found) {
+static Status scanNotes(Bytes notes, uint64_t alignment, std::optional<Bytes> &found) {
   // Notes are padded to 4 bytes, or to 8 in a segment aligned to that.
   uint64_t padding = alignment == 8 ? 8 : 4;
-  auto pad = [&](uint64_t size) {
-    return (size + padding - 1) / padding * padding;
-  };
+  auto pad = [&](uint64_t size) { return (size + padding - 1) / padding * padding; };
   uint64_t offset = 0;
   while (auto header = read<Elf64_Nhdr>(notes, offset)) {
     // 32-bit sizes and an offset inside the file: the sums fit in 64 bits.
@@ -95,12 +88,12 @@ static Status scanNotes(Bytes notes, uint64_t alignment,
     auto ownerBytes = slice(notes, owner, header->n_namesz);
     auto descriptorBytes = slice(notes, descriptor, header->n_descsz);
     if (!ownerBytes || !descriptorBytes)
-      return Error{"not a valid ELF file: a note at byte " +
-                   std::to_string(offset) + " of its segment is cut off"};
+      return Error{"not a valid ELF file: a note at byte " + std::to_string(offset) +
+                   " of its segment is cut off"};
     if (header->n_type == WEFT_PLUGIN_NOTE_TYPE &&
         ownerBytes->size() == sizeof(WEFT_PLUGIN_NOTE_OWNER) &&
-        std::memcmp(ownerBytes->data(), WEFT_PLUGIN_NOTE_OWNER,
-                    sizeof(WEFT_PLUGIN_NOTE_OWNER)) == 0) {
+        std::memcmp(ownerBytes->data(), WEFT_PLUGIN_NOTE_OWNER, sizeof(WEFT_PLUGIN_NOTE_OWNER)) ==
+            0) {
       if (found)
         return Error{"it has two plugin descriptors, expected one"};
       found = *descriptorBytes;
@@ -125,13 +118,11 @@ Result<WeftPluginDescriptor> weft::findPluginDescriptor(Bytes file) {
                  std::to_string(header->e_type)};
   if (header->e_machine != hostMachine)
     return Error{"not a plugin for this machine: expected ELF machine " +
-                 std::to_string(hostMachine) + ", found " +
-                 std::to_string(header->e_machine)};
+                 std::to_string(hostMachine) + ", found " + std::to_string(header->e_machine)};
   if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == PN_XNUM)
     return Error{"not a plugin: its ELF program headers are not valid"};
   // At most 65534 headers of 56 bytes: the product fits.
-  auto table = slice(file, header->e_phoff,
-                     uint64_t(header->e_phnum) * sizeof(Elf64_Phdr));
+  auto table = slice(file, header->e_phoff, uint64_t(header->e_phnum) * sizeof(Elf64_Phdr));
   if (!table)
     return Error{"the file is cut off: its program headers end beyond its " +
                  std::to_string(file.size()) + " bytes"};
@@ -144,9 +135,8 @@ Result<WeftPluginDescriptor> weft::findPluginDescriptor(Bytes file) {
     // A segment that ends beyond the file would be a bus error once loaded.
     auto bytes = slice(file, segment.p_offset, segment.p_filesz);
     if (!bytes)
-      return Error{"the file is cut off: its segment " + std::to_string(i) +
-                   " ends beyond its " + std::to_string(file.size()) +
-                   " bytes"};
+      return Error{"the file is cut off: its segment " + std::to_string(i) + " ends beyond its " +
+                   std::to_string(file.size()) + " bytes"};
     if (segment.p_type == PT_NOTE)
       if (Status status = scanNotes(*bytes, segment.p_align, found); !status)
         return status.error();

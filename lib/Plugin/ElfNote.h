@@ -18,8 +18,7 @@ namespace weft {
 /// Finds the plugin descriptor in the bytes of an ELF shared library and checks
 /// that all of its segments lie inside the file. No byte of `file` is trusted.
 /// The error is the part of a sentence that follows the file's name.
-Result<WeftPluginDescriptor>
-findPluginDescriptor(std::span<const uint8_t> file);
+Result<WeftPluginDescriptor> findPluginDescriptor(std::span<const uint8_t> file);
 
 } // namespace weft
 

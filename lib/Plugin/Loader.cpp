@@ -40,16 +40,15 @@ static llvm::Expected<MappedFile> openLibrary(llvm::StringRef path) {
   return std::move(*file);
 }
 
-static llvm::Expected<WeftPluginDescriptor>
-readDescriptor(llvm::StringRef path, const MappedFile &file) {
+static llvm::Expected<WeftPluginDescriptor> readDescriptor(llvm::StringRef path,
+                                                           const MappedFile &file) {
   Result<WeftPluginDescriptor> descriptor = findPluginDescriptor(file.bytes());
   if (!descriptor)
     return refuse(path, descriptor.error().message);
   return *descriptor;
 }
 
-llvm::Expected<WeftPluginDescriptor>
-weft::readPluginDescriptor(llvm::StringRef path) {
+llvm::Expected<WeftPluginDescriptor> weft::readPluginDescriptor(llvm::StringRef path) {
   llvm::Expected<MappedFile> file = openLibrary(path);
   if (!file)
     return file.takeError();
@@ -57,32 +56,25 @@ weft::readPluginDescriptor(llvm::StringRef path) {
 }
 
 /// Compares what the plugin was built for with this Weft.
-static llvm::Error checkCompatible(llvm::StringRef path,
-                                   const WeftPluginDescriptor &descriptor) {
-  std::string api = (llvm::Twine(descriptor.apiMajor) + "." +
-                     llvm::Twine(descriptor.apiMinor))
-                        .str();
-  std::string hostApi = (llvm::Twine(WEFT_PLUGIN_API_MAJOR) + "." +
-                         llvm::Twine(WEFT_PLUGIN_API_MINOR))
-                            .str();
+static llvm::Error checkCompatible(llvm::StringRef path, const WeftPluginDescriptor &descriptor) {
+  std::string api =
+      (llvm::Twine(descriptor.apiMajor) + "." + llvm::Twine(descriptor.apiMinor)).str();
+  std::string hostApi =
+      (llvm::Twine(WEFT_PLUGIN_API_MAJOR) + "." + llvm::Twine(WEFT_PLUGIN_API_MINOR)).str();
   if (descriptor.apiMajor != WEFT_PLUGIN_API_MAJOR)
     return refuse(path, "built for plugin API " + api +
-                            ", this Weft has the incompatible plugin API " +
-                            hostApi + "; port it to that");
+                            ", this Weft has the incompatible plugin API " + hostApi +
+                            "; port it to that");
   if (descriptor.apiMinor > WEFT_PLUGIN_API_MINOR)
-    return refuse(path, "built for plugin API " + api +
-                            ", this Weft only has plugin API " + hostApi +
-                            "; use a newer Weft");
+    return refuse(path, "built for plugin API " + api + ", this Weft only has plugin API " +
+                            hostApi + "; use a newer Weft");
   if (llvm::StringRef(descriptor.llvmVersion) != LLVM_VERSION_STRING)
-    return refuse(path, "built with LLVM " +
-                            llvm::StringRef(descriptor.llvmVersion) +
-                            ", this Weft with LLVM " LLVM_VERSION_STRING
-                            "; rebuild the plugin");
+    return refuse(path, "built with LLVM " + llvm::StringRef(descriptor.llvmVersion) +
+                            ", this Weft with LLVM " LLVM_VERSION_STRING "; rebuild the plugin");
   if (llvm::StringRef(descriptor.fingerprint) != WEFT_FINGERPRINT)
     return refuse(path, "built for another build of Weft: expected the "
                         "fingerprint " WEFT_FINGERPRINT ", found " +
-                            llvm::StringRef(descriptor.fingerprint) +
-                            "; rebuild the plugin");
+                            llvm::StringRef(descriptor.fingerprint) + "; rebuild the plugin");
   return llvm::Error::success();
 }
 
@@ -110,23 +102,19 @@ llvm::Error weft::loadPlugin(llvm::StringRef path, Registry &registry) {
   void *library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     return refuse(path, llvm::Twine("cannot be loaded: ") + dlerror());
-  auto *entry = reinterpret_cast<bool (*)(Registrar &)>(
-      dlsym(library, "weftRegisterPlugin"));
+  auto *entry = reinterpret_cast<bool (*)(Registrar &)>(dlsym(library, "weftRegisterPlugin"));
   if (!entry)
     return refuse(path, "has a plugin descriptor but no function "
                         "'weftRegisterPlugin'; use WEFT_PLUGIN");
-  return registry.add(info, [&](Registrar &registrar) {
-    return mlir::success(entry(registrar));
-  });
+  return registry.add(info, [&](Registrar &registrar) { return mlir::success(entry(registrar)); });
 }
 
 /// The `*.so` files of a folder that carry a plugin descriptor, by name.
-static llvm::Error findPlugins(llvm::StringRef folder,
-                               std::vector<std::string> &paths) {
+static llvm::Error findPlugins(llvm::StringRef folder, std::vector<std::string> &paths) {
   std::error_code code;
   std::vector<std::string> libraries;
-  for (llvm::sys::fs::directory_iterator file(folder, code), end;
-       !code && file != end; file.increment(code))
+  for (llvm::sys::fs::directory_iterator file(folder, code), end; !code && file != end;
+       file.increment(code))
     if (llvm::sys::path::extension(file->path()) == ".so" &&
         !llvm::sys::fs::is_directory(file->path()))
       libraries.push_back(file->path());
@@ -135,8 +123,7 @@ static llvm::Error findPlugins(llvm::StringRef folder,
                                    "' cannot be read: " + code.message());
   llvm::sort(libraries);
   for (std::string &path : libraries) {
-    llvm::Expected<WeftPluginDescriptor> descriptor =
-        readPluginDescriptor(path);
+    llvm::Expected<WeftPluginDescriptor> descriptor = readPluginDescriptor(path);
     if (descriptor)
       paths.push_back(std::move(path));
     else
@@ -163,24 +150,19 @@ llvm::Error weft::loadPluginPath(llvm::StringRef list, Registry &registry) {
   return llvm::Error::success();
 }
 
-llvm::Error weft::loadToolPlugins(llvm::ArrayRef<const char *> argv,
-                                  Registry &registry) {
-  if (std::optional<std::string> list =
-          llvm::sys::Process::GetEnv("WEFT_PLUGIN_PATH"))
+llvm::Error weft::loadToolPlugins(llvm::ArrayRef<const char *> argv, Registry &registry) {
+  if (std::optional<std::string> list = llvm::sys::Process::GetEnv("WEFT_PLUGIN_PATH"))
     if (llvm::Error error = loadPluginPath(*list, registry))
-      return llvm::createStringError("in WEFT_PLUGIN_PATH: " +
-                                     llvm::toString(std::move(error)));
+      return llvm::createStringError("in WEFT_PLUGIN_PATH: " + llvm::toString(std::move(error)));
   for (size_t i = 1; i < argv.size(); ++i) {
     llvm::StringRef argument = argv[i];
     if (argument == "--")
       break;
-    if (!argument.consume_front("--load-plugin") &&
-        !argument.consume_front("-load-plugin"))
+    if (!argument.consume_front("--load-plugin") && !argument.consume_front("-load-plugin"))
       continue;
     if (argument.empty()) {
       if (++i == argv.size())
-        return llvm::createStringError(
-            "--load-plugin: expected the path of a plugin");
+        return llvm::createStringError("--load-plugin: expected the path of a plugin");
       argument = argv[i];
     } else if (!argument.consume_front("=")) {
       continue; // Another flag.

@@ -19,8 +19,8 @@ static void printNames(llvm::raw_ostream &os, llvm::StringRef label,
 }
 
 template <typename Range, typename Function>
-static void printEach(llvm::raw_ostream &os, llvm::StringRef label,
-                      const Range &range, Function describe) {
+static void printEach(llvm::raw_ostream &os, llvm::StringRef label, const Range &range,
+                      Function describe) {
   std::vector<std::string> names;
   for (const auto &element : range)
     names.push_back(describe(element));
@@ -38,15 +38,12 @@ static std::string describeOption(const OptionInfo &option) {
 }
 
 static std::string describeCallback(const StageCallbackInfo &callback) {
-  return (stagePositionName(callback.position) + " " +
-          stageName(callback.stage))
-      .str();
+  return (stagePositionName(callback.position) + " " + stageName(callback.stage)).str();
 }
 
 /// "com.example (2)": the standard frontend has several hundred operators, so
 /// only their number is printed, by domain.
-static void printImporterOps(llvm::raw_ostream &os,
-                             const Contribution &contribution) {
+static void printImporterOps(llvm::raw_ostream &os, const Contribution &contribution) {
   std::map<std::string, size_t> counts;
   for (const ImporterOpInfo &op : contribution.importerOps)
     ++counts[op.domain.empty() ? "ai.onnx" : op.domain];
@@ -56,27 +53,24 @@ static void printImporterOps(llvm::raw_ostream &os,
 }
 
 void weft::printPlugins(llvm::raw_ostream &os, const Registry &registry) {
-  os << "Weft " WEFT_VERSION_STRING ", plugin API " << WEFT_PLUGIN_API_MAJOR
-     << "." << WEFT_PLUGIN_API_MINOR << ", fingerprint " WEFT_FINGERPRINT "\n";
+  os << "Weft " WEFT_VERSION_STRING ", plugin API " << WEFT_PLUGIN_API_MAJOR << "."
+     << WEFT_PLUGIN_API_MINOR << ", fingerprint " WEFT_FINGERPRINT "\n";
   for (const auto &entry : registry.contributions()) {
     const Contribution &contribution = *entry;
     const PluginInfo &info = contribution.info;
-    os << info.name << " " << info.version << " ("
-       << (info.file.empty() ? "built in" : info.file) << ")\n";
+    os << info.name << " " << info.version << " (" << (info.file.empty() ? "built in" : info.file)
+       << ")\n";
     printNames(os, "dialects", contribution.dialects);
     printEach(os, "passes", contribution.passes,
               [](const PassInfo &pass) { return pass.argument; });
     printEach(os, "pipelines", contribution.pipelines,
               [](const PipelineInfo &pipeline) { return pipeline.name; });
-    printEach(os, "stage callbacks", contribution.stageCallbacks,
-              describeCallback);
+    printEach(os, "stage callbacks", contribution.stageCallbacks, describeCallback);
     printEach(os, "options", contribution.options, describeOption);
     printEach(os, "frontends", contribution.frontends, describeFrontend);
     printImporterOps(os, contribution);
     printEach(os, "targets", contribution.targets,
-              [](const std::unique_ptr<Target> &target) {
-                return target->name().str();
-              });
+              [](const std::unique_ptr<Target> &target) { return target->name().str(); });
     printEach(os, "formats", contribution.formats,
               [](const FormatInfo &format) { return "#" + format.attribute; });
   }

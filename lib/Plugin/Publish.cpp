@@ -16,8 +16,7 @@ using namespace weft;
 /// MLIR keeps passes and pipelines in tables of the process, without a word
 /// when a name is taken twice, and makes each a flag of its tools, which ends
 /// the process when the flag exists. So both are asked first.
-static llvm::Error checkFree(const PluginInfo &plugin, llvm::StringRef kind,
-                             llvm::StringRef name) {
+static llvm::Error checkFree(const PluginInfo &plugin, llvm::StringRef kind, llvm::StringRef name) {
   const char *owner = nullptr;
   if (mlir::PassInfo::lookup(name) || mlir::PassPipelineInfo::lookup(name))
     owner = "' is already one of MLIR's, or registered before";
@@ -25,9 +24,8 @@ static llvm::Error checkFree(const PluginInfo &plugin, llvm::StringRef kind,
     owner = "' is already a flag";
   if (!owner)
     return llvm::Error::success();
-  return llvm::createStringError("plugin '" + plugin.name +
-                                 "' cannot be registered: " + kind + " '" +
-                                 name + owner);
+  return llvm::createStringError("plugin '" + plugin.name + "' cannot be registered: " + kind +
+                                 " '" + name + owner);
 }
 
 static llvm::Error publish(const Contribution &contribution) {
@@ -37,11 +35,10 @@ static llvm::Error publish(const Contribution &contribution) {
     mlir::registerPass(pass.create);
   }
   for (const PipelineInfo &pipeline : contribution.pipelines) {
-    if (llvm::Error error =
-            checkFree(contribution.info, "pipeline", pipeline.name))
+    if (llvm::Error error = checkFree(contribution.info, "pipeline", pipeline.name))
       return error;
-    mlir::registerPassPipeline(pipeline.name, pipeline.description,
-                               pipeline.build, pipeline.showOptions);
+    mlir::registerPassPipeline(pipeline.name, pipeline.description, pipeline.build,
+                               pipeline.showOptions);
   }
   return llvm::Error::success();
 }
@@ -49,19 +46,17 @@ static llvm::Error publish(const Contribution &contribution) {
 namespace {
 /// PipelineOptions as text: `weft-fuse{target=cpu plugin-option=p.name=value}`.
 struct StagePipelineOptions : mlir::PassPipelineOptions<StagePipelineOptions> {
-  Option<std::string> target{*this, "target",
-                             llvm::cl::desc("The target's name"),
+  Option<std::string> target{*this, "target", llvm::cl::desc("The target's name"),
                              llvm::cl::init("cpu")};
   ListOption<std::string> pluginOptions{
-      *this, "plugin-option",
-      llvm::cl::desc("An option of a plugin: <plugin>.<option>=<value>")};
+      *this, "plugin-option", llvm::cl::desc("An option of a plugin: <plugin>.<option>=<value>")};
 };
 } // namespace
 
-static mlir::LogicalResult buildStageFromText(
-    Stage stage, mlir::OpPassManager &passManager, const Registry &registry,
-    llvm::StringRef text,
-    llvm::function_ref<mlir::LogicalResult(const llvm::Twine &)> report) {
+static mlir::LogicalResult
+buildStageFromText(Stage stage, mlir::OpPassManager &passManager, const Registry &registry,
+                   llvm::StringRef text,
+                   llvm::function_ref<mlir::LogicalResult(const llvm::Twine &)> report) {
   StagePipelineOptions parsed;
   if (mlir::failed(parsed.parseFromString(text)))
     return mlir::failure();
@@ -84,10 +79,8 @@ llvm::Error Registry::publishPipelines() const {
     mlir::registerPassPipeline(
         stagePipelineName(stage),
         ("Stage '" + stageName(stage) + "' with the plugins' callbacks").str(),
-        [this,
-         stage](mlir::OpPassManager &passManager, llvm::StringRef text,
-                llvm::function_ref<mlir::LogicalResult(const llvm::Twine &)>
-                    report) {
+        [this, stage](mlir::OpPassManager &passManager, llvm::StringRef text,
+                      llvm::function_ref<mlir::LogicalResult(const llvm::Twine &)> report) {
           return buildStageFromText(stage, passManager, *this, text, report);
         },
         [](llvm::function_ref<void(const mlir::detail::PassOptions &)> show) {
@@ -107,8 +100,7 @@ llvm::Error Registry::publishPipelines() const {
   llvm::sys::Process::Exit(1);
 }
 
-void weft::detail::publishPluginPipelines(PluginInfo info,
-                                          RegisterFunction registerFunction) {
+void weft::detail::publishPluginPipelines(PluginInfo info, RegisterFunction registerFunction) {
   // Passes and pipelines are copied, so that the registry may go.
   Registry registry;
   if (llvm::Error error = registry.add(std::move(info), registerFunction))
@@ -117,8 +109,7 @@ void weft::detail::publishPluginPipelines(PluginInfo info,
     exitWith(std::move(error));
 }
 
-void weft::detail::appendPluginDialects(PluginInfo info,
-                                        RegisterFunction registerFunction,
+void weft::detail::appendPluginDialects(PluginInfo info, RegisterFunction registerFunction,
                                         mlir::DialectRegistry &dialects) {
   Registry registry;
   if (llvm::Error error = registry.addBuiltins())

@@ -39,12 +39,12 @@ llvm::Error Registry::add(PluginInfo info, RegisterFunction registerFunction) {
   Registrar registrar(*this, std::move(info));
   bool succeeded = mlir::succeeded(registerFunction(registrar));
   if (!registrar.errors.empty())
-    return llvm::createStringError(
-        who + " cannot be registered: " + llvm::join(registrar.errors, "; "));
+    return llvm::createStringError(who +
+                                   " cannot be registered: " + llvm::join(registrar.errors, "; "));
   if (!succeeded)
-    return llvm::createStringError(
-        who + " cannot be registered: its registration function failed and "
-              "gave no reason");
+    return llvm::createStringError(who +
+                                   " cannot be registered: its registration function failed and "
+                                   "gave no reason");
 
   for (auto &claim : registrar.claims)
     claims[claim.getKey()] = claim.getValue();
@@ -85,17 +85,15 @@ std::string Registry::targetNames() const {
   return llvm::join(names, ", ");
 }
 
-llvm::ArrayRef<const ImporterOpInfo *>
-Registry::importerOpVersions(llvm::StringRef domain,
-                             llvm::StringRef name) const {
+llvm::ArrayRef<const ImporterOpInfo *> Registry::importerOpVersions(llvm::StringRef domain,
+                                                                    llvm::StringRef name) const {
   auto entry = importerOps.find(importerOpKey(domain, name));
   if (entry == importerOps.end())
     return {};
   return entry->second;
 }
 
-const ImporterOpInfo *Registry::findImporterOp(llvm::StringRef domain,
-                                               llvm::StringRef name,
+const ImporterOpInfo *Registry::findImporterOp(llvm::StringRef domain, llvm::StringRef name,
                                                int64_t version) const {
   for (const ImporterOpInfo *op : importerOpVersions(domain, name))
     if (op->sinceVersion <= version && version <= op->untilVersion)
@@ -103,9 +101,8 @@ const ImporterOpInfo *Registry::findImporterOp(llvm::StringRef domain,
   return nullptr;
 }
 
-const FrontendInfo *
-Registry::findFrontend(llvm::StringRef fileName,
-                       llvm::ArrayRef<uint8_t> firstBytes) const {
+const FrontendInfo *Registry::findFrontend(llvm::StringRef fileName,
+                                           llvm::ArrayRef<uint8_t> firstBytes) const {
   for (const auto &contribution : contributionList)
     for (const FrontendInfo &frontend : contribution->frontends)
       for (llvm::StringRef extension : frontend.fileExtensions)
@@ -124,8 +121,7 @@ Registry::findFrontend(llvm::StringRef fileName,
 
 namespace {
 /// Carries the registry in a context, on the dialect that every context has.
-class RegistryInterface
-    : public mlir::DialectInterface::Base<RegistryInterface> {
+class RegistryInterface : public mlir::DialectInterface::Base<RegistryInterface> {
 public:
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(RegistryInterface)
   RegistryInterface(mlir::Dialect *dialect, const Registry *registry)
@@ -133,8 +129,7 @@ public:
   const Registry *const registry;
 };
 
-class RegistryExtension
-    : public mlir::DialectExtension<RegistryExtension, mlir::BuiltinDialect> {
+class RegistryExtension : public mlir::DialectExtension<RegistryExtension, mlir::BuiltinDialect> {
 public:
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(RegistryExtension)
   explicit RegistryExtension(const Registry *registry) : registry(registry) {}
@@ -157,8 +152,7 @@ void Registry::appendDialectsTo(mlir::DialectRegistry &dialects) const {
 
 const Registry *Registry::get(mlir::MLIRContext *context) {
   auto *builtin = context->getLoadedDialect<mlir::BuiltinDialect>();
-  auto *interface =
-      builtin ? builtin->getRegisteredInterface<RegistryInterface>() : nullptr;
+  auto *interface = builtin ? builtin->getRegisteredInterface<RegistryInterface>() : nullptr;
   return interface ? interface->registry : nullptr;
 }
 
@@ -175,15 +169,14 @@ bool Registry::isUpstreamDialect(llvm::StringRef name) const {
 // Every weft_add_builtin(<name> <function>) of the build, each declared here as
 // `mlir::LogicalResult function(weft::Registrar &)`.
 namespace weft {
-#define WEFT_BUILTIN(NAME, FUNCTION)                                           \
-  mlir::LogicalResult FUNCTION(Registrar &registrar);
+#define WEFT_BUILTIN(NAME, FUNCTION) mlir::LogicalResult FUNCTION(Registrar &registrar);
 #include "weft/Builtins.inc"
 #undef WEFT_BUILTIN
 } // namespace weft
 
 llvm::Error Registry::addBuiltins() {
-#define WEFT_BUILTIN(NAME, FUNCTION)                                           \
-  if (llvm::Error error = add({NAME, WEFT_VERSION_STRING, "", ""}, FUNCTION))  \
+#define WEFT_BUILTIN(NAME, FUNCTION)                                                               \
+  if (llvm::Error error = add({NAME, WEFT_VERSION_STRING, "", ""}, FUNCTION))                      \
     return error;
 #include "weft/Builtins.inc"
 #undef WEFT_BUILTIN

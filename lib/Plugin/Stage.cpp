@@ -41,9 +41,7 @@ std::optional<Stage> weft::parseStage(llvm::StringRef name) {
   return std::nullopt;
 }
 
-std::string weft::stagePipelineName(Stage stage) {
-  return ("weft-" + stageName(stage)).str();
-}
+std::string weft::stagePipelineName(Stage stage) { return ("weft-" + stageName(stage)).str(); }
 
 llvm::StringRef weft::stagePositionName(StagePosition position) {
   return position == StagePosition::Before ? "before" : "after";

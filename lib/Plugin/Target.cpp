@@ -13,17 +13,10 @@ using namespace weft;
 // targets in plugins derive from one class.
 Target::~Target() = default;
 
-mlir::LogicalResult Target::selectLayouts(mlir::ModuleOp) const {
-  return mlir::success();
-}
+mlir::LogicalResult Target::selectLayouts(mlir::ModuleOp) const { return mlir::success(); }
 
-mlir::LogicalResult Target::selectFusion(mlir::ModuleOp) const {
-  return mlir::success();
-}
+mlir::LogicalResult Target::selectFusion(mlir::ModuleOp) const { return mlir::success(); }
 
-mlir::LogicalResult Target::selectSchedule(mlir::Operation *) const {
-  return mlir::success();
-}
+mlir::LogicalResult Target::selectSchedule(mlir::Operation *) const { return mlir::success(); }
 
-void Target::buildStage(Stage, mlir::OpPassManager &,
-                        const PipelineOptions &) const {}
+void Target::buildStage(Stage, mlir::OpPassManager &, const PipelineOptions &) const {}

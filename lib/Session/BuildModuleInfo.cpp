@@ -124,15 +124,15 @@ FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
     function.symbols.push_back(info);
   }
   for (auto [i, attribute] : llvm::enumerate(signature.getAs<ArrayAttr>("inputs"))) {
-    FailureOr<ArgumentInfo> info = buildArgument(cast<DictionaryAttr>(attribute),
-                                                 "input" + std::to_string(i), symbols);
+    FailureOr<ArgumentInfo> info =
+        buildArgument(cast<DictionaryAttr>(attribute), "input" + std::to_string(i), symbols);
     if (failed(info))
       return failure();
     function.inputs.push_back(*info);
   }
   for (auto [i, attribute] : llvm::enumerate(signature.getAs<ArrayAttr>("outputs"))) {
-    FailureOr<ArgumentInfo> info = buildArgument(cast<DictionaryAttr>(attribute),
-                                                 "output" + std::to_string(i), symbols);
+    FailureOr<ArgumentInfo> info =
+        buildArgument(cast<DictionaryAttr>(attribute), "output" + std::to_string(i), symbols);
     if (failed(info))
       return failure();
     function.outputs.push_back(*info);

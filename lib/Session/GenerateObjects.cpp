@@ -45,8 +45,7 @@ struct Unit {
 class Splitter {
 public:
   explicit Splitter(ModuleOp module) : module(module), table(module) {}
-  llvm::Error run(ArrayRef<cpu::Chip> chips, const cpu::Chip &hostChip,
-                  std::vector<Unit> &units);
+  llvm::Error run(ArrayRef<cpu::Chip> chips, const cpu::Chip &hostChip, std::vector<Unit> &units);
   /// Must not run beside another one: they share the MLIR context.
   llvm::Error translate(Unit &unit);
 
@@ -69,8 +68,7 @@ void Splitter::addWithUses(Operation *symbol, Unit &unit) {
     if (!unit.symbols.insert(next))
       continue;
     ++users[next];
-    std::optional<SymbolTable::UseRange> uses =
-        SymbolTable::getSymbolUses(next);
+    std::optional<SymbolTable::UseRange> uses = SymbolTable::getSymbolUses(next);
     if (!uses)
       continue; // nothing below it can name symbols
     for (SymbolTable::SymbolUse use : *uses)
@@ -83,14 +81,12 @@ llvm::Error Splitter::run(ArrayRef<cpu::Chip> chips, const cpu::Chip &hostChip,
                           std::vector<Unit> &units) {
   SmallVector<ArrayAttr> variants;
   auto kernels = module->getAttrOfType<ArrayAttr>("weft.kernels");
-  variants.push_back(kernels ? kernels
-                             : ArrayAttr::get(module.getContext(), {}));
+  variants.push_back(kernels ? kernels : ArrayAttr::get(module.getContext(), {}));
   if (auto further = module->getAttrOfType<ArrayAttr>("weft.variant_kernels"))
     llvm::append_range(variants, further.getAsRange<ArrayAttr>());
   if (variants.size() != chips.size())
-    return llvm::createStringError(
-        formatv("the module has kernels for {0} processors, expected {1}",
-                variants.size(), chips.size()));
+    return llvm::createStringError(formatv(
+        "the module has kernels for {0} processors, expected {1}", variants.size(), chips.size()));
   for (auto [kernels, chip] : llvm::zip(variants, chips))
     for (StringAttr name : kernels.getAsRange<StringAttr>()) {
       Operation *kernel = table.lookup(name);
@@ -133,8 +129,7 @@ llvm::Error Splitter::translate(Unit &unit) {
   // In the order of the module, which does not depend on how symbols were
   // found.
   SmallVector<Operation *> symbols(unit.symbols.getArrayRef());
-  llvm::sort(symbols,
-             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  llvm::sort(symbols, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   for (Operation *symbol : symbols) {
     if (users[symbol] == 1) {
       symbol->moveBefore(body, body->end());
@@ -143,8 +138,7 @@ llvm::Error Splitter::translate(Unit &unit) {
     Operation *copy = symbol->clone();
     body->push_back(copy);
     // A copy of a definition belongs to its object alone.
-    if (auto function = dyn_cast<LLVM::LLVMFuncOp>(copy);
-        function && !function.isExternal())
+    if (auto function = dyn_cast<LLVM::LLVMFuncOp>(copy); function && !function.isExternal())
       function.setLinkage(LLVM::Linkage::Internal);
     else if (auto global = dyn_cast<LLVM::GlobalOp>(copy))
       global.setLinkage(LLVM::Linkage::Internal);
@@ -152,13 +146,11 @@ llvm::Error Splitter::translate(Unit &unit) {
   unit.context = std::make_unique<llvm::LLVMContext>();
   unit.code = translateModuleToLLVMIR(*part, *unit.context, unit.name);
   if (!unit.code)
-    return llvm::createStringError("cannot translate '" + unit.name +
-                                   "' to LLVM IR");
+    return llvm::createStringError("cannot translate '" + unit.name + "' to LLVM IR");
   return llvm::Error::success();
 }
 
-static llvm::Error writeAssembly(StringRef folder, StringRef name,
-                                 ArrayRef<char> text) {
+static llvm::Error writeAssembly(StringRef folder, StringRef name, ArrayRef<char> text) {
   if (std::error_code error = llvm::sys::fs::create_directories(folder))
     return llvm::createStringError(folder + ": " + error.message());
   std::string file = name.str() + ".s";
@@ -179,8 +171,7 @@ static llvm::Error writeAssembly(StringRef folder, StringRef name,
 }
 
 /// Runs in any thread; touches nothing but its unit.
-static llvm::Expected<ObjectBuffer> emit(Unit &unit,
-                                         const GenerateOptions &options) {
+static llvm::Expected<ObjectBuffer> emit(Unit &unit, const GenerateOptions &options) {
   const cpu::Chip &chip = *unit.chip;
   for (llvm::Function &function : *unit.code) {
     if (function.isDeclaration())
@@ -205,15 +196,13 @@ static llvm::Expected<ObjectBuffer> emit(Unit &unit,
   unit.code.reset();
   unit.context.reset();
   if (object && emitOptions.assembly)
-    if (llvm::Error error =
-            writeAssembly(options.assemblyFolder, unit.name, assembly))
+    if (llvm::Error error = writeAssembly(options.assemblyFolder, unit.name, assembly))
       return std::move(error);
   return object;
 }
 
 llvm::Expected<std::vector<ObjectBuffer>>
-weft::generateObjects(ModuleOp module, ArrayRef<cpu::Chip> chips,
-                      const GenerateOptions &options) {
+weft::generateObjects(ModuleOp module, ArrayRef<cpu::Chip> chips, const GenerateOptions &options) {
   std::vector<Unit> units;
   Splitter splitter(module);
   cpu::Chip hostChip = cpu::commonChip(chips);
@@ -231,9 +220,7 @@ weft::generateObjects(ModuleOp module, ArrayRef<cpu::Chip> chips,
     for (Unit &unit : units) {
       if ((translated = splitter.translate(unit)))
         break;
-      auto run = [&unit, &options] {
-        unit.object.emplace(emit(unit, options));
-      };
+      auto run = [&unit, &options] { unit.object.emplace(emit(unit, options)); };
       if (!pool) {
         run();
         continue;
@@ -255,8 +242,7 @@ weft::generateObjects(ModuleOp module, ArrayRef<cpu::Chip> chips,
     if (*unit.object)
       objects.push_back(std::move(**unit.object));
     else
-      failures =
-          llvm::joinErrors(std::move(failures), unit.object->takeError());
+      failures = llvm::joinErrors(std::move(failures), unit.object->takeError());
   }
   if (failures)
     return std::move(failures);

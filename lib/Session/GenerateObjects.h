@@ -37,9 +37,9 @@ struct GenerateOptions {
 ///
 /// Takes the functions out of `module`. Fails where LLVM does, where mutable
 /// data would have to be copied, and where the assembly cannot be written.
-llvm::Expected<std::vector<ObjectBuffer>>
-generateObjects(mlir::ModuleOp module, llvm::ArrayRef<cpu::Chip> chips,
-                const GenerateOptions &options);
+llvm::Expected<std::vector<ObjectBuffer>> generateObjects(mlir::ModuleOp module,
+                                                          llvm::ArrayRef<cpu::Chip> chips,
+                                                          const GenerateOptions &options);
 
 } // namespace weft
 

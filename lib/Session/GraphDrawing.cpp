@@ -64,12 +64,11 @@ void weft::writeDot(const DrawnGraph &graph, raw_ostream &os) {
      << "  node [shape=box, fontname=\"sans-serif\", fontsize=11];\n"
      << "  edge [fontname=\"sans-serif\", fontsize=9];\n";
   for (auto [index, node] : llvm::enumerate(graph.nodes))
-    os << "  n" << index << " [label=\"" << escapeDot(node.label)
-       << "\", tooltip=\"" << escapeDot(node.detail) << "\""
-       << (node.isArgument ? ", style=rounded" : "") << "];\n";
+    os << "  n" << index << " [label=\"" << escapeDot(node.label) << "\", tooltip=\""
+       << escapeDot(node.detail) << "\"" << (node.isArgument ? ", style=rounded" : "") << "];\n";
   for (const DrawnGraph::Edge &edge : graph.edges)
-    os << "  n" << edge.from << " -> n" << edge.to << " [label=\""
-       << escapeDot(edge.detail) << "\"];\n";
+    os << "  n" << edge.from << " -> n" << edge.to << " [label=\"" << escapeDot(edge.detail)
+       << "\"];\n";
   os << "}\n";
 }
 
@@ -93,11 +92,9 @@ public:
   std::vector<std::vector<size_t>> paths;
   double width = 0, height = 0;
 
-  static constexpr double nodeHeight = 26, layerHeight = 62, gap = 18,
-                          margin = 20;
+  static constexpr double nodeHeight = 26, layerHeight = 62, gap = 18, margin = 20;
   double yOf(size_t place) const {
-    return margin + layerHeight * static_cast<double>(places[place].layer) +
-           nodeHeight / 2;
+    return margin + layerHeight * static_cast<double>(places[place].layer) + nodeHeight / 2;
   }
 
 private:
@@ -151,9 +148,7 @@ void Layout::bendEdges(const DrawnGraph &graph) {
   for (const DrawnGraph::Edge &edge : graph.edges) {
     std::vector<size_t> path = {edge.from};
     for (size_t layer = places[edge.from].layer + 1;
-         layer < places[edge.to].layer &&
-         places.size() < graph.nodes.size() + mostBends;
-         ++layer) {
+         layer < places[edge.to].layer && places.size() < graph.nodes.size() + mostBends; ++layer) {
       path.push_back(places.size());
       places.push_back(Place{layer, 0, 2, {}, {}});
     }
@@ -184,14 +179,12 @@ void Layout::orderLayers() {
   auto sort = [&](std::vector<size_t> &layer, bool byAbove) {
     std::vector<std::pair<double, size_t>> keys;
     for (size_t place : layer) {
-      const std::vector<size_t> &others =
-          byAbove ? places[place].above : places[place].below;
+      const std::vector<size_t> &others = byAbove ? places[place].above : places[place].below;
       double sum = 0;
       for (size_t other : others)
         sum += rank[other];
-      keys.push_back({others.empty() ? rank[place]
-                                     : sum / static_cast<double>(others.size()),
-                      place});
+      keys.push_back(
+          {others.empty() ? rank[place] : sum / static_cast<double>(others.size()), place});
     }
     llvm::stable_sort(keys, llvm::less_first());
     for (auto [index, key] : llvm::enumerate(keys))
@@ -247,8 +240,8 @@ void Layout::chooseColumns() {
 void weft::writeSvg(const DrawnGraph &graph, raw_ostream &os) {
   Layout layout(graph);
   auto number = [](double value) { return llvm::format("%.1f", value); };
-  os << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\""
-     << number(layout.width) << "\" height=\"" << number(layout.height)
+  os << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << number(layout.width)
+     << "\" height=\"" << number(layout.height)
      << "\" font-family=\"sans-serif\" font-size=\"12\">\n"
      << "<title>" << escapeXml(graph.title) << "</title>\n"
      << "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" "
@@ -257,18 +250,15 @@ void weft::writeSvg(const DrawnGraph &graph, raw_ostream &os) {
         "fill=\"#667\"/></marker></defs>\n"
      << "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
   for (auto [edge, path] : llvm::zip(graph.edges, layout.paths)) {
-    double x = layout.places[path.front()].x,
-           y = layout.yOf(path.front()) + Layout::nodeHeight / 2;
+    double x = layout.places[path.front()].x, y = layout.yOf(path.front()) + Layout::nodeHeight / 2;
     os << "<path d=\"M" << number(x) << " " << number(y);
     for (size_t i = 1; i < path.size(); ++i) {
       bool isLast = i + 1 == path.size();
       double nextX = layout.places[path[i]].x;
-      double nextY =
-          layout.yOf(path[i]) - (isLast ? Layout::nodeHeight / 2 : 0);
+      double nextY = layout.yOf(path[i]) - (isLast ? Layout::nodeHeight / 2 : 0);
       double middle = (y + nextY) / 2;
-      os << "C" << number(x) << " " << number(middle) << " " << number(nextX)
-         << " " << number(middle) << " " << number(nextX) << " "
-         << number(nextY);
+      os << "C" << number(x) << " " << number(middle) << " " << number(nextX) << " "
+         << number(middle) << " " << number(nextX) << " " << number(nextY);
       x = nextX;
       y = nextY;
     }
@@ -279,14 +269,12 @@ void weft::writeSvg(const DrawnGraph &graph, raw_ostream &os) {
     const Place &place = layout.places[index];
     double y = layout.yOf(index);
     os << "<g><title>" << escapeXml(node.detail) << "</title><rect x=\""
-       << number(place.x - place.width / 2) << "\" y=\""
-       << number(y - Layout::nodeHeight / 2) << "\" width=\""
-       << number(place.width) << "\" height=\"" << number(Layout::nodeHeight)
+       << number(place.x - place.width / 2) << "\" y=\"" << number(y - Layout::nodeHeight / 2)
+       << "\" width=\"" << number(place.width) << "\" height=\"" << number(Layout::nodeHeight)
        << "\" rx=\"" << (node.isArgument ? 13 : 4) << "\" fill=\""
-       << (node.isArgument ? "#e8f0e4" : "#e6ecf5")
-       << "\" stroke=\"#446\"/><text x=\"" << number(place.x) << "\" y=\""
-       << number(y + 4) << "\" text-anchor=\"middle\">" << escapeXml(node.label)
-       << "</text></g>\n";
+       << (node.isArgument ? "#e8f0e4" : "#e6ecf5") << "\" stroke=\"#446\"/><text x=\""
+       << number(place.x) << "\" y=\"" << number(y + 4) << "\" text-anchor=\"middle\">"
+       << escapeXml(node.label) << "</text></g>\n";
   }
   os << "</svg>\n";
 }

@@ -113,7 +113,8 @@ private:
       result.small.resize(static_cast<size_t>(bytes));
       return result.small.data();
     }
-    llvm::Expected<WeightStore::Reservation> memory = self.store.reserve(static_cast<size_t>(bytes));
+    llvm::Expected<WeightStore::Reservation> memory =
+        self.store.reserve(static_cast<size_t>(bytes));
     if (!memory) {
       self.record(llvm::toString(memory.takeError()));
       return nullptr;
@@ -133,7 +134,9 @@ private:
 };
 } // namespace
 
-static llvm::Error evaluationError(const Twine &message) { return llvm::createStringError(message); }
+static llvm::Error evaluationError(const Twine &message) {
+  return llvm::createStringError(message);
+}
 
 static bool hasFeatures(StringRef names) {
   llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
@@ -188,8 +191,8 @@ static llvm::Expected<std::vector<ObjectBuffer>> generate(ModuleOp module, Targe
 /// them.
 static llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> load(ArrayRef<ObjectBuffer> objects) {
   auto jit = llvm::orc::LLJITBuilder()
-                 .setJITTargetMachineBuilder(llvm::orc::JITTargetMachineBuilder(
-                     llvm::Triple("x86_64-unknown-linux-gnu")))
+                 .setJITTargetMachineBuilder(
+                     llvm::orc::JITTargetMachineBuilder(llvm::Triple("x86_64-unknown-linux-gnu")))
                  .setLinkProcessSymbolsByDefault(false)
                  .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
                  .create();
@@ -272,8 +275,7 @@ weft::evaluateOnHost(OwningOpRef<ModuleOp> module) {
   if (!jit)
     return jit.takeError();
 
-  WeightStore &store =
-      (*module)->getContext()->getOrLoadDialect<WeftDialect>()->getWeightStore();
+  WeightStore &store = (*module)->getContext()->getOrLoadDialect<WeftDialect>()->getWeightStore();
   Environment environment(store, elementBytes);
   decltype(weft_function::workspace_size) workspaceSize = nullptr;
   decltype(weft_function::invoke) invoke = nullptr;
@@ -299,7 +301,8 @@ weft::evaluateOnHost(OwningOpRef<ModuleOp> module) {
   environment.env.weights = weights.data();
   int32_t status = invoke(&environment.env, nullptr, nullptr);
   if (status != WEFT_OK || !environment.problem.empty())
-    return evaluationError(environment.problem.empty() ? "it fails with status " + std::to_string(status)
-                                               : environment.problem);
+    return evaluationError(environment.problem.empty()
+                               ? "it fails with status " + std::to_string(status)
+                               : environment.problem);
   return std::move(environment.results);
 }

@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "weft/Pipelines.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/Passes.h"
 #include "transforms/Fuse/Passes.h"
 #include "transforms/Model/Passes.h"
 #include "transforms/Tile/Passes.h"
 #include "transforms/Vector/Passes.h"
-#include "weft/Pipelines.h"
 #include "weft/Registry.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -34,44 +34,37 @@ llvm::Error PipelineOptions::setPluginOption(llvm::StringRef assignment) {
   return llvm::Error::success();
 }
 
-static const OptionInfo *findOption(const Contribution &contribution,
-                                    llvm::StringRef name) {
+static const OptionInfo *findOption(const Contribution &contribution, llvm::StringRef name) {
   for (const OptionInfo &option : contribution.options)
     if (option.name == name)
       return &option;
   return nullptr;
 }
 
-llvm::Error weft::checkPipelineOptions(const Registry &registry,
-                                       const PipelineOptions &options) {
+llvm::Error weft::checkPipelineOptions(const Registry &registry, const PipelineOptions &options) {
   if (!registry.findTarget(options.target)) {
     std::string names = registry.targetNames();
-    return llvm::createStringError(
-        "unknown target '" + options.target +
-        "'; the targets are: " + (names.empty() ? "(none)" : names));
+    return llvm::createStringError("unknown target '" + options.target +
+                                   "'; the targets are: " + (names.empty() ? "(none)" : names));
   }
   for (const auto &[key, value] : options.pluginOptions) {
     auto [plugin, name] = llvm::StringRef(key).split('.');
     const Contribution *contribution = registry.find(plugin);
     if (!contribution)
-      return llvm::createStringError("plugin option '" + key +
-                                     "': there is no plugin '" + plugin + "'");
+      return llvm::createStringError("plugin option '" + key + "': there is no plugin '" + plugin +
+                                     "'");
     const OptionInfo *option = findOption(*contribution, name);
     if (!option) {
       std::string names = llvm::join(
           llvm::map_range(contribution->options,
-                          [](const OptionInfo &other) -> llvm::StringRef {
-                            return other.name;
-                          }),
+                          [](const OptionInfo &other) -> llvm::StringRef { return other.name; }),
           ", ");
-      return llvm::createStringError(
-          "plugin '" + plugin + "' has no option '" + name +
-          "'; its options are: " + (names.empty() ? "(none)" : names));
+      return llvm::createStringError("plugin '" + plugin + "' has no option '" + name +
+                                     "'; its options are: " + (names.empty() ? "(none)" : names));
     }
     if (option->accepts && !option->accepts(value))
-      return llvm::createStringError("plugin option '" + key +
-                                     "' does not take the value '" + value +
-                                     "': expected " + option->description);
+      return llvm::createStringError("plugin option '" + key + "' does not take the value '" +
+                                     value + "': expected " + option->description);
   }
   return llvm::Error::success();
 }
@@ -81,8 +74,7 @@ llvm::StringRef StageContext::option(llvm::StringRef name) const {
   if (set != options.pluginOptions.end())
     return set->second;
   const Contribution *contribution = registry.find(plugin);
-  const OptionInfo *declared =
-      contribution ? findOption(*contribution, name) : nullptr;
+  const OptionInfo *declared = contribution ? findOption(*contribution, name) : nullptr;
   return declared ? llvm::StringRef(declared->defaultValue) : llvm::StringRef();
 }
 
@@ -162,8 +154,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
 
 /// A stage's own passes: the generic ones, then the target's, then a note of it.
 static void buildStagePasses(Stage stage, mlir::OpPassManager &passManager,
-                             const Registry &registry,
-                             const PipelineOptions &options) {
+                             const Registry &registry, const PipelineOptions &options) {
   buildGenericPasses(stage, passManager);
   if (const Target *target = registry.findTarget(options.target))
     target->buildStage(stage, passManager, options);
@@ -172,28 +163,22 @@ static void buildStagePasses(Stage stage, mlir::OpPassManager &passManager,
 }
 
 /// Appends what one plugin adds before or after a stage.
-static void buildCallbacks(const Contribution &contribution, Stage stage,
-                           StagePosition position,
-                           mlir::OpPassManager &passManager,
-                           const Registry &registry,
+static void buildCallbacks(const Contribution &contribution, Stage stage, StagePosition position,
+                           mlir::OpPassManager &passManager, const Registry &registry,
                            const PipelineOptions &options) {
-  StageContext context{stage, position, registry, options,
-                       contribution.info.name};
+  StageContext context{stage, position, registry, options, contribution.info.name};
   for (const StageCallbackInfo &info : contribution.stageCallbacks)
     if (info.stage == stage && info.position == position)
       info.callback(passManager, context);
 }
 
 void weft::buildStagePipeline(Stage stage, mlir::OpPassManager &passManager,
-                              const Registry &registry,
-                              const PipelineOptions &options) {
+                              const Registry &registry, const PipelineOptions &options) {
   for (const auto &contribution : registry.contributions())
-    buildCallbacks(*contribution, stage, StagePosition::Before, passManager,
-                   registry, options);
+    buildCallbacks(*contribution, stage, StagePosition::Before, passManager, registry, options);
   buildStagePasses(stage, passManager, registry, options);
   for (const auto &contribution : registry.contributions())
-    buildCallbacks(*contribution, stage, StagePosition::After, passManager,
-                   registry, options);
+    buildCallbacks(*contribution, stage, StagePosition::After, passManager, registry, options);
 }
 
 //===----------------------------------------------------------------------===//
@@ -224,8 +209,7 @@ public:
         last = i;
     os << "builtin.module(\n";
     for (size_t i = 0; i < lines.size(); ++i)
-      os << "  " << lines[i].text
-         << (lines[i].isPass && i != last ? ",\n" : "\n");
+      os << "  " << lines[i].text << (lines[i].isPass && i != last ? ",\n" : "\n");
     os << ")\n";
   }
 
@@ -247,20 +231,16 @@ private:
   }
 
   void addExtensionPoint(Stage stage, StagePosition position) {
-    std::string point =
-        (stagePositionName(position) + " " + stageName(stage)).str();
+    std::string point = (stagePositionName(position) + " " + stageName(stage)).str();
     lines.push_back({"/* " + point + " */", false});
     for (const auto &contribution : registry.contributions()) {
       size_t header = lines.size();
       addPasses([&](mlir::OpPassManager &passManager) {
-        buildCallbacks(*contribution, stage, position, passManager, registry,
-                       options);
+        buildCallbacks(*contribution, stage, position, passManager, registry, options);
       });
       if (lines.size() != header)
-        lines.insert(
-            lines.begin() + header,
-            {"/* " + point + ": plugin " + contribution->info.name + " */",
-             false});
+        lines.insert(lines.begin() + header,
+                     {"/* " + point + ": plugin " + contribution->info.name + " */", false});
     }
   }
 
@@ -288,8 +268,7 @@ llvm::Expected<std::string> weft::stripPipelineComments(llvm::StringRef text) {
     size_t close = text.find("*/", open + 2);
     if (close == llvm::StringRef::npos)
       return llvm::createStringError("pass pipeline: the comment '" +
-                                     text.substr(open).take_front(20) +
-                                     "' is not closed by */");
+                                     text.substr(open).take_front(20) + "' is not closed by */");
     result += ' ';
     text = text.drop_front(close + 2);
   }

@@ -25,8 +25,7 @@ static constexpr size_t mostWeights = 40;
 /// Nodes named beside a kernel.
 static constexpr size_t mostNodes = 6;
 
-void Report::addStage(Stage stage, double seconds, StringRef summary,
-                      ModuleOp module) {
+void Report::addStage(Stage stage, double seconds, StringRef summary, ModuleOp module) {
   stages.push_back({stageName(stage).str(), summary.str(), seconds});
   if (stage == Stage::Fuse)
     module.walk([&](DispatchOp op) {
@@ -34,8 +33,7 @@ void Report::addStage(Stage stage, double seconds, StringRef summary,
       ++kernel.dispatches;
       // Importers give loc("node"("operation")).
       op->getLoc()->walk([&](Location loc) {
-        if (auto name = dyn_cast<NameLoc>(loc);
-            name && isa<NameLoc>(name.getChildLoc()))
+        if (auto name = dyn_cast<NameLoc>(loc); name && isa<NameLoc>(name.getChildLoc()))
           kernel.nodes.insert(name.getName());
         return WalkResult::advance();
       });
@@ -43,17 +41,15 @@ void Report::addStage(Stage stage, double seconds, StringRef summary,
   if (stage == Stage::Tile || stage == Stage::Vector)
     for (KernelOp op : module.getOps<KernelOp>()) {
       StringAttr name = op.getSymNameAttr(), dispatched = dispatchedNameOf(op);
-      if (auto base = kernels.find(dispatched); name != dispatched &&
-                                                base != kernels.end() &&
-                                                !kernels.contains(name)) {
+      if (auto base = kernels.find(dispatched);
+          name != dispatched && base != kernels.end() && !kernels.contains(name)) {
         Kernel variant;
         variant.dispatches = base->second.dispatches;
         variant.nodes = base->second.nodes;
         kernels.insert({name, std::move(variant)});
       }
       Kernel &kernel = kernels[name];
-      if (auto schedule = op.getScheduleAttr();
-          schedule && kernel.schedule.empty())
+      if (auto schedule = op.getScheduleAttr(); schedule && kernel.schedule.empty())
         llvm::raw_string_ostream(kernel.schedule) << schedule;
       if (auto reason = op->getAttrOfType<StringAttr>("weft.fallback")) {
         kernel.isFallback = true;
@@ -81,8 +77,7 @@ static std::string bytesText(uint64_t bytes) {
 }
 
 /// "x: batch x 3 x 224", as the entry's signature has it.
-static std::string argumentText(const FunctionInfo &function,
-                                const ArgumentInfo &argument) {
+static std::string argumentText(const FunctionInfo &function, const ArgumentInfo &argument) {
   std::string text = argument.name + ": [";
   for (auto [axis, dim] : llvm::enumerate(argument.dims)) {
     text += axis ? ", " : "";
@@ -91,35 +86,29 @@ static std::string argumentText(const FunctionInfo &function,
     else
       text += dim.size >= 0 ? std::to_string(dim.size) : "?";
   }
-  static constexpr const char *kinds[] = {"i",  "u", "f",   "opaque",
-                                          "bf", "c", "bool"};
+  static constexpr const char *kinds[] = {"i", "u", "f", "opaque", "bf", "c", "bool"};
   text += "] ";
   unsigned code = argument.dtype.code;
-  text += code < std::size(kinds) ? kinds[code]
-                                  : "type " + std::to_string(code) + ", bits ";
-  return code == WEFT_DTYPE_BOOL ? text
-                                 : text + std::to_string(argument.dtype.bits);
+  text += code < std::size(kinds) ? kinds[code] : "type " + std::to_string(code) + ", bits ";
+  return code == WEFT_DTYPE_BOOL ? text : text + std::to_string(argument.dtype.bits);
 }
 
 static void writeRow(raw_ostream &os, StringRef name, StringRef value) {
-  os << "<tr><th>" << escapeXml(name) << "</th><td>" << escapeXml(value)
-     << "</td></tr>\n";
+  os << "<tr><th>" << escapeXml(name) << "</th><td>" << escapeXml(value) << "</td></tr>\n";
 }
 
 void Report::writeKernels(raw_ostream &os, const ModuleInfo &info) const {
   size_t fallbacks = llvm::count_if(info.kernels, [](const KernelInfo &kernel) {
     return (kernel.flags & WEFT_KERNEL_FALLBACK) != 0;
   });
-  os << "<h2>Kernels</h2>\n<p>" << info.kernels.size() << " kernels, of them "
-     << fallbacks
+  os << "<h2>Kernels</h2>\n<p>" << info.kernels.size() << " kernels, of them " << fallbacks
      << " fallbacks.</p>\n<table>\n<tr><th>kernel</th><th>dispatches</"
         "th><th>schedule</th>"
         "<th>nodes</th><th>fallback</th></tr>\n";
   for (const auto &[name, kernel] : kernels) {
     os << "<tr" << (kernel.isFallback ? " class=\"fallback\"" : "") << "><td>"
-       << escapeXml(name.getValue()) << "</td><td class=\"number\">"
-       << kernel.dispatches << "</td><td><code>" << escapeXml(kernel.schedule)
-       << "</code></td><td>";
+       << escapeXml(name.getValue()) << "</td><td class=\"number\">" << kernel.dispatches
+       << "</td><td><code>" << escapeXml(kernel.schedule) << "</code></td><td>";
     llvm::ListSeparator comma;
     for (StringAttr node : kernel.nodes.getArrayRef().take_front(mostNodes))
       os << StringRef(comma) << escapeXml(node.getValue());
@@ -139,8 +128,7 @@ void Report::writeSizes(raw_ostream &os, ArrayRef<Weight> weights,
   if (arenaBytes >= 0)
     writeRow(os, arena, bytesText(static_cast<uint64_t>(arenaBytes)));
   if (arenaLowerBound >= 0)
-    writeRow(os, "least that any plan needs",
-             bytesText(static_cast<uint64_t>(arenaLowerBound)));
+    writeRow(os, "least that any plan needs", bytesText(static_cast<uint64_t>(arenaLowerBound)));
   os << "</table>\n<h2>Sizes</h2>\n<table>\n";
   writeRow(os, "module file", bytesText(written.moduleSize));
   writeRow(os,
@@ -152,9 +140,8 @@ void Report::writeSizes(raw_ostream &os, ArrayRef<Weight> weights,
   SmallVector<const Weight *> sorted;
   for (const Weight &weight : weights)
     sorted.push_back(&weight);
-  llvm::stable_sort(sorted, [](const Weight *a, const Weight *b) {
-    return a->bytes.size() > b->bytes.size();
-  });
+  llvm::stable_sort(
+      sorted, [](const Weight *a, const Weight *b) { return a->bytes.size() > b->bytes.size(); });
   uint64_t rest = 0;
   for (auto [index, weight] : llvm::enumerate(sorted)) {
     if (index >= mostWeights) {
@@ -163,20 +150,17 @@ void Report::writeSizes(raw_ostream &os, ArrayRef<Weight> weights,
     }
     os << "<tr><td>" << escapeXml(weight->name) << "</td><td>";
     llvm::interleave(weight->shape, os, " x ");
-    os << "</td><td>" << escapeXml(weight->layout)
-       << "</td><td class=\"number\">" << bytesText(weight->bytes.size())
-       << "</td></tr>\n";
+    os << "</td><td>" << escapeXml(weight->layout) << "</td><td class=\"number\">"
+       << bytesText(weight->bytes.size()) << "</td></tr>\n";
   }
   if (sorted.size() > mostWeights)
     os << "<tr><td>" << sorted.size() - mostWeights
-       << " more</td><td></td><td></td><td class=\"number\">" << bytesText(rest)
-       << "</td></tr>\n";
+       << " more</td><td></td><td></td><td class=\"number\">" << bytesText(rest) << "</td></tr>\n";
   os << "</table>\n";
 }
 
 void Report::write(raw_ostream &os, StringRef input, const ModuleInfo &info,
-                   ArrayRef<Weight> weights, const WrittenModule &written,
-                   double seconds) const {
+                   ArrayRef<Weight> weights, const WrittenModule &written, double seconds) const {
   os << "<!DOCTYPE html>\n<html lang=\"en\"><head><meta "
         "charset=\"utf-8\"><title>"
      << escapeXml(info.name) << " - Weft</title>\n<style>\n"
@@ -216,12 +200,10 @@ void Report::write(raw_ostream &os, StringRef input, const ModuleInfo &info,
   os << "<h2>Stages</h2>\n<table>\n<tr><th>stage</th><th>result</th><th "
         "colspan=\"2\">time</th></tr>\n";
   for (const StageLine &stage : stages)
-    os << "<tr><td>" << escapeXml(stage.name) << "</td><td>"
-       << escapeXml(stage.summary) << "</td><td class=\"number\">"
-       << llvm::format("%.3f s", stage.seconds)
+    os << "<tr><td>" << escapeXml(stage.name) << "</td><td>" << escapeXml(stage.summary)
+       << "</td><td class=\"number\">" << llvm::format("%.3f s", stage.seconds)
        << "</td><td style=\"width:16em\"><div class=\"bar\" style=\"width:"
-       << llvm::format("%.1f", 100 * stage.seconds / longest)
-       << "%\"></div></td></tr>\n";
+       << llvm::format("%.1f", 100 * stage.seconds / longest) << "%\"></div></td></tr>\n";
   os << "</table>\n";
   writeKernels(os, info);
   writeSizes(os, weights, written);

@@ -28,15 +28,13 @@ namespace weft {
 class Report {
 public:
   /// After a stage that took `seconds`; `summary` is its line of progress.
-  void addStage(Stage stage, double seconds, llvm::StringRef summary,
-                mlir::ModuleOp module);
+  void addStage(Stage stage, double seconds, llvm::StringRef summary, mlir::ModuleOp module);
   /// A warning or remark to the user.
   void addMessage(llvm::StringRef text) { messages.push_back(text.str()); }
 
   /// The whole as one HTML file that needs no other.
-  void write(llvm::raw_ostream &os, llvm::StringRef input,
-             const ModuleInfo &info, llvm::ArrayRef<Weight> weights,
-             const WrittenModule &written, double seconds) const;
+  void write(llvm::raw_ostream &os, llvm::StringRef input, const ModuleInfo &info,
+             llvm::ArrayRef<Weight> weights, const WrittenModule &written, double seconds) const;
 
 private:
   struct Kernel {

@@ -55,8 +55,8 @@ LogicalResult weft::runStage(Stage stage, ModuleOp module, const Registry &regis
       [path, spillCopy, &store,
        onReproducer](std::string &error) -> std::unique_ptr<ReproducerStream> {
         int descriptor;
-        if (std::error_code code = llvm::sys::fs::openFileForWrite(
-                path, descriptor, llvm::sys::fs::CD_CreateNew)) {
+        if (std::error_code code =
+                llvm::sys::fs::openFileForWrite(path, descriptor, llvm::sys::fs::CD_CreateNew)) {
           error = "cannot write a reproducer: " + code.message();
           return nullptr;
         }

@@ -27,11 +27,10 @@ class Registry;
 /// the temporary folder, of whose path `onReproducer` is told; `model` is a
 /// part of its name. Computed weights lie beside it, in a file with ".weights"
 /// after its name. In a crash this happens in the signal handler.
-mlir::LogicalResult
-runStage(Stage stage, mlir::ModuleOp module, const Registry &registry,
-         const PipelineOptions &options, bool verifyEach,
-         mlir::TimingScope &timing, llvm::StringRef model,
-         llvm::function_ref<void(llvm::StringRef path)> onReproducer);
+mlir::LogicalResult runStage(Stage stage, mlir::ModuleOp module, const Registry &registry,
+                             const PipelineOptions &options, bool verifyEach,
+                             mlir::TimingScope &timing, llvm::StringRef model,
+                             llvm::function_ref<void(llvm::StringRef path)> onReproducer);
 
 /// Whether `diagnostic` is what MLIR adds to a failed pass for its reproducer.
 bool isReproducerDiagnostic(const mlir::Diagnostic &diagnostic);

@@ -76,8 +76,7 @@ private:
     return std::chrono::duration<double>(stageStart - before).count();
   }
   /// Writes `print`'s text to the file `path`; "-" is standard output.
-  ExitCode writeText(const std::string &path,
-                     llvm::function_ref<void(llvm::raw_ostream &)> print);
+  ExitCode writeText(const std::string &path, llvm::function_ref<void(llvm::raw_ostream &)> print);
   /// Where text goes that is not a module.
   std::string textPath() const { return options.output.empty() ? "-" : options.output; }
   ExitCode import();
@@ -194,8 +193,7 @@ ExitCode Compilation::checkOutputs() {
       folder = ".";
     if (!llvm::sys::fs::is_directory(folder))
       return fail(path + ": cannot be written: there is no folder '" + folder + "'");
-    if (std::error_code error =
-            llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
+    if (std::error_code error = llvm::sys::fs::access(folder, llvm::sys::fs::AccessMode::Write))
       return fail(path + ": cannot be written: folder '" + folder + "': " + error.message());
   }
   return ExitCode::Success;
@@ -244,8 +242,8 @@ ExitCode Compilation::import() {
   if (std::error_code error = llvm::sys::fs::status(options.input, status))
     return fail(options.input + ": " + error.message());
   std::vector<uint8_t> firstBytes;
-  if (auto buffer = llvm::MemoryBuffer::getFileSlice(
-          options.input, std::min<uint64_t>(4096, status.getSize()), 0))
+  if (auto buffer = llvm::MemoryBuffer::getFileSlice(options.input,
+                                                     std::min<uint64_t>(4096, status.getSize()), 0))
     firstBytes.assign((*buffer)->getBufferStart(), (*buffer)->getBufferEnd());
   const FrontendInfo *frontend = registry.findFrontend(options.input, firstBytes);
   if (!frontend)
@@ -311,8 +309,8 @@ ExitCode Compilation::dump(Stage stage) {
   SmallString<128> path(options.dumpStages);
   if (std::error_code error = llvm::sys::fs::create_directories(path))
     return fail(options.dumpStages + ": " + error.message());
-  llvm::sys::path::append(path, llvm::formatv("{0}-{1}.mlir", static_cast<int>(stage) + 1,
-                                              stageName(stage)).str());
+  llvm::sys::path::append(
+      path, llvm::formatv("{0}-{1}.mlir", static_cast<int>(stage) + 1, stageName(stage)).str());
   return print(std::string(path));
 }
 
@@ -359,8 +357,8 @@ static std::array<uint8_t, 32> hashOf(StringRef path) {
   if (!buffer)
     return {};
   StringRef bytes = (*buffer)->getBuffer();
-  return llvm::SHA256::hash(ArrayRef<uint8_t>(
-      reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+  return llvm::SHA256::hash(
+      ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
 }
 
 /// Notes what the module comes from, unless it was printed and says so.
@@ -443,7 +441,8 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
                              ? std::string()
                              : " and " + written->weightsPath + " (" +
                                    std::to_string(written->weightsSize) + " bytes)",
-                         kernelCount, chipNames(), seconds).str());
+                         kernelCount, chipNames(), seconds)
+               .str());
   return ExitCode::Success;
 }
 
@@ -488,8 +487,7 @@ ExitCode Compilation::run() {
   {
     DefaultTimingManager manager;
     manager.setEnabled(options.timing);
-    manager.setOutput(
-        createOutputStrategy(DefaultTimingManager::OutputFormat::Text, timesStream));
+    manager.setOutput(createOutputStrategy(DefaultTimingManager::OutputFormat::Text, timesStream));
     TimingScope root = manager.getRootScope();
     code = runStages(root);
   }

@@ -25,8 +25,8 @@ PluginFlags::PluginFlags()
 static llvm::Error fillRegistry(int argc, char **argv, Registry &registry) {
   if (llvm::Error error = registry.addBuiltins())
     return error;
-  if (llvm::Error error = loadToolPlugins(
-          llvm::ArrayRef<const char *>(argv, size_t(argc)), registry))
+  if (llvm::Error error =
+          loadToolPlugins(llvm::ArrayRef<const char *>(argv, size_t(argc)), registry))
     return error;
   mlir::registerAllPasses();
   return registry.publishPipelines();

@@ -24,8 +24,7 @@ struct PluginFlags {
 /// Fills `registry` with the built-ins and the plugins that the environment and
 /// `argv` name, `dialects` with theirs and MLIR's, and MLIR's tables with all
 /// passes. Returns false after a message that begins with the tool's name.
-bool initializeTool(int argc, char **argv, Registry &registry,
-                    mlir::DialectRegistry &dialects);
+bool initializeTool(int argc, char **argv, Registry &registry, mlir::DialectRegistry &dialects);
 
 } // namespace weft
 

@@ -28,8 +28,7 @@ using namespace mlir;
 using namespace weft;
 using llvm::formatv;
 
-template <typename... Ts>
-static llvm::Error weightError(const char *format, Ts &&...values) {
+template <typename... Ts> static llvm::Error weightError(const char *format, Ts &&...values) {
   return llvm::createStringError(formatv(format, std::forward<Ts>(values)...).str());
 }
 
@@ -47,8 +46,7 @@ static SmallVector<WeightAttr, 16> usedWeights(ModuleOp module) {
     op->getAttrDictionary().walk([&](WeightAttr weight) { weights.insert(weight); });
   });
   SmallVector<WeightAttr, 16> sorted = weights.takeVector();
-  llvm::stable_sort(sorted,
-                    [](WeightAttr a, WeightAttr b) { return a.getKey() < b.getKey(); });
+  llvm::stable_sort(sorted, [](WeightAttr a, WeightAttr b) { return a.getKey() < b.getKey(); });
   return sorted;
 }
 
@@ -238,11 +236,11 @@ unsigned weft::nameWeightFiles(ModuleOp module, StringRef spillCopy) {
   }
   SmallVector<Attribute> entries;
   for (const auto &[path, file] : files)
-    entries.push_back(b.getDictionaryAttr(
-        {b.getNamedAttr("path", b.getStringAttr(path)),
-         b.getNamedAttr("checksum", b.getStringAttr(file.checksum.text())),
-         b.getNamedAttr("keys", b.getArrayAttr(file.keys)),
-         b.getNamedAttr("ranges", b.getDenseI64ArrayAttr(file.ranges))}));
+    entries.push_back(
+        b.getDictionaryAttr({b.getNamedAttr("path", b.getStringAttr(path)),
+                             b.getNamedAttr("checksum", b.getStringAttr(file.checksum.text())),
+                             b.getNamedAttr("keys", b.getArrayAttr(file.keys)),
+                             b.getNamedAttr("ranges", b.getDenseI64ArrayAttr(file.ranges))}));
   if (entries.empty())
     module->removeAttr(WeftDialect::weightFilesAttrName);
   else
@@ -278,8 +276,8 @@ static llvm::Error writeComputed(ModuleOp module, const std::string &path) {
 
 static bool isStream(StringRef path) {
   llvm::sys::fs::file_status status;
-  return path == "-" ||
-         (!llvm::sys::fs::status(path, status) && status.type() != llvm::sys::fs::file_type::regular_file);
+  return path == "-" || (!llvm::sys::fs::status(path, status) &&
+                         status.type() != llvm::sys::fs::file_type::regular_file);
 }
 
 llvm::Expected<unsigned> weft::saveWeightFiles(ModuleOp module, StringRef path) {

@@ -23,8 +23,7 @@ static Dims positionOf(int64_t element, const Dims &dims) {
   return position;
 }
 
-static bool areClose(double actual, double expected,
-                     const Tolerance &tolerance) {
+static bool areClose(double actual, double expected, const Tolerance &tolerance) {
   if (std::isnan(actual) || std::isnan(expected))
     return std::isnan(actual) && std::isnan(expected);
   if (std::isinf(actual) || std::isinf(expected))
@@ -36,18 +35,15 @@ static bool areClose(double actual, double expected,
 /// |a - b| of 64-bit integers, without overflow.
 static double distance(DataType type, int64_t a, int64_t b) {
   bool isLess = isSignedInteger(type) ? a < b : uint64_t(a) < uint64_t(b);
-  uint64_t difference =
-      isLess ? uint64_t(b) - uint64_t(a) : uint64_t(a) - uint64_t(b);
+  uint64_t difference = isLess ? uint64_t(b) - uint64_t(a) : uint64_t(a) - uint64_t(b);
   return static_cast<double>(difference);
 }
 
 Comparison weft::compareTensors(const Tensor &actual, const Tensor &expected,
                                 const Tolerance &tolerance) {
   Comparison result;
-  if (!isSame(actual.dtype(), expected.dtype()) ||
-      actual.dims() != expected.dims()) {
-    result.message =
-        "expected " + expected.typeName() + ", found " + actual.typeName();
+  if (!isSame(actual.dtype(), expected.dtype()) || actual.dims() != expected.dims()) {
+    result.message = "expected " + expected.typeName() + ", found " + actual.typeName();
     return result;
   }
   DataType type = componentType(actual.dtype());
@@ -78,8 +74,7 @@ Comparison weft::compareTensors(const Tensor &actual, const Tensor &expected,
     if (std::isfinite(error)) {
       result.maxAbsoluteError = std::max(result.maxAbsoluteError, error);
       if (magnitude > 0 && std::isfinite(magnitude))
-        result.maxRelativeError =
-            std::max(result.maxRelativeError, error / magnitude);
+        result.maxRelativeError = std::max(result.maxRelativeError, error / magnitude);
     }
     int64_t element = i / parts;
     if (isEqual || element == last)
@@ -97,10 +92,9 @@ Comparison weft::compareTensors(const Tensor &actual, const Tensor &expected,
   std::string index;
   for (int64_t i : result.firstMismatch)
     index += (index.empty() ? "" : ", ") + std::to_string(i);
-  result.message = "element [" + index + "] is " + printElement(actual, first) +
-                   ", expected " + printElement(expected, first) + "; " +
-                   std::to_string(result.mismatches) + " of " +
-                   std::to_string(result.count) +
+  result.message = "element [" + index + "] is " + printElement(actual, first) + ", expected " +
+                   printElement(expected, first) + "; " + std::to_string(result.mismatches) +
+                   " of " + std::to_string(result.count) +
                    " elements differ, largest absolute error " +
                    printNumber(result.maxAbsoluteError, 3) + ", relative " +
                    printNumber(result.maxRelativeError, 3);

@@ -35,8 +35,7 @@ struct Comparison {
 
 /// Integers and booleans are compared exactly. Types and shapes must be the
 /// same, else the message says so and `count` is 0.
-Comparison compareTensors(const Tensor &actual, const Tensor &expected,
-                          const Tolerance &tolerance);
+Comparison compareTensors(const Tensor &actual, const Tensor &expected, const Tolerance &tolerance);
 
 } // namespace weft
 

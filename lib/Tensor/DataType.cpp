@@ -83,17 +83,15 @@ std::string weft::dataTypeName(DataType type) {
   for (const NamedType &named : namedTypes)
     if (isSame(named.type, type))
       return std::string(named.name);
-  return "type(code " + std::to_string(type.code) + ", " +
-         std::to_string(type.bits) + " bits, " + std::to_string(type.lanes) +
-         " lanes)";
+  return "type(code " + std::to_string(type.code) + ", " + std::to_string(type.bits) + " bits, " +
+         std::to_string(type.lanes) + " lanes)";
 }
 
 std::optional<DataType> weft::parseDataType(std::string_view name) {
   if (name == "i1")
     return dtype::boolean;
   if (name.starts_with("si") || name.starts_with("ui")) {
-    std::string plain =
-        (name[0] == 's' ? "i" : "u") + std::string(name.substr(2));
+    std::string plain = (name[0] == 's' ? "i" : "u") + std::string(name.substr(2));
     for (const NamedType &named : namedTypes)
       if (named.name == plain)
         return named.type;
@@ -141,8 +139,7 @@ uint64_t weft::loadBits(DataType type, const uint8_t *data, int64_t index) {
   return bits;
 }
 
-void weft::storeBits(DataType type, uint8_t *data, int64_t index,
-                     uint64_t bits) {
+void weft::storeBits(DataType type, uint8_t *data, int64_t index, uint64_t bits) {
   unsigned width = type.bits;
   if (width % 8 == 0) {
     std::memcpy(data + index * (width / 8), &bits, width / 8);
@@ -151,8 +148,7 @@ void weft::storeBits(DataType type, uint8_t *data, int64_t index,
   for (unsigned i = 0; i < width; ++i) {
     int64_t bit = index * width + i;
     uint8_t mask = uint8_t(1u << (bit % 8));
-    data[bit / 8] =
-        uint8_t((data[bit / 8] & ~mask) | ((bits >> i) & 1 ? mask : 0));
+    data[bit / 8] = uint8_t((data[bit / 8] & ~mask) | ((bits >> i) & 1 ? mask : 0));
   }
 }
 
@@ -184,8 +180,7 @@ static const FloatFormat *findFormat(DataType type) {
 }
 
 static uint64_t largestFinite(const FloatFormat &format) {
-  uint64_t all =
-      (uint64_t(1) << (format.exponentBits + format.mantissaBits)) - 1;
+  uint64_t all = (uint64_t(1) << (format.exponentBits + format.mantissaBits)) - 1;
   switch (format.specials) {
   case Specials::IEEE:
     return all - (uint64_t(1) << format.mantissaBits);
@@ -218,8 +213,7 @@ double weft::decodeFloat(DataType type, uint64_t bits) {
   if (format->specials == Specials::UnsignedZero && negative && magnitude == 0)
     return nan;
   if (magnitude > largestFinite(*format)) {
-    bool isInfinity = format->specials == Specials::IEEE &&
-                      magnitude == largestFinite(*format) + 1;
+    bool isInfinity = format->specials == Specials::IEEE && magnitude == largestFinite(*format) + 1;
     return isInfinity ? (negative ? -infinity : infinity) : nan;
   }
   int exponent = int(magnitude >> format->mantissaBits);
@@ -228,8 +222,8 @@ double weft::decodeFloat(DataType type, uint64_t bits) {
     exponent = 1;
   else
     mantissa |= uint64_t(1) << format->mantissaBits;
-  double value = std::ldexp(static_cast<double>(mantissa),
-                            exponent - format->bias - format->mantissaBits);
+  double value =
+      std::ldexp(static_cast<double>(mantissa), exponent - format->bias - format->mantissaBits);
   return negative ? -value : value;
 }
 
@@ -288,13 +282,11 @@ uint64_t weft::encodeFloat(DataType type, double value) {
     // In units of the last place at this exponent the value is `units`;
     // rounding may carry into the exponent, which the encoding absorbs.
     int exponent = std::max(std::ilogb(value), 1 - format->bias);
-    double units = std::nearbyint(
-        std::ldexp(std::fabs(value), format->mantissaBits - exponent));
+    double units = std::nearbyint(std::ldexp(std::fabs(value), format->mantissaBits - exponent));
     int64_t biased = int64_t(exponent) + format->bias - 1;
     magnitude = biased > (int64_t(1) << format->exponentBits)
                     ? largest + 1
-                    : (uint64_t(biased) << format->mantissaBits) +
-                          static_cast<uint64_t>(units);
+                    : (uint64_t(biased) << format->mantissaBits) + static_cast<uint64_t>(units);
   }
   if (magnitude > largest) {
     if (format->specials == Specials::None)

@@ -38,21 +38,15 @@ std::optional<DataType> parseDataType(std::string_view name);
 std::string dataTypeNames();
 
 constexpr bool isBool(DataType type) { return type.code == WEFT_DTYPE_BOOL; }
-constexpr bool isComplex(DataType type) {
-  return type.code == WEFT_DTYPE_COMPLEX;
-}
-constexpr bool isSignedInteger(DataType type) {
-  return type.code == WEFT_DTYPE_INT;
-}
+constexpr bool isComplex(DataType type) { return type.code == WEFT_DTYPE_COMPLEX; }
+constexpr bool isSignedInteger(DataType type) { return type.code == WEFT_DTYPE_INT; }
 /// Integers of both signs and bool: what is compared exactly.
 constexpr bool isIntegral(DataType type) {
   return type.code == WEFT_DTYPE_INT || type.code == WEFT_DTYPE_UINT ||
          type.code == WEFT_DTYPE_BOOL;
 }
 /// Counted strings by their addresses (weft_string).
-constexpr bool isString(DataType type) {
-  return type.code == WEFT_DTYPE_STRING;
-}
+constexpr bool isString(DataType type) { return type.code == WEFT_DTYPE_STRING; }
 /// Real floating-point types, the narrow ones too.
 constexpr bool isFloat(DataType type) {
   return !isIntegral(type) && !isComplex(type) && !isString(type);
@@ -60,13 +54,9 @@ constexpr bool isFloat(DataType type) {
 
 /// The type of a complex type's two parts; any other type itself.
 constexpr DataType componentType(DataType type) {
-  return isComplex(type)
-             ? DataType{WEFT_DTYPE_FLOAT, uint8_t(type.bits / 2), type.lanes}
-             : type;
+  return isComplex(type) ? DataType{WEFT_DTYPE_FLOAT, uint8_t(type.bits / 2), type.lanes} : type;
 }
-constexpr int64_t componentCount(DataType type) {
-  return isComplex(type) ? 2 : 1;
-}
+constexpr int64_t componentCount(DataType type) { return isComplex(type) ? 2 : 1; }
 
 /// Bytes of `count` elements. Types narrower than a byte are packed: element
 /// `i` is the bits [i * width, (i + 1) * width) counted from the lowest bit of

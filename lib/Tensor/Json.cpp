@@ -22,8 +22,7 @@ Json::Json(Kind kind) : kind(kind) {}
 Json::Json(bool value) : kind(Kind::Bool), boolean(value) {}
 Json::Json(double value) : kind(Kind::Number), number(value) {}
 Json::Json(int64_t value)
-    : kind(Kind::Number), isExact(true), integer(value),
-      number(static_cast<double>(value)) {}
+    : kind(Kind::Number), isExact(true), integer(value), number(static_cast<double>(value)) {}
 Json::Json(int value) : Json(static_cast<int64_t>(value)) {}
 Json::Json(uint32_t value) : Json(static_cast<int64_t>(value)) {}
 Json::Json(std::string value) : kind(Kind::String), text(std::move(value)) {}
@@ -47,8 +46,7 @@ namespace weft {
 
 class JsonParser {
 public:
-  JsonParser(std::string_view text, const std::string &name)
-      : text(text), name(name) {}
+  JsonParser(std::string_view text, const std::string &name) : text(text), name(name) {}
 
   Result<Json> parseDocument() {
     Result<Json> value = parseValue(0);
@@ -67,8 +65,8 @@ private:
   }
   char peek() const { return at < text.size() ? text[at] : '\0'; }
   void skipSpaces() {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' ||
-                                text[at] == '\n' || text[at] == '\r'))
+    while (at < text.size() &&
+           (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r'))
       ++at;
   }
   bool consume(std::string_view word) {
@@ -379,9 +377,8 @@ void Json::print(std::string &out, bool pretty, int level) const {
       return;
     }
     char buffer[32];
-    std::to_chars_result end =
-        isExact ? std::to_chars(buffer, std::end(buffer), integer)
-                : std::to_chars(buffer, std::end(buffer), number);
+    std::to_chars_result end = isExact ? std::to_chars(buffer, std::end(buffer), integer)
+                                       : std::to_chars(buffer, std::end(buffer), number);
     out.append(buffer, end.ptr);
     return;
   }

@@ -54,16 +54,16 @@ Error HeaderParser::error(const std::string &expected) const {
   std::string found = "the end of the header";
   if (at < text.size()) {
     unsigned char c = static_cast<unsigned char>(text[at]);
-    found = c >= 0x20 && c < 0x7f ? "'" + std::string(1, text[at]) + "'"
-                                  : "byte " + std::to_string(c);
+    found =
+        c >= 0x20 && c < 0x7f ? "'" + std::string(1, text[at]) + "'" : "byte " + std::to_string(c);
   }
-  return Error{name + ": malformed .npy header: expected " + expected +
-               " at byte " + std::to_string(offset + at) + ", found " + found};
+  return Error{name + ": malformed .npy header: expected " + expected + " at byte " +
+               std::to_string(offset + at) + ", found " + found};
 }
 
 void HeaderParser::skipSpaces() {
-  while (at < text.size() && (text[at] == ' ' || text[at] == '\n' ||
-                              text[at] == '\t' || text[at] == '\r'))
+  while (at < text.size() &&
+         (text[at] == ' ' || text[at] == '\n' || text[at] == '\t' || text[at] == '\r'))
     ++at;
 }
 
@@ -195,8 +195,7 @@ static std::optional<DataType> typeOfDescription(std::string_view descr) {
 static Result<DataType> elementType(const std::string &name, std::string descr,
                                     const DataType *expected) {
   std::string_view plain = descr;
-  if (!plain.empty() &&
-      std::string_view("<>|=").find(plain[0]) != std::string_view::npos)
+  if (!plain.empty() && std::string_view("<>|=").find(plain[0]) != std::string_view::npos)
     plain.remove_prefix(1);
   if (expected && plain.starts_with("V") && expected->bits % 8 == 0 &&
       plain.substr(1) == std::to_string(expected->bits / 8))
@@ -219,16 +218,15 @@ static void swapBytes(DataType type, uint8_t *data, int64_t size) {
 }
 
 /// Copies a column-major array of `width`-byte elements into row-major order.
-static void transpose(const uint8_t *from, uint8_t *to, const Dims &dims,
-                      int64_t count, int64_t width) {
+static void transpose(const uint8_t *from, uint8_t *to, const Dims &dims, int64_t count,
+                      int64_t width) {
   size_t rank = dims.size();
   Dims strides(rank, 1), index(rank, 0);
   for (size_t i = 1; i < rank; ++i)
     strides[i] = strides[i - 1] * dims[i - 1];
   int64_t position = 0;
   for (int64_t element = 0; element < count; ++element) {
-    std::memcpy(to + element * width, from + position * width,
-                static_cast<size_t>(width));
+    std::memcpy(to + element * width, from + position * width, static_cast<size_t>(width));
     for (size_t axis = rank; axis-- > 0;) {
       position += strides[axis];
       if (++index[axis] < dims[axis])
@@ -239,31 +237,26 @@ static void transpose(const uint8_t *from, uint8_t *to, const Dims &dims,
   }
 }
 
-Result<Tensor> weft::readNpy(const ByteSource &source,
-                             const DataType *expected) {
-  std::string_view bytes(reinterpret_cast<const char *>(source.bytes.data()),
-                         source.bytes.size());
+Result<Tensor> weft::readNpy(const ByteSource &source, const DataType *expected) {
+  std::string_view bytes(reinterpret_cast<const char *>(source.bytes.data()), source.bytes.size());
   if (bytes.size() < 10 || !bytes.starts_with(magic))
     return Error{source.name + ": not a .npy file: expected it to start with "
                                "\"\\x93NUMPY\" and a version"};
   unsigned major = source.bytes[6], minor = source.bytes[7];
   if (major < 1 || major > 3 || minor != 0)
     return Error{source.name + ": .npy version " + std::to_string(major) + "." +
-                 std::to_string(minor) +
-                 " is not supported: expected 1.0, 2.0 or 3.0"};
+                 std::to_string(minor) + " is not supported: expected 1.0, 2.0 or 3.0"};
   size_t lengthSize = major == 1 ? 2 : 4, start = 8 + lengthSize;
   if (bytes.size() < start)
-    return Error{source.name + ": truncated .npy file: expected at least " +
-                 std::to_string(start) + " bytes, found " +
-                 std::to_string(bytes.size())};
+    return Error{source.name + ": truncated .npy file: expected at least " + std::to_string(start) +
+                 " bytes, found " + std::to_string(bytes.size())};
   uint32_t length = 0;
   std::memcpy(&length, source.bytes.data() + 8, lengthSize);
   if (length > maxHeaderSize || length > bytes.size() - start)
     return Error{source.name + ": malformed .npy header: expected at most " +
                  std::to_string(std::min(maxHeaderSize, bytes.size() - start)) +
                  " bytes of it, found the length " + std::to_string(length)};
-  Result<Header> header =
-      HeaderParser(bytes.substr(start, length), source.name, start).parse();
+  Result<Header> header = HeaderParser(bytes.substr(start, length), source.name, start).parse();
   if (!header)
     return header.error();
   Result<DataType> type = elementType(source.name, *header->descr, expected);
@@ -271,32 +264,27 @@ Result<Tensor> weft::readNpy(const ByteSource &source,
     return type.error();
 
   uint64_t offset = start + length;
-  Result<Tensor> tensor =
-      Tensor::fromSource(*type, *header->shape, source, offset, "the array");
+  Result<Tensor> tensor = Tensor::fromSource(*type, *header->shape, source, offset, "the array");
   if (!tensor)
     return tensor;
   uint64_t end = offset + tensor->bytes().size();
   if (end != bytes.size())
     return Error{source.name + ": expected the array " + tensor->typeName() +
-                 " to end the file at byte " + std::to_string(end) +
-                 ", found a file of " + std::to_string(bytes.size()) +
-                 " bytes"};
+                 " to end the file at byte " + std::to_string(end) + ", found a file of " +
+                 std::to_string(bytes.size()) + " bytes"};
   bool isSwapped = header->descr->starts_with(">") && type->bits > 8;
-  bool isTransposed =
-      *header->fortranOrder && tensor->rank() > 1 && tensor->count() > 0;
+  bool isTransposed = *header->fortranOrder && tensor->rank() > 1 && tensor->count() > 0;
   if (!isSwapped && !isTransposed)
     return tensor;
   Result<Tensor> copy = Tensor::zeros(*type, *header->shape);
   if (!copy)
     return Error{source.name + ": " + copy.error().message};
   if (isTransposed)
-    transpose(tensor->raw(), copy->mutableRaw(), tensor->dims(),
-              tensor->count(), type->bits / 8);
+    transpose(tensor->raw(), copy->mutableRaw(), tensor->dims(), tensor->count(), type->bits / 8);
   else if (!tensor->bytes().empty())
     std::memcpy(copy->mutableRaw(), tensor->raw(), tensor->bytes().size());
   if (isSwapped)
-    swapBytes(*type, copy->mutableRaw(),
-              static_cast<int64_t>(copy->bytes().size()));
+    swapBytes(*type, copy->mutableRaw(), static_cast<int64_t>(copy->bytes().size()));
   return copy;
 }
 
@@ -327,9 +315,8 @@ static Result<Tensor> widen(const Tensor &tensor) {
     return wide;
   for (int64_t i = 0; i < tensor.count(); ++i)
     storeBits(to, wide->mutableRaw(), i,
-              isIntegral(from)
-                  ? static_cast<uint64_t>(loadInteger(from, tensor.raw(), i))
-                  : encodeFloat(to, loadNumber(from, tensor.raw(), i)));
+              isIntegral(from) ? static_cast<uint64_t>(loadInteger(from, tensor.raw(), i))
+                               : encodeFloat(to, loadNumber(from, tensor.raw(), i)));
   return wide;
 }
 

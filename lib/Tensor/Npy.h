@@ -19,8 +19,7 @@ namespace weft {
 /// the narrow floats of ml_dtypes and writes them as raw bytes: two bytes are
 /// read as bf16; one byte is refused unless `expected` gives the type, as for
 /// any other raw element.
-Result<Tensor> readNpy(const ByteSource &source,
-                       const DataType *expected = nullptr);
+Result<Tensor> readNpy(const ByteSource &source, const DataType *expected = nullptr);
 
 /// Writes version 1.0 with the data 64-byte aligned. bf16 becomes "<V2" and the
 /// 8-bit floats "|V1", as ml_dtypes does. What is narrower than a byte is

@@ -66,8 +66,7 @@ Result<OutputFile> OutputFile::create(const std::string &path) {
 
 OutputFile::OutputFile(OutputFile &&other) noexcept
     : fd(std::exchange(other.fd, -1)), path(std::move(other.path)),
-      temporary(std::exchange(other.temporary, {})),
-      buffer(std::move(other.buffer)) {}
+      temporary(std::exchange(other.temporary, {})), buffer(std::move(other.buffer)) {}
 
 OutputFile::~OutputFile() {
   if (fd >= 0)
@@ -106,8 +105,8 @@ Status OutputFile::write(std::span<const uint8_t> bytes) {
 }
 
 Status OutputFile::write(std::string_view text) {
-  return write(std::span<const uint8_t>(
-      reinterpret_cast<const uint8_t *>(text.data()), text.size()));
+  return write(
+      std::span<const uint8_t>(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
 }
 
 Status OutputFile::commit() {

@@ -16,17 +16,15 @@ using namespace weft;
 
 template <typename T> static std::string shortest(T value) {
   char buffer[64];
-  return std::string(buffer,
-                     std::to_chars(buffer, std::end(buffer), value).ptr);
+  return std::string(buffer, std::to_chars(buffer, std::end(buffer), value).ptr);
 }
 
 std::string weft::printNumber(double value, int digits) {
   if (digits == 0)
     return shortest(value);
   char buffer[64];
-  std::to_chars_result end =
-      std::to_chars(buffer, std::end(buffer), value, std::chars_format::general,
-                    std::min(digits, 17));
+  std::to_chars_result end = std::to_chars(buffer, std::end(buffer), value,
+                                           std::chars_format::general, std::min(digits, 17));
   return std::string(buffer, end.ptr);
 }
 
@@ -45,8 +43,7 @@ static std::string shortestNarrow(DataType type, double value) {
   return printNumber(value, enough);
 }
 
-static std::string printPart(DataType type, const uint8_t *data,
-                             int64_t index) {
+static std::string printPart(DataType type, const uint8_t *data, int64_t index) {
   if (isBool(type))
     return loadBits(type, data, index) ? "1" : "0";
   if (isSignedInteger(type))

@@ -29,8 +29,7 @@ public:
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
   /// In [0, bound), bound > 0; the bias is below bound / 2^64.
   uint64_t below(uint64_t bound) {
-    return static_cast<uint64_t>(
-        (static_cast<unsigned __int128>(bits()) * bound) >> 64);
+    return static_cast<uint64_t>((static_cast<unsigned __int128>(bits()) * bound) >> 64);
   }
   /// Standard normal (Box and Muller 1958).
   double normal() {
@@ -54,8 +53,7 @@ private:
 } // namespace
 
 Result<Tensor> weft::randomTensor(DataType type, Dims dims, uint64_t seed,
-                                  std::optional<RandomRange> range,
-                                  int64_t maxBytes) {
+                                  std::optional<RandomRange> range, int64_t maxBytes) {
   Result<Tensor> tensor = Tensor::zeros(type, std::move(dims), maxBytes);
   if (!tensor)
     return tensor;
@@ -70,14 +68,12 @@ Result<Tensor> weft::randomTensor(DataType type, Dims dims, uint64_t seed,
     int64_t low = range ? static_cast<int64_t>(range->low) : 0;
     uint64_t span = range ? static_cast<uint64_t>(range->high - range->low) : 2;
     for (int64_t i = 0; i < count; ++i)
-      storeBits(part, data, i,
-                static_cast<uint64_t>(low) + generator.below(span));
+      storeBits(part, data, i, static_cast<uint64_t>(low) + generator.below(span));
     return tensor;
   }
   for (int64_t i = 0; i < count; ++i) {
     double value =
-        range ? range->low + generator.uniform() * (range->high - range->low)
-              : generator.normal();
+        range ? range->low + generator.uniform() * (range->high - range->low) : generator.normal();
     storeBits(part, data, i, encodeFloat(part, value));
   }
   return tensor;

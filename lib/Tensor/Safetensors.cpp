@@ -68,8 +68,7 @@ static Error fileError(const ByteSource &source, const std::string &what) {
   return Error{source.name + ": " + what};
 }
 
-static Result<uint64_t> parseOffset(const ByteSource &source,
-                                    const std::string &name,
+static Result<uint64_t> parseOffset(const ByteSource &source, const std::string &name,
                                     const Json &value) {
   std::optional<int64_t> offset = value.asInteger();
   if (!offset || *offset < 0)
@@ -79,8 +78,7 @@ static Result<uint64_t> parseOffset(const ByteSource &source,
   return static_cast<uint64_t>(*offset);
 }
 
-static Result<Entry> parseEntry(const ByteSource &source,
-                                const Json::Member &member) {
+static Result<Entry> parseEntry(const ByteSource &source, const Json::Member &member) {
   Entry entry;
   entry.name = member.name;
   std::string tensor = "tensor " + quoteJson(member.name);
@@ -91,12 +89,11 @@ static Result<Entry> parseEntry(const ByteSource &source,
       !offsets->isArray() || offsets->elements().size() != 2)
     return fileError(source, tensor + ": expected an object with dtype, shape "
                                       "and two data_offsets");
-  const FormatType *known = std::find_if(
-      std::begin(formatTypes), std::end(formatTypes),
-      [&](const FormatType &t) { return t.name == type->asString(); });
+  const FormatType *known =
+      std::find_if(std::begin(formatTypes), std::end(formatTypes),
+                   [&](const FormatType &t) { return t.name == type->asString(); });
   if (known == std::end(formatTypes))
-    return fileError(source,
-                     tensor + ": unknown dtype " + quoteJson(type->asString()));
+    return fileError(source, tensor + ": unknown dtype " + quoteJson(type->asString()));
   entry.type = known->type;
   for (const Json &extent : shape->elements()) {
     Result<uint64_t> value = parseOffset(source, member.name, extent);
@@ -104,33 +101,26 @@ static Result<Entry> parseEntry(const ByteSource &source,
       return value.error();
     entry.dims.push_back(static_cast<int64_t>(*value));
   }
-  Result<uint64_t> begin =
-      parseOffset(source, member.name, offsets->elements()[0]);
+  Result<uint64_t> begin = parseOffset(source, member.name, offsets->elements()[0]);
   if (!begin)
     return begin.error();
-  Result<uint64_t> end =
-      parseOffset(source, member.name, offsets->elements()[1]);
+  Result<uint64_t> end = parseOffset(source, member.name, offsets->elements()[1]);
   if (!end)
     return end.error();
   entry.begin = *begin;
   entry.end = *end;
   std::optional<int64_t> count = checkedElementCount(entry.dims);
-  std::optional<int64_t> size =
-      count ? byteSize(entry.type, *count) : std::optional<int64_t>();
-  if (!size || entry.end < entry.begin ||
-      entry.end - entry.begin != static_cast<uint64_t>(*size))
-    return fileError(
-        source,
-        tensor + " of type " + typeName(entry.type, entry.dims) + " needs " +
-            (size ? std::to_string(*size) : std::string("more than 2^63")) +
-            " bytes, found data_offsets [" + std::to_string(entry.begin) +
-            ", " + std::to_string(entry.end) + "]");
+  std::optional<int64_t> size = count ? byteSize(entry.type, *count) : std::optional<int64_t>();
+  if (!size || entry.end < entry.begin || entry.end - entry.begin != static_cast<uint64_t>(*size))
+    return fileError(source, tensor + " of type " + typeName(entry.type, entry.dims) + " needs " +
+                                 (size ? std::to_string(*size) : std::string("more than 2^63")) +
+                                 " bytes, found data_offsets [" + std::to_string(entry.begin) +
+                                 ", " + std::to_string(entry.end) + "]");
   return entry;
 }
 
 /// The ranges must cover the data without overlap or hole.
-static Status checkRanges(const ByteSource &source,
-                          const std::vector<Entry> &entries,
+static Status checkRanges(const ByteSource &source, const std::vector<Entry> &entries,
                           uint64_t dataSize) {
   std::vector<const Entry *> sorted;
   for (const Entry &entry : entries)
@@ -142,23 +132,19 @@ static Status checkRanges(const ByteSource &source,
   for (const Entry *entry : sorted) {
     std::string tensor = "tensor " + quoteJson(entry->name);
     if (entry->end > dataSize)
-      return fileError(source, tensor + " ends at byte " +
-                                   std::to_string(entry->end) +
-                                   " of the data, which has " +
-                                   std::to_string(dataSize) + " bytes");
+      return fileError(source, tensor + " ends at byte " + std::to_string(entry->end) +
+                                   " of the data, which has " + std::to_string(dataSize) +
+                                   " bytes");
     if (entry->begin != position)
-      return fileError(
-          source,
-          tensor + " starts at byte " + std::to_string(entry->begin) +
-              " of the data, expected byte " + std::to_string(position) +
-              (entry->begin < position ? " (it overlaps another tensor)"
-                                       : " (there is a hole before it)"));
+      return fileError(source, tensor + " starts at byte " + std::to_string(entry->begin) +
+                                   " of the data, expected byte " + std::to_string(position) +
+                                   (entry->begin < position ? " (it overlaps another tensor)"
+                                                            : " (there is a hole before it)"));
     position = entry->end;
   }
   if (position != dataSize)
     return fileError(source, "expected the tensors to fill the data, found " +
-                                 std::to_string(dataSize - position) +
-                                 " bytes after the last one");
+                                 std::to_string(dataSize - position) + " bytes after the last one");
   return {};
 }
 
@@ -168,8 +154,7 @@ static Status parseMetadata(const ByteSource &source, const Json &value,
     return fileError(source, "expected \"__metadata__\" to be an object");
   for (const Json::Member &member : value.members()) {
     if (!member.value.isString())
-      return fileError(source, "expected metadata " + quoteJson(member.name) +
-                                   " to be a string");
+      return fileError(source, "expected metadata " + quoteJson(member.name) + " to be a string");
     contents.metadata.emplace_back(member.name, member.value.asString());
   }
   return {};
@@ -177,32 +162,26 @@ static Status parseMetadata(const ByteSource &source, const Json &value,
 
 /// Applies "weft.type.<name>" = "4x3xi4" to the tensor that was stored as
 /// bytes, and drops it from the metadata.
-static Status restoreTypes(const ByteSource &source,
-                           SafetensorsFile &contents) {
-  auto isType = [](const auto &entry) {
-    return entry.first.starts_with(typePrefix);
-  };
+static Status restoreTypes(const ByteSource &source, SafetensorsFile &contents) {
+  auto isType = [](const auto &entry) { return entry.first.starts_with(typePrefix); };
   for (const auto &entry : contents.metadata) {
     if (!isType(entry))
       continue;
     std::string name = entry.first.substr(typePrefix.size());
-    auto named = std::find_if(
-        contents.tensors.begin(), contents.tensors.end(),
-        [&](const NamedTensor &tensor) { return tensor.name == name; });
+    auto named = std::find_if(contents.tensors.begin(), contents.tensors.end(),
+                              [&](const NamedTensor &tensor) { return tensor.name == name; });
     Error bad = fileError(source, "metadata " + quoteJson(entry.first) +
                                       ": expected the type of a tensor of "
                                       "bytes, found " +
                                       quoteJson(entry.second));
-    if (named == contents.tensors.end() ||
-        !isSame(named->tensor.dtype(), dtype::u8))
+    if (named == contents.tensors.end() || !isSame(named->tensor.dtype(), dtype::u8))
       return bad;
     // EXTENTxEXTENTx...xTYPE
     Dims dims;
     std::string_view rest = entry.second;
     while (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') {
       int64_t extent = 0;
-      for (; !rest.empty() && rest[0] >= '0' && rest[0] <= '9';
-           rest.remove_prefix(1))
+      for (; !rest.empty() && rest[0] >= '0' && rest[0] <= '9'; rest.remove_prefix(1))
         if (__builtin_mul_overflow(extent, 10, &extent) ||
             __builtin_add_overflow(extent, rest[0] - '0', &extent))
           return bad;
@@ -213,13 +192,10 @@ static Status restoreTypes(const ByteSource &source,
     }
     std::optional<DataType> type = parseDataType(rest);
     std::optional<int64_t> count = checkedElementCount(dims);
-    if (!type || !count ||
-        byteSize(*type, *count) != int64_t(named->tensor.bytes().size()))
+    if (!type || !count || byteSize(*type, *count) != int64_t(named->tensor.bytes().size()))
       return bad;
-    ByteSource bytes{named->tensor.bytes(), source.name,
-                     std::make_shared<Tensor>(named->tensor)};
-    Result<Tensor> typed =
-        Tensor::fromSource(*type, dims, bytes, 0, "tensor " + quoteJson(name));
+    ByteSource bytes{named->tensor.bytes(), source.name, std::make_shared<Tensor>(named->tensor)};
+    Result<Tensor> typed = Tensor::fromSource(*type, dims, bytes, 0, "tensor " + quoteJson(name));
     if (!typed)
       return typed.error();
     named->tensor = *std::move(typed);
@@ -239,8 +215,7 @@ Result<SafetensorsFile> weft::readSafetensors(const ByteSource &source) {
   if (length > most)
     return fileError(source, "not a .safetensors file: expected a header of at "
                              "most " +
-                                 std::to_string(most) +
-                                 " bytes, found the length " +
+                                 std::to_string(most) + " bytes, found the length " +
                                  std::to_string(length));
   std::string_view text(reinterpret_cast<const char *>(source.bytes.data()) + 8,
                         static_cast<size_t>(length));
@@ -254,8 +229,7 @@ Result<SafetensorsFile> weft::readSafetensors(const ByteSource &source) {
   std::vector<Entry> entries;
   for (const Json::Member &member : header->members()) {
     if (member.name == "__metadata__") {
-      if (Status status = parseMetadata(source, member.value, contents);
-          !status)
+      if (Status status = parseMetadata(source, member.value, contents); !status)
         return status.error();
       continue;
     }
@@ -265,16 +239,14 @@ Result<SafetensorsFile> weft::readSafetensors(const ByteSource &source) {
     entries.push_back(*std::move(entry));
   }
   uint64_t dataStart = 8 + length;
-  if (Status status =
-          checkRanges(source, entries, source.bytes.size() - dataStart);
-      !status)
+  if (Status status = checkRanges(source, entries, source.bytes.size() - dataStart); !status)
     return status.error();
   for (Entry &entry : entries) {
     if (entry.name.starts_with(padPrefix))
       continue;
-    Result<Tensor> tensor = Tensor::fromSource(
-        entry.type, std::move(entry.dims), source, dataStart + entry.begin,
-        "tensor " + quoteJson(entry.name));
+    Result<Tensor> tensor =
+        Tensor::fromSource(entry.type, std::move(entry.dims), source, dataStart + entry.begin,
+                           "tensor " + quoteJson(entry.name));
     if (!tensor)
       return tensor.error();
     contents.tensors.push_back({std::move(entry.name), *std::move(tensor)});
@@ -284,8 +256,7 @@ Result<SafetensorsFile> weft::readSafetensors(const ByteSource &source) {
   return contents;
 }
 
-static Json describe(std::string_view type, const Dims &dims, int64_t begin,
-                     int64_t end) {
+static Json describe(std::string_view type, const Dims &dims, int64_t begin, int64_t end) {
   Json shape = Json::array();
   for (int64_t extent : dims)
     shape.append(extent);
@@ -302,8 +273,7 @@ static int64_t paddingTo(int64_t position) {
   return (alignment - position % alignment) % alignment;
 }
 
-Status weft::writeSafetensors(OutputFile &file,
-                              const SafetensorsFile &contents) {
+Status weft::writeSafetensors(OutputFile &file, const SafetensorsFile &contents) {
   Json metadata = Json::object();
   for (const auto &[key, value] : contents.metadata)
     metadata.set(key, value);
@@ -322,15 +292,14 @@ Status weft::writeSafetensors(OutputFile &file,
     }
     const Tensor &tensor = named.tensor;
     int64_t end = position + static_cast<int64_t>(tensor.bytes().size());
-    const FormatType *known = std::find_if(
-        std::begin(formatTypes), std::end(formatTypes),
-        [&](const FormatType &t) { return isSame(t.type, tensor.dtype()); });
+    const FormatType *known =
+        std::find_if(std::begin(formatTypes), std::end(formatTypes),
+                     [&](const FormatType &t) { return isSame(t.type, tensor.dtype()); });
     if (known == std::end(formatTypes)) {
       metadata.set(std::string(typePrefix) + named.name, tensor.typeName());
       entries.set(named.name, describe("U8", {end - position}, position, end));
     } else {
-      entries.set(named.name,
-                  describe(known->name, tensor.dims(), position, end));
+      entries.set(named.name, describe(known->name, tensor.dims(), position, end));
     }
     position = end;
   }
@@ -340,8 +309,7 @@ Status weft::writeSafetensors(OutputFile &file,
     header.set(member.name, member.value);
 
   std::string text = header.dump();
-  text.resize((text.size() + 8 + alignment - 1) / alignment * alignment - 8,
-              ' ');
+  text.resize((text.size() + 8 + alignment - 1) / alignment * alignment - 8, ' ');
   uint64_t length = text.size();
   std::string start(reinterpret_cast<const char *>(&length), 8);
   if (Status status = file.write(start + text); !status)
@@ -350,8 +318,7 @@ Status weft::writeSafetensors(OutputFile &file,
   position = 0;
   for (const NamedTensor &named : contents.tensors) {
     int64_t padding = paddingTo(position);
-    if (Status status = file.write(
-            std::span<const uint8_t>(zeros, static_cast<size_t>(padding)));
+    if (Status status = file.write(std::span<const uint8_t>(zeros, static_cast<size_t>(padding)));
         !status)
       return status;
     if (Status status = file.write(named.tensor.bytes()); !status)

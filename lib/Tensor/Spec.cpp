@@ -27,8 +27,7 @@ struct SpecType {
 
 class SpecParser {
 public:
-  SpecParser(std::string_view text, const SpecOptions &options)
-      : text(text), options(options) {}
+  SpecParser(std::string_view text, const SpecOptions &options) : text(text), options(options) {}
 
   Result<NamedTensor> parse();
 
@@ -64,12 +63,8 @@ private:
 } // namespace
 
 static bool isDigit(char c) { return c >= '0' && c <= '9'; }
-static bool isLetter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-static bool isSpace(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
-}
+static bool isLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool isSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ','; }
 static bool endsValue(char c) {
   return isSpace(c) || c == '[' || c == ']' || c == ')' || c == '\0';
 }
@@ -83,14 +78,12 @@ static std::string quote(std::string_view text) {
 }
 
 Error SpecParser::error(size_t position, const std::string &what) const {
-  return Error{quote(text) + ", character " + std::to_string(position + 1) +
-               ": " + what};
+  return Error{quote(text) + ", character " + std::to_string(position + 1) + ": " + what};
 }
 
 Error SpecParser::expected(const std::string &what) const {
   return error(at, "expected " + what + ", found " +
-                       (at < text.size() ? quote(text.substr(at, 20))
-                                         : std::string("the end")));
+                       (at < text.size() ? quote(text.substr(at, 20)) : std::string("the end")));
 }
 
 /// Whether a type, complete up to '=' or the end, starts at `position`.
@@ -142,15 +135,13 @@ Result<SpecType> SpecParser::parseType() {
     if (!consume("x"))
       return expected("'x' after the extent");
     if (type.dims.size() == maxRank)
-      return error(start,
-                   "more than " + std::to_string(maxRank) + " dimensions");
+      return error(start, "more than " + std::to_string(maxRank) + " dimensions");
     type.dims.push_back(extent);
   }
   size_t start = at;
   while (isLetter(peek()) || isDigit(peek()))
     ++at;
-  std::optional<DataType> element =
-      parseDataType(text.substr(start, at - start));
+  std::optional<DataType> element = parseDataType(text.substr(start, at - start));
   if (!element) {
     at = start;
     return expected("an element type (" + dataTypeNames() + ")");
@@ -187,25 +178,20 @@ Result<Tensor> SpecParser::parseFile(const SpecType *type) {
   } else {
     tensor = Tensor::fromSource(type->type, type->dims, *source, 0, "a tensor");
     if (tensor && tensor->bytes().size() != source->bytes.size())
-      return error(start, path + ": " + typeName(type->type, type->dims) +
-                              " needs " +
-                              std::to_string(tensor->bytes().size()) +
-                              " bytes, the file has " +
+      return error(start, path + ": " + typeName(type->type, type->dims) + " needs " +
+                              std::to_string(tensor->bytes().size()) + " bytes, the file has " +
                               std::to_string(source->bytes.size()));
   }
   if (!tensor)
     return error(start, tensor.error().message);
   if (!isSame(tensor->dtype(), type->type) || tensor->dims() != type->dims)
-    return error(start, path + ": expected " +
-                            typeName(type->type, type->dims) + ", found " +
+    return error(start, path + ": expected " + typeName(type->type, type->dims) + ", found " +
                             tensor->typeName());
   return tensor;
 }
 
-template <typename T>
-bool SpecParser::parseWhole(T &value, std::string_view &rest) {
-  std::from_chars_result parsed =
-      std::from_chars(rest.data(), rest.data() + rest.size(), value);
+template <typename T> bool SpecParser::parseWhole(T &value, std::string_view &rest) {
+  std::from_chars_result parsed = std::from_chars(rest.data(), rest.data() + rest.size(), value);
   if (parsed.ec != std::errc())
     return false;
   rest.remove_prefix(static_cast<size_t>(parsed.ptr - rest.data()));
@@ -230,26 +216,21 @@ Result<Tensor> SpecParser::parseRandom(const SpecType &type) {
       // "0..1": from_chars would take "0." for a number.
       size_t dots = rest.find("..");
       std::string_view low = rest.substr(0, dots);
-      std::string_view high =
-          dots == std::string_view::npos ? "" : rest.substr(dots + 2);
-      if (dots == std::string_view::npos || !parseWhole(range->low, low) ||
-          !low.empty() || !parseWhole(range->high, high) || !high.empty())
+      std::string_view high = dots == std::string_view::npos ? "" : rest.substr(dots + 2);
+      if (dots == std::string_view::npos || !parseWhole(range->low, low) || !low.empty() ||
+          !parseWhole(range->high, high) || !high.empty())
         return expected("a range such as 0..1000");
-      if (!std::isfinite(range->low) || !std::isfinite(range->high) ||
-          !(range->low < range->high))
+      if (!std::isfinite(range->low) || !std::isfinite(range->high) || !(range->low < range->high))
         return error(start, "the range is empty: expected LOW < HIGH (LOW is "
                             "in it, HIGH is not)");
       if (isIntegral(type.type)) {
         int width = isBool(type.type) ? 1 : type.type.bits;
-        double least =
-            isSignedInteger(type.type) ? -std::ldexp(1, width - 1) : 0;
-        double most =
-            std::ldexp(1, isSignedInteger(type.type) ? width - 1 : width);
-        if (range->low != std::trunc(range->low) ||
-            range->high != std::trunc(range->high) || range->low < least ||
-            range->high > most || range->high - range->low > 0x1p63)
-          return error(start, "expected a range of integers within that of " +
-                                  dataTypeName(type.type));
+        double least = isSignedInteger(type.type) ? -std::ldexp(1, width - 1) : 0;
+        double most = std::ldexp(1, isSignedInteger(type.type) ? width - 1 : width);
+        if (range->low != std::trunc(range->low) || range->high != std::trunc(range->high) ||
+            range->low < least || range->high > most || range->high - range->low > 0x1p63)
+          return error(start,
+                       "expected a range of integers within that of " + dataTypeName(type.type));
       }
       rest = {};
     }
@@ -257,15 +238,13 @@ Result<Tensor> SpecParser::parseRandom(const SpecType &type) {
   stop();
   if (at != text.size())
     return expected("the end of the text");
-  Result<Tensor> tensor =
-      randomTensor(type.type, type.dims, seed, range, options.maxBytes);
+  Result<Tensor> tensor = randomTensor(type.type, type.dims, seed, range, options.maxBytes);
   if (!tensor)
     return error(0, tensor.error().message);
   return tensor;
 }
 
-Status SpecParser::parseInteger(DataType type, uint8_t *data, int64_t index,
-                                size_t end) {
+Status SpecParser::parseInteger(DataType type, uint8_t *data, int64_t index, size_t end) {
   std::string_view word = text.substr(at, end - at);
   bool isHex = false;
   bool negative = word.starts_with("-");
@@ -281,24 +260,22 @@ Status SpecParser::parseInteger(DataType type, uint8_t *data, int64_t index,
     return {};
   }
   uint64_t magnitude = 0;
-  std::from_chars_result parsed = std::from_chars(
-      digits.data(), digits.data() + digits.size(), magnitude, isHex ? 16 : 10);
+  std::from_chars_result parsed =
+      std::from_chars(digits.data(), digits.data() + digits.size(), magnitude, isHex ? 16 : 10);
   bool isWhole = !digits.empty() && parsed.ptr == digits.data() + digits.size();
   if (!isWhole || parsed.ec == std::errc::invalid_argument)
     return expected(isBool(type) ? "0, 1, true or false" : "an integer");
   unsigned width = isBool(type) ? 1 : type.bits;
-  uint64_t most = isSignedInteger(type)
-                      ? (uint64_t(1) << (width - 1)) - !negative
-                  : negative ? 0
-                             : ~uint64_t(0) >> (64 - width);
+  uint64_t most = isSignedInteger(type) ? (uint64_t(1) << (width - 1)) - !negative
+                  : negative            ? 0
+                                        : ~uint64_t(0) >> (64 - width);
   if (parsed.ec != std::errc() || magnitude > most)
     return error(at, quote(word) + " does not fit in " + dataTypeName(type));
   storeBits(type, data, index, negative ? -magnitude : magnitude);
   return {};
 }
 
-Status SpecParser::parseFloat(DataType type, uint8_t *data, int64_t index,
-                              size_t end) {
+Status SpecParser::parseFloat(DataType type, uint8_t *data, int64_t index, size_t end) {
   std::string_view word = text.substr(at, end - at);
   std::string_view digits = word;
   if (digits.starts_with("+") && !digits.starts_with("+-"))
@@ -322,8 +299,7 @@ Status SpecParser::parseFloat(DataType type, uint8_t *data, int64_t index,
       std::isnan(value) ? !std::isnan(stored)
       : std::isinf(value)
           ? stored != value
-          : !std::isfinite(stored) ||
-                (std::fabs(value) > std::fabs(stored) * 1.5 && stored != 0);
+          : !std::isfinite(stored) || (std::fabs(value) > std::fabs(stored) * 1.5 && stored != 0);
   if (isLost)
     return error(at, quote(word) + " does not fit in " + dataTypeName(type));
   storeBits(type, data, index, bits);
@@ -334,8 +310,8 @@ Status SpecParser::parseScalar(DataType type, uint8_t *data, int64_t index) {
   size_t end = at;
   while (end < text.size() && !endsValue(text[end]))
     ++end;
-  Status status = isIntegral(type) ? parseInteger(type, data, index, end)
-                                   : parseFloat(type, data, index, end);
+  Status status =
+      isIntegral(type) ? parseInteger(type, data, index, end) : parseFloat(type, data, index, end);
   if (status)
     at = end;
   return status;
@@ -424,8 +400,7 @@ Result<Tensor> SpecParser::parseValues(const SpecType &type) {
         return error(at, "']' without '['");
       int64_t inside = found - open.back().second;
       if (!isBlock(type.dims, inside) && !(inside == 1 && found == 1))
-        return error(open.back().first, "the brackets hold " +
-                                            std::to_string(inside) +
+        return error(open.back().first, "the brackets hold " + std::to_string(inside) +
                                             " values, which is no row of " +
                                             typeName(type.type, type.dims));
       open.pop_back();
@@ -433,8 +408,8 @@ Result<Tensor> SpecParser::parseValues(const SpecType &type) {
       continue;
     }
     if (found == std::max<int64_t>(count, 1))
-      return error(at, "more than the " + std::to_string(count) +
-                           " values of " + typeName(type.type, type.dims));
+      return error(at, "more than the " + std::to_string(count) + " values of " +
+                           typeName(type.type, type.dims));
     if (isString(type.type)) {
       if (Status status = parseString(texts.emplace_back()); !status)
         return status.error();
@@ -463,8 +438,7 @@ Result<Tensor> SpecParser::parseValues(const SpecType &type) {
     if (type.type.bits % 8 == 0) {
       int64_t width = type.type.bits / 8;
       for (int64_t i = 1; i < count; ++i)
-        std::memcpy(tensor->mutableRaw() + i * width, tensor->raw(),
-                    static_cast<size_t>(width));
+        std::memcpy(tensor->mutableRaw() + i * width, tensor->raw(), static_cast<size_t>(width));
     } else {
       uint64_t bits = count ? loadBits(type.type, tensor->raw(), 0) : 0;
       for (int64_t i = 1; i < count; ++i)
@@ -473,9 +447,8 @@ Result<Tensor> SpecParser::parseValues(const SpecType &type) {
     return tensor;
   }
   if (found != count)
-    return error(firstValue, typeName(type.type, type.dims) + " needs " +
-                                 std::to_string(count) + " values, found " +
-                                 std::to_string(found));
+    return error(firstValue, typeName(type.type, type.dims) + " needs " + std::to_string(count) +
+                                 " values, found " + std::to_string(found));
   return tensor;
 }
 
@@ -513,7 +486,6 @@ Result<NamedTensor> SpecParser::parse() {
   return NamedTensor{std::move(name), *std::move(tensor)};
 }
 
-Result<NamedTensor> weft::parseSpec(std::string_view text,
-                                    const SpecOptions &options) {
+Result<NamedTensor> weft::parseSpec(std::string_view text, const SpecOptions &options) {
   return SpecParser(text, options).parse();
 }

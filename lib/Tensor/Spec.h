@@ -40,8 +40,7 @@ struct SpecOptions {
 
 /// The tensor that `text` describes, and its name or "". The error quotes the
 /// text and says at which character (from 1) it stops making sense.
-Result<NamedTensor> parseSpec(std::string_view text,
-                              const SpecOptions &options = {});
+Result<NamedTensor> parseSpec(std::string_view text, const SpecOptions &options = {});
 
 struct RandomRange {
   double low, high;
@@ -50,8 +49,7 @@ struct RandomRange {
 /// Pseudo-random elements as above, the same for equal arguments. The shape
 /// must be one that Tensor::zeros accepts.
 Result<Tensor> randomTensor(DataType type, Dims dims, uint64_t seed,
-                            std::optional<RandomRange> range = std::nullopt,
-                            int64_t maxBytes = 0);
+                            std::optional<RandomRange> range = std::nullopt, int64_t maxBytes = 0);
 
 } // namespace weft
 

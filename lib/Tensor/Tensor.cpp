@@ -41,22 +41,20 @@ static int64_t machineMemory() {
 
 Result<Tensor> Tensor::zeros(DataType type, Dims dims, int64_t maxBytes) {
   std::optional<int64_t> count = checkedElementCount(dims);
-  std::optional<int64_t> size =
-      count ? byteSize(type, *count) : std::optional<int64_t>();
+  std::optional<int64_t> size = count ? byteSize(type, *count) : std::optional<int64_t>();
   if (!size)
     return Error{"a tensor of type " + weft::typeName(type, dims) +
                  " is too large: its size does not fit in 63 bits"};
   int64_t limit = maxBytes ? maxBytes : machineMemory();
   if (*size > limit)
     return Error{"a tensor of type " + weft::typeName(type, dims) + " needs " +
-                 std::to_string(*size) + " bytes, the limit is " +
-                 std::to_string(limit)};
+                 std::to_string(*size) + " bytes, the limit is " + std::to_string(limit)};
   // At least one block, so that an empty tensor has an address too.
   size_t rounded = (static_cast<size_t>(*size) / 64 + 1) * 64;
   void *memory = std::aligned_alloc(64, rounded);
   if (!memory)
-    return Error{"cannot allocate " + std::to_string(*size) +
-                 " bytes for a tensor of type " + weft::typeName(type, dims)};
+    return Error{"cannot allocate " + std::to_string(*size) + " bytes for a tensor of type " +
+                 weft::typeName(type, dims)};
   std::memset(memory, 0, rounded);
   Tensor tensor;
   tensor.type = type;
@@ -69,30 +67,22 @@ Result<Tensor> Tensor::zeros(DataType type, Dims dims, int64_t maxBytes) {
   return tensor;
 }
 
-Result<Tensor> Tensor::fromSource(DataType type, Dims dims,
-                                  const ByteSource &source, uint64_t offset,
-                                  const std::string &what) {
+Result<Tensor> Tensor::fromSource(DataType type, Dims dims, const ByteSource &source,
+                                  uint64_t offset, const std::string &what) {
   if (isString(type)) // their addresses would come from a file
-    return Error{source.name + ": " + what +
-                 " is of strings, which plain bytes cannot hold"};
+    return Error{source.name + ": " + what + " is of strings, which plain bytes cannot hold"};
   std::optional<int64_t> count = checkedElementCount(dims);
-  std::optional<int64_t> size =
-      count ? byteSize(type, *count) : std::optional<int64_t>();
+  std::optional<int64_t> size = count ? byteSize(type, *count) : std::optional<int64_t>();
   if (!size)
-    return Error{source.name + ": " + what + " of type " +
-                 weft::typeName(type, dims) +
+    return Error{source.name + ": " + what + " of type " + weft::typeName(type, dims) +
                  " is too large: its size does not fit in 63 bits"};
-  uint64_t available =
-      offset <= source.bytes.size() ? source.bytes.size() - offset : 0;
+  uint64_t available = offset <= source.bytes.size() ? source.bytes.size() - offset : 0;
   if (static_cast<uint64_t>(*size) > available)
-    return Error{source.name + ": " + what + " of type " +
-                 weft::typeName(type, dims) + " needs " +
-                 std::to_string(*size) + " bytes from offset " +
-                 std::to_string(offset) + ", the file has " +
-                 std::to_string(available) + " there"};
+    return Error{source.name + ": " + what + " of type " + weft::typeName(type, dims) + " needs " +
+                 std::to_string(*size) + " bytes from offset " + std::to_string(offset) +
+                 ", the file has " + std::to_string(available) + " there"};
   const uint8_t *bytes = source.bytes.data() + offset;
-  bool aligned =
-      reinterpret_cast<uintptr_t>(bytes) % elementAlignment(type) == 0;
+  bool aligned = reinterpret_cast<uintptr_t>(bytes) % elementAlignment(type) == 0;
   if (*size == 0 || !source.owner || !aligned) {
     Result<Tensor> copy = zeros(type, std::move(dims));
     if (!copy)
@@ -118,8 +108,7 @@ struct Strings {
 };
 } // namespace
 
-Result<Tensor> Tensor::strings(Dims dims,
-                               std::span<const std::string_view> values,
+Result<Tensor> Tensor::strings(Dims dims, std::span<const std::string_view> values,
                                int64_t maxBytes) {
   Result<Tensor> tensor = zeros(dtype::string, std::move(dims), maxBytes);
   if (!tensor)
@@ -153,8 +142,7 @@ std::string_view Tensor::stringAt(int64_t index) const {
   std::memcpy(&string, raw() + index * int64_t(sizeof string), sizeof string);
   if (!string)
     return {};
-  return {reinterpret_cast<const char *>(string + 1),
-          static_cast<size_t>(string->size)};
+  return {reinterpret_cast<const char *>(string + 1), static_cast<size_t>(string->size)};
 }
 
 Tensor Tensor::withDims(Dims dims) const {

@@ -49,14 +49,12 @@ public:
   /// The tensor whose bytes start at `offset` of `source`: mapped where the
   /// source has an owner and the elements are aligned there, else copied. Fails
   /// where the source is too short; `what` names the tensor in the message.
-  static Result<Tensor> fromSource(DataType type, Dims dims,
-                                   const ByteSource &source, uint64_t offset,
-                                   const std::string &what);
+  static Result<Tensor> fromSource(DataType type, Dims dims, const ByteSource &source,
+                                   uint64_t offset, const std::string &what);
 
   /// A tensor of strings, in row-major order: as many as `dims` says, or one
   /// for all elements. They are copied.
-  static Result<Tensor> strings(Dims dims,
-                                std::span<const std::string_view> values,
+  static Result<Tensor> strings(Dims dims, std::span<const std::string_view> values,
                                 int64_t maxBytes = 0);
 
   DataType dtype() const { return type; }
@@ -65,9 +63,7 @@ public:
   int64_t count() const { return elements; }
   std::string typeName() const { return weft::typeName(type, shape); }
 
-  std::span<const uint8_t> bytes() const {
-    return {data.get(), static_cast<size_t>(size)};
-  }
+  std::span<const uint8_t> bytes() const { return {data.get(), static_cast<size_t>(size)}; }
   const uint8_t *raw() const { return data.get(); }
   /// Element `index` of a tensor of strings.
   std::string_view stringAt(int64_t index) const;

@@ -45,8 +45,7 @@ std::optional<DataType> weft::typeOfOnnx(int64_t number) {
                                        dtype::i2,
                                        dtype::f6E2M3FN,
                                        dtype::f6E3M2FN};
-  if (number < 0 || number >= int64_t(std::size(types)) ||
-      types[number].bits == 0)
+  if (number < 0 || number >= int64_t(std::size(types)) || types[number].bits == 0)
     return std::nullopt;
   return types[number];
 }
@@ -64,8 +63,7 @@ Result<NamedTensor> weft::readTensorProto(const ByteSource &source) {
       return Error{source.name + ": " + tensor.error().message};
     return NamedTensor{std::string(proto->name), *std::move(tensor)};
   }
-  std::optional<DataType> type =
-      typeOfOnnx(static_cast<int64_t>(proto->elementType));
+  std::optional<DataType> type = typeOfOnnx(static_cast<int64_t>(proto->elementType));
   if (!type)
     return Error{source.name +
                  ": not an ONNX tensor of a known type: expected "
@@ -78,10 +76,8 @@ Result<NamedTensor> weft::readTensorProto(const ByteSource &source) {
     return contents.error();
   // A view keeps its file, decoded values are copied.
   bool isView = contents->getSource() != onnx::TensorBytes::Source::Decoded;
-  ByteSource bytes{contents->bytes(), source.name,
-                   isView ? source.owner : nullptr};
-  Result<Tensor> tensor =
-      Tensor::fromSource(*type, proto->dims, bytes, 0, "the tensor");
+  ByteSource bytes{contents->bytes(), source.name, isView ? source.owner : nullptr};
+  Result<Tensor> tensor = Tensor::fromSource(*type, proto->dims, bytes, 0, "the tensor");
   if (!tensor)
     return tensor.error();
   return NamedTensor{std::string(proto->name), *std::move(tensor)};
@@ -105,12 +101,10 @@ static void appendVarint(std::string &out, uint64_t value) {
   out += static_cast<char>(value);
 }
 
-Status weft::writeTensorProto(OutputFile &file, const Tensor &tensor,
-                              std::string_view name) {
+Status weft::writeTensorProto(OutputFile &file, const Tensor &tensor, std::string_view name) {
   int64_t number = isString(tensor.dtype()) ? stringType : 0;
   for (int64_t candidate = 1; candidate <= 28; ++candidate)
-    if (std::optional<DataType> type = typeOfOnnx(candidate);
-        type && isSame(*type, tensor.dtype()))
+    if (std::optional<DataType> type = typeOfOnnx(candidate); type && isSame(*type, tensor.dtype()))
       number = candidate;
   if (!number)
     return Error{"ONNX has no element type " + dataTypeName(tensor.dtype())};

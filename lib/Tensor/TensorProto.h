@@ -28,8 +28,7 @@ std::optional<DataType> typeOfOnnx(int64_t number);
 Result<NamedTensor> readTensorProto(const ByteSource &source);
 
 /// Writes a TensorProto with raw_data. Fails for types that ONNX does not have.
-Status writeTensorProto(OutputFile &file, const Tensor &tensor,
-                        std::string_view name);
+Status writeTensorProto(OutputFile &file, const Tensor &tensor, std::string_view name);
 
 } // namespace weft
 

@@ -42,8 +42,7 @@ static inline uint64_t split(double x, int *exponent) {
 
 static inline int highestBit(uint128 value) {
   const uint64_t high = (uint64_t)(value >> 64);
-  return high ? 127 - __builtin_clzll(high)
-              : 63 - __builtin_clzll((uint64_t)value);
+  return high ? 127 - __builtin_clzll(high) : 63 - __builtin_clzll((uint64_t)value);
 }
 
 /* value >> shift; what is lost sets the last bit. */
@@ -78,8 +77,8 @@ static double pack(uint128 value, int exponent, int negative) {
 
 BUILTIN double fma(double x, double y, double z) {
   const uint64_t infinity = UINT64_C(0x7FF) << 52;
-  const int finiteFactors = (bitsOfDouble(x) & infinity) != infinity &&
-                            (bitsOfDouble(y) & infinity) != infinity;
+  const int finiteFactors =
+      (bitsOfDouble(x) & infinity) != infinity && (bitsOfDouble(y) & infinity) != infinity;
   const int finiteAddend = (bitsOfDouble(z) & infinity) != infinity;
   if (!finiteFactors || x == 0 || y == 0)
     return x * y + z;

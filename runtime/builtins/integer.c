@@ -10,13 +10,9 @@ typedef unsigned __int128 uint128;
 typedef __int128 int128;
 
 /* high:low / divisor, high < divisor. */
-static inline uint64_t divideWide(uint64_t high, uint64_t low, uint64_t divisor,
-                                  uint64_t *rest) {
+static inline uint64_t divideWide(uint64_t high, uint64_t low, uint64_t divisor, uint64_t *rest) {
   uint64_t quotient;
-  __asm__("divq %4"
-          : "=a"(quotient), "=d"(*rest)
-          : "a"(low), "d"(high), "r"(divisor)
-          : "cc");
+  __asm__("divq %4" : "=a"(quotient), "=d"(*rest) : "a"(low), "d"(high), "r"(divisor) : "cc");
   return quotient;
 }
 
@@ -40,8 +36,7 @@ static inline uint128 divide(uint128 n, uint128 d, uint128 *rest) {
   const int shift = __builtin_clzll(dHigh);
   const uint64_t divisor = (uint64_t)(d << shift >> 64);
   const uint128 dividend = n >> 1;
-  uint64_t quotient =
-      divideWide((uint64_t)(dividend >> 64), (uint64_t)dividend, divisor, &r);
+  uint64_t quotient = divideWide((uint64_t)(dividend >> 64), (uint64_t)dividend, divisor, &r);
   quotient = (uint64_t)((uint128)quotient << shift >> 63);
   quotient -= quotient != 0;
   uint128 remainder = n - d * quotient;
@@ -53,9 +48,7 @@ static inline uint128 divide(uint128 n, uint128 d, uint128 *rest) {
   return quotient;
 }
 
-static inline uint128 magnitude(int128 x) {
-  return x < 0 ? -(uint128)x : (uint128)x;
-}
+static inline uint128 magnitude(int128 x) { return x < 0 ? -(uint128)x : (uint128)x; }
 
 BUILTIN uint128 __udivti3(uint128 a, uint128 b) {
   uint128 rest;
@@ -76,24 +69,22 @@ BUILTIN int128 __modti3(int128 a, int128 b) {
   divide(magnitude(a), magnitude(b), &rest);
   return (int128)(a < 0 ? -rest : rest);
 }
-BUILTIN int128 __multi3(int128 a, int128 b) {
-  return (int128)((uint128)a * (uint128)b);
-}
+BUILTIN int128 __multi3(int128 a, int128 b) { return (int128)((uint128)a * (uint128)b); }
 
 /* x^n by squaring, in the order in which LLVM's library multiplies. */
-#define POWER(T, name)                                                         \
-  BUILTIN T name(T x, int n) {                                                 \
-    unsigned rest = n < 0 ? -(unsigned)n : (unsigned)n;                        \
-    T result = 1;                                                              \
-    for (;;) {                                                                 \
-      if (rest & 1)                                                            \
-        result *= x;                                                           \
-      rest >>= 1;                                                              \
-      if (!rest)                                                               \
-        break;                                                                 \
-      x *= x;                                                                  \
-    }                                                                          \
-    return n < 0 ? 1 / result : result;                                        \
+#define POWER(T, name)                                                                             \
+  BUILTIN T name(T x, int n) {                                                                     \
+    unsigned rest = n < 0 ? -(unsigned)n : (unsigned)n;                                            \
+    T result = 1;                                                                                  \
+    for (;;) {                                                                                     \
+      if (rest & 1)                                                                                \
+        result *= x;                                                                               \
+      rest >>= 1;                                                                                  \
+      if (!rest)                                                                                   \
+        break;                                                                                     \
+      x *= x;                                                                                      \
+    }                                                                                              \
+    return n < 0 ? 1 / result : result;                                                            \
   }
 
 POWER(float, __powisf2)

@@ -25,8 +25,7 @@ static inline void store(unsigned char *to, __m128i value) {
 
 /* Up to 32 bytes: everything is loaded before anything is stored, so the two
    may overlap in either direction. */
-static inline void copySmall(unsigned char *to, const unsigned char *from,
-                             size_t size) {
+static inline void copySmall(unsigned char *to, const unsigned char *from, size_t size) {
   if (size >= 16) {
     const __m128i first = load(from), last = load(from + size - 16);
     store(to, first);
@@ -53,8 +52,7 @@ static inline void copySmall(unsigned char *to, const unsigned char *from,
 
 /* More than 32 bytes, ascending. Right for overlap where `to` is below `from`:
    the tail is read before the loop may overwrite it. */
-static inline void copyUp(unsigned char *to, const unsigned char *from,
-                          size_t size) {
+static inline void copyUp(unsigned char *to, const unsigned char *from, size_t size) {
   const __m128i tail0 = load(from + size - 32), tail1 = load(from + size - 16);
   size_t at = 0;
   for (; at + 64 <= size; at += 64) {
@@ -75,8 +73,7 @@ static inline void copyUp(unsigned char *to, const unsigned char *from,
 }
 
 /* The same, descending, for overlap where `to` is above `from`. */
-static inline void copyDown(unsigned char *to, const unsigned char *from,
-                            size_t size) {
+static inline void copyDown(unsigned char *to, const unsigned char *from, size_t size) {
   const __m128i head0 = load(from), head1 = load(from + 16);
   size_t at = size;
   for (; at >= 64; at -= 64) {
@@ -96,18 +93,14 @@ static inline void copyDown(unsigned char *to, const unsigned char *from,
   store(to, head0);
 }
 
-BUILTIN void *memcpy(void *restrict to, const void *restrict from,
-                     size_t size) {
+BUILTIN void *memcpy(void *restrict to, const void *restrict from, size_t size) {
   void *result = to;
   if (size <= 32)
     copySmall(to, from, size);
   else if (size < stringSize)
     copyUp(to, from, size);
   else
-    __asm__ volatile("rep movsb"
-                     : "+D"(to), "+S"(from), "+c"(size)
-                     :
-                     : "memory");
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
   return result;
 }
 
@@ -121,10 +114,7 @@ BUILTIN void *memmove(void *to, const void *from, size_t size) {
   else if (-distance < size || size < stringSize)
     copyUp(to, from, size);
   else
-    __asm__ volatile("rep movsb"
-                     : "+D"(to), "+S"(from), "+c"(size)
-                     :
-                     : "memory");
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
   return result;
 }
 
@@ -132,10 +122,7 @@ BUILTIN void *memset(void *to, int value, size_t size) {
   unsigned char *at = to;
   if (size >= stringSize) {
     void *end = to;
-    __asm__ volatile("rep stosb"
-                     : "+D"(end), "+c"(size)
-                     : "a"(value)
-                     : "memory");
+    __asm__ volatile("rep stosb" : "+D"(end), "+c"(size) : "a"(value) : "memory");
     return to;
   }
   if (size >= 16) {
@@ -162,8 +149,7 @@ BUILTIN int memcmp(const void *a, const void *b, size_t size) {
   const unsigned char *x = a, *y = b;
   size_t at = 0;
   for (; at + 16 <= size; at += 16) {
-    const int equal =
-        _mm_movemask_epi8(_mm_cmpeq_epi8(load(x + at), load(y + at)));
+    const int equal = _mm_movemask_epi8(_mm_cmpeq_epi8(load(x + at), load(y + at)));
     if (equal != 0xFFFF) {
       at += (size_t)__builtin_ctz(~(unsigned)equal);
       return x[at] - y[at];

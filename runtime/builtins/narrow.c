@@ -27,9 +27,8 @@ static inline uint16_t narrow(uint64_t bits, int mantissa) {
   const uint16_t infinity = (uint16_t)(((1 << exponentBits) - 1) << mantissa);
   const uint64_t magnitude = bits & INT64_MAX;
   if (magnitude > UINT64_C(0x7FF) << 52) /* NaN */
-    return (
-        uint16_t)(sign | infinity | 1u << (mantissa - 1) |
-                  ((magnitude >> (52 - mantissa)) & ((1u << mantissa) - 1)));
+    return (uint16_t)(sign | infinity | 1u << (mantissa - 1) |
+                      ((magnitude >> (52 - mantissa)) & ((1u << mantissa) - 1)));
   int exponent = (int)(magnitude >> 52) - 1023 + bias;
   if (exponent > (1 << exponentBits) - 2)
     return sign | infinity;
@@ -63,8 +62,7 @@ static inline float extendHalf(uint16_t half) {
   const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
   const uint32_t exponent = half >> 10 & 0x1F, mantissa = half & 0x3FF;
   if (exponent == 0x1F)
-    return floatOfBits(sign | 0x7F800000u | (mantissa ? 0x400000u : 0) |
-                       mantissa << 13);
+    return floatOfBits(sign | 0x7F800000u | (mantissa ? 0x400000u : 0) | mantissa << 13);
   if (exponent)
     return floatOfBits(sign | (exponent + 112) << 23 | mantissa << 13);
   return floatOfBits(sign | bitsOfFloat((float)(int)mantissa * 0x1p-24f));

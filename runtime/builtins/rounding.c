@@ -29,8 +29,7 @@ static inline double truncate64(double x) {
 }
 
 static inline float withSign32(float magnitude, float sign) {
-  return floatOfBits((bitsOfFloat(magnitude) & 0x7FFFFFFFu) |
-                     (bitsOfFloat(sign) & 0x80000000u));
+  return floatOfBits((bitsOfFloat(magnitude) & 0x7FFFFFFFu) | (bitsOfFloat(sign) & 0x80000000u));
 }
 static inline double withSign64(double magnitude, double sign) {
   return doubleOfBits((bitsOfDouble(magnitude) & INT64_MAX) |
@@ -38,36 +37,35 @@ static inline double withSign64(double magnitude, double sign) {
 }
 
 /* The distance to the whole number below is exact in all of these. */
-#define ROUNDING(T, suffix, truncate, withSign, magic)                         \
-  BUILTIN T trunc##suffix(T x) { return truncate(x); }                         \
-  BUILTIN T floor##suffix(T x) {                                               \
-    const T whole = truncate(x);                                               \
-    return whole > x ? whole - 1 : whole;                                      \
-  }                                                                            \
-  BUILTIN T ceil##suffix(T x) {                                                \
-    const T whole = truncate(x);                                               \
-    return whole < x ? withSign(whole + 1, x) : whole;                         \
-  }                                                                            \
-  BUILTIN T round##suffix(T x) {                                               \
-    const T whole = truncate(x), rest = withSign(x - whole, 1);                \
-    return rest >= (T)0.5 ? whole + withSign(1, x) : whole;                    \
-  }                                                                            \
-  BUILTIN T roundeven##suffix(T x) {                                           \
-    const T whole = truncate(x), rest = withSign(x - whole, 1);                \
-    const T half = whole * (T)0.5;                                             \
-    const int odd = truncate(half) != half;                                    \
-    return rest > (T)0.5 || (rest == (T)0.5 && odd) ? whole + withSign(1, x)   \
-                                                    : whole;                   \
-  }                                                                            \
-  /* In the current mode, by letting an addition round. */                     \
-  static inline T toWhole##suffix(T x) {                                       \
-    if (!(withSign(x, 1) < magic))                                             \
-      return x + 0;                                                            \
-    const T sum = x < 0 ? x - magic : x + magic;                               \
-    __asm__ volatile("" ::"x"(sum));                                           \
-    return withSign(x < 0 ? sum + magic : sum - magic, x);                     \
-  }                                                                            \
-  BUILTIN T rint##suffix(T x) { return toWhole##suffix(x); }                   \
+#define ROUNDING(T, suffix, truncate, withSign, magic)                                             \
+  BUILTIN T trunc##suffix(T x) { return truncate(x); }                                             \
+  BUILTIN T floor##suffix(T x) {                                                                   \
+    const T whole = truncate(x);                                                                   \
+    return whole > x ? whole - 1 : whole;                                                          \
+  }                                                                                                \
+  BUILTIN T ceil##suffix(T x) {                                                                    \
+    const T whole = truncate(x);                                                                   \
+    return whole < x ? withSign(whole + 1, x) : whole;                                             \
+  }                                                                                                \
+  BUILTIN T round##suffix(T x) {                                                                   \
+    const T whole = truncate(x), rest = withSign(x - whole, 1);                                    \
+    return rest >= (T)0.5 ? whole + withSign(1, x) : whole;                                        \
+  }                                                                                                \
+  BUILTIN T roundeven##suffix(T x) {                                                               \
+    const T whole = truncate(x), rest = withSign(x - whole, 1);                                    \
+    const T half = whole * (T)0.5;                                                                 \
+    const int odd = truncate(half) != half;                                                        \
+    return rest > (T)0.5 || (rest == (T)0.5 && odd) ? whole + withSign(1, x) : whole;              \
+  }                                                                                                \
+  /* In the current mode, by letting an addition round. */                                         \
+  static inline T toWhole##suffix(T x) {                                                           \
+    if (!(withSign(x, 1) < magic))                                                                 \
+      return x + 0;                                                                                \
+    const T sum = x < 0 ? x - magic : x + magic;                                                   \
+    __asm__ volatile("" ::"x"(sum));                                                               \
+    return withSign(x < 0 ? sum + magic : sum - magic, x);                                         \
+  }                                                                                                \
+  BUILTIN T rint##suffix(T x) { return toWhole##suffix(x); }                                       \
   BUILTIN T nearbyint##suffix(T x) { return toWhole##suffix(x); }
 
 ROUNDING(float, f, truncate32, withSign32, 8388608.0f)

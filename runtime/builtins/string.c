@@ -15,13 +15,9 @@
 
 #include "weft-runtime/module.h"
 
-static const char *bytesOf(const weft_string *string) {
-  return (const char *)(string + 1);
-}
+static const char *bytesOf(const weft_string *string) { return (const char *)(string + 1); }
 
-static int64_t sizeOf(const weft_string *string) {
-  return string ? string->size : 0;
-}
+static int64_t sizeOf(const weft_string *string) { return string ? string->size : 0; }
 
 BUILTIN int32_t weft_string_equal(const weft_string *a, const weft_string *b) {
   const int64_t size = sizeOf(a);
@@ -45,8 +41,7 @@ static weft_string *allocate(const weft_env *env, int64_t size) {
   return result;
 }
 
-BUILTIN const weft_string *weft_string_concat(const weft_env *env,
-                                              const weft_string *a,
+BUILTIN const weft_string *weft_string_concat(const weft_env *env, const weft_string *a,
                                               const weft_string *b) {
   const int64_t first = sizeOf(a), second = sizeOf(b);
   if (!first || !second)
@@ -76,8 +71,8 @@ typedef struct CaseRange {
 
 static uint32_t mapCase(uint32_t code, int32_t upper) {
   const CaseRange *table = upper ? toUpper : toLower;
-  size_t low = 0, high = upper ? sizeof(toUpper) / sizeof(toUpper[0])
-                               : sizeof(toLower) / sizeof(toLower[0]);
+  size_t low = 0,
+         high = upper ? sizeof(toUpper) / sizeof(toUpper[0]) : sizeof(toLower) / sizeof(toLower[0]);
   while (low < high) {
     const size_t middle = low + (high - low) / 2;
     if (table[middle].last < code)
@@ -85,18 +80,16 @@ static uint32_t mapCase(uint32_t code, int32_t upper) {
     else
       high = middle;
   }
-  const size_t count = upper ? sizeof(toUpper) / sizeof(toUpper[0])
-                             : sizeof(toLower) / sizeof(toLower[0]);
-  if (low == count || code < table[low].first ||
-      (code - table[low].first) % table[low].step)
+  const size_t count =
+      upper ? sizeof(toUpper) / sizeof(toUpper[0]) : sizeof(toLower) / sizeof(toLower[0]);
+  if (low == count || code < table[low].first || (code - table[low].first) % table[low].step)
     return code;
   return code + (uint32_t)table[low].difference;
 }
 
 /* The code point at `data` and its length in bytes; a byte that begins none is
    given as a negative number. */
-static int32_t decode(const unsigned char *data, int64_t left,
-                      int64_t *length) {
+static int32_t decode(const unsigned char *data, int64_t left, int64_t *length) {
   const uint32_t first = data[0];
   *length = 1;
   if (first < 0x80)
@@ -112,8 +105,7 @@ static int32_t decode(const unsigned char *data, int64_t left,
   }
   /* Longer than needed, half of a pair, or too large. */
   static const uint32_t least[] = {0x80, 0x800, 0x10000};
-  if (code < least[size - 2] || code > 0x10ffff ||
-      (code >= 0xd800 && code < 0xe000))
+  if (code < least[size - 2] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
     return -1;
   *length = size;
   return (int32_t)code;
@@ -154,8 +146,7 @@ static int64_t convert(const weft_string *string, int32_t upper, char *out) {
   return size;
 }
 
-BUILTIN const weft_string *weft_string_case(const weft_env *env,
-                                            const weft_string *string,
+BUILTIN const weft_string *weft_string_case(const weft_env *env, const weft_string *string,
                                             int32_t upper) {
   if (!sizeOf(string))
     return string;

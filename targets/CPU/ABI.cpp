@@ -18,8 +18,8 @@ Value ABIBuilder::constant(Type type, int64_t value) const {
 }
 
 Value ABIBuilder::loadField(Value env, int32_t offset, Type type) const {
-  Value field = LLVM::GEPOp::create(b, loc, ptr(), b.getI8Type(), env,
-                                    ArrayRef<LLVM::GEPArg>{offset});
+  Value field =
+      LLVM::GEPOp::create(b, loc, ptr(), b.getI8Type(), env, ArrayRef<LLVM::GEPArg>{offset});
   auto load = LLVM::LoadOp::create(b, loc, type, field);
   return load;
 }

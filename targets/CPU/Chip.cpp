@@ -38,11 +38,12 @@ static StringSet<> featuresOf(StringRef cpu) {
 /// Extensions that generated code may use. What is not among them (system
 /// instructions, say) is not asked of the machine either.
 static constexpr StringLiteral usedFeatures[] = {
-    "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16", "lzcnt", "bmi", "bmi2", "movbe",
-    "avx", "avx2", "fma", "f16c", "avxvnni", "avxvnniint8", "avxvnniint16", "avxifma",
-    "avxneconvert", "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx512ifma",
-    "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bitalg", "avx512vpopcntdq", "avx512bf16",
-    "avx512fp16", "gfni", "amx-tile", "amx-int8", "amx-bf16"};
+    "sse3",         "ssse3",      "sse4.1",      "sse4.2",      "popcnt",       "cx16",
+    "lzcnt",        "bmi",        "bmi2",        "movbe",       "avx",          "avx2",
+    "fma",          "f16c",       "avxvnni",     "avxvnniint8", "avxvnniint16", "avxifma",
+    "avxneconvert", "avx512f",    "avx512cd",    "avx512bw",    "avx512dq",     "avx512vl",
+    "avx512ifma",   "avx512vbmi", "avx512vbmi2", "avx512vnni",  "avx512bitalg", "avx512vpopcntdq",
+    "avx512bf16",   "avx512fp16", "gfni",        "amx-tile",    "amx-int8",     "amx-bf16"};
 
 Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
   Chip chip;
@@ -63,8 +64,9 @@ Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
     available = featuresOf(name);
   }
   if (!available.contains("sse4.2"))
-    return createStringError("processor '" + chip.cpu +
-                             "' lacks SSE4.2; x86-64-v2 is the least that modules are compiled for");
+    return createStringError(
+        "processor '" + chip.cpu +
+        "' lacks SSE4.2; x86-64-v2 is the least that modules are compiled for");
   // LLVM's name of this machine's processor stands for more than a hypervisor may
   // leave of it, and LLVM would use that.
   StringSet<> implied = featuresOf(chip.cpu);

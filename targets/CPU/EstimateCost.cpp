@@ -82,8 +82,7 @@ static double operationCost(linalg::LinalgOp op, int64_t vectorBits) {
   return iterations * (work / lanes + bytes * kMemoryPerByte);
 }
 
-int64_t cpu::estimateItemCost(KernelOp kernel, ArrayRef<int64_t> extents,
-                              ArrayRef<int64_t> tiles) {
+int64_t cpu::estimateItemCost(KernelOp kernel, ArrayRef<int64_t> extents, ArrayRef<int64_t> tiles) {
   TargetAttr target = targetOf(kernel);
   int64_t vectorBits = target ? target.getVectorBits() : 128;
   double total = 0;

@@ -17,8 +17,8 @@ inline constexpr int64_t kAssumedExtent = 64;
 
 /// Estimates nanoseconds on one core for one work item of `kernel`, whose loops of
 /// extents `extents` (static or ShapedType::kDynamic) are cut into tiles of
-/// `tiles`, one entry a loop, 0 for a whole loop. At least 1. Only the order of magnitude matters: the runtime
-/// compares the sum with the cost of waking threads (about 20 us).
+/// `tiles`, one entry a loop, 0 for a whole loop. At least 1. Only the order of magnitude matters:
+/// the runtime compares the sum with the cost of waking threads (about 20 us).
 int64_t estimateItemCost(KernelOp kernel, llvm::ArrayRef<int64_t> extents,
                          llvm::ArrayRef<int64_t> tiles);
 

@@ -146,7 +146,8 @@ void HostLowering::lower(AssertOp op) {
                                 abi.constant(abi.i32(), op.getCode()), values[0], values[1]});
   LLVM::ReturnOp::create(rewriter, loc, status);
   rewriter.setInsertionPointToEnd(block);
-  cf::CondBranchOp::create(rewriter, loc, op.getCondition(), rest, ValueRange(), fail, ValueRange());
+  cf::CondBranchOp::create(rewriter, loc, op.getCondition(), rest, ValueRange(), fail,
+                           ValueRange());
   rewriter.eraseOp(op);
 }
 
@@ -226,8 +227,8 @@ LogicalResult HostLowering::lower(AllocOp op) {
   // The product saturates: the environment refuses what is too large.
   Value bytes = abi.constant(abi.i64(), fixed);
   Value limit = abi.constant(abi.i64(), INT64_MAX);
-  auto checked = LLVM::LLVMStructType::getLiteral(rewriter.getContext(),
-                                                  {abi.i64(), rewriter.getI1Type()});
+  auto checked =
+      LLVM::LLVMStructType::getLiteral(rewriter.getContext(), {abi.i64(), rewriter.getI1Type()});
   for (Value size : op.getSizes()) {
     Value extent = abi.fromIndex(size);
     dynamic.push_back(extent);
@@ -300,15 +301,14 @@ DictionaryAttr HostLowering::signature() {
         {b.getNamedAttr("name", orEmpty(get(WeftDialect::nameAttrName))),
          b.getNamedAttr("dtype", orEmpty(get(WeftDialect::dtypeAttrName))),
          b.getNamedAttr("dims", dims ? dims : b.getDenseI64ArrayAttr({})),
-         b.getNamedAttr("type", TypeAttr::get(RankedTensorType::get(
-                                    shape, type.getElementType())))}));
+         b.getNamedAttr("type",
+                        TypeAttr::get(RankedTensorType::get(shape, type.getElementType())))}));
   }
   Attribute outputs = function->getAttr("weft.results");
-  return b.getDictionaryAttr(
-      {b.getNamedAttr("name", function.getSymNameAttr()),
-       b.getNamedAttr("symbols", b.getArrayAttr(symbols)),
-       b.getNamedAttr("inputs", b.getArrayAttr(inputs)),
-       b.getNamedAttr("outputs", outputs ? outputs : b.getArrayAttr({}))});
+  return b.getDictionaryAttr({b.getNamedAttr("name", function.getSymNameAttr()),
+                              b.getNamedAttr("symbols", b.getArrayAttr(symbols)),
+                              b.getNamedAttr("inputs", b.getArrayAttr(inputs)),
+                              b.getNamedAttr("outputs", outputs ? outputs : b.getArrayAttr({}))});
 }
 
 LogicalResult HostLowering::run() {
@@ -325,9 +325,9 @@ LogicalResult HostLowering::run() {
     maxBuffers = std::max(maxBuffers, shaped);
   });
   function.walk([&](OutputBufferOp op) {
-    maxSizes = std::max(maxSizes, op.getPacked()
-                                      ? cast<PackedType>(*op.getPacked()).getRank()
-                                      : cast<MemRefType>(op.getBuffer().getType()).getRank());
+    maxSizes =
+        std::max(maxSizes, op.getPacked() ? cast<PackedType>(*op.getPacked()).getRank()
+                                          : cast<MemRefType>(op.getBuffer().getType()).getRank());
   });
   DictionaryAttr description = signature();
 
@@ -387,8 +387,8 @@ LogicalResult HostLowering::run() {
 
   SmallVector<Operation *> operations;
   entry.walk([&](Operation *op) {
-    if (isa<DispatchOp, AssertOp, PollOp, OutputBufferOp, AllocOp, ReleaseOp, WeightBufferOp, ArenaOp,
-            MaxWorkersOp, func::ReturnOp>(op))
+    if (isa<DispatchOp, AssertOp, PollOp, OutputBufferOp, AllocOp, ReleaseOp, WeightBufferOp,
+            ArenaOp, MaxWorkersOp, func::ReturnOp>(op))
       operations.push_back(op);
   });
   for (Operation *op : operations) {

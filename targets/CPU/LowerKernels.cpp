@@ -129,9 +129,9 @@ LLVM::LLVMFuncOp KernelLowering::createFunction(StringRef name, unsigned capture
 
 /// Whether a value can be computed again instead of being passed.
 static bool isRepeatable(Operation *op) {
-  return isPure(op) || isa<memref::SubViewOp, memref::ViewOp, memref::CastOp,
-                           memref::ReinterpretCastOp, memref::ExpandShapeOp,
-                           memref::CollapseShapeOp, memref::DimOp>(op);
+  return isPure(op) ||
+         isa<memref::SubViewOp, memref::ViewOp, memref::CastOp, memref::ReinterpretCastOp,
+             memref::ExpandShapeOp, memref::CollapseShapeOp, memref::DimOp>(op);
 }
 
 /// Whether a value can be passed to a range function as 64 bits.
@@ -287,8 +287,10 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
         return arith::ConstantIndexOp::create(rewriter, loc, cast<IntegerAttr>(attribute).getInt());
       return mapping.lookup(cast<Value>(v));
     };
-    Value scaled = rewriter.createOrFold<arith::MulIOp>(loc, positions[i], value(loop.getMixedStep()[i]));
-    mapping.map(iv, rewriter.createOrFold<arith::AddIOp>(loc, scaled, value(loop.getMixedLowerBound()[i])));
+    Value scaled =
+        rewriter.createOrFold<arith::MulIOp>(loc, positions[i], value(loop.getMixedStep()[i]));
+    mapping.map(
+        iv, rewriter.createOrFold<arith::AddIOp>(loc, scaled, value(loop.getMixedLowerBound()[i])));
   }
   for (Operation &op : loop.getBody()->without_terminator())
     rewriter.clone(op, mapping);
@@ -321,8 +323,8 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
   Value env = body.getArgument(0);
   Value status = abi.callField(env, EnvOffset::ParallelFor, abi.i32(),
                                {env, function, body.getArgument(1),
-                                appendToSizes(captures.getArrayRef(), body),
-                                body.getArgument(3), count64, cost});
+                                appendToSizes(captures.getArrayRef(), body), body.getArgument(3),
+                                count64, cost});
   // The first failing loop of the kernel gives its status.
   if (kernelStatus) {
     Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::ne, kernelStatus,
@@ -447,8 +449,8 @@ struct LowerCPUKernels : weft::impl::LowerCPUKernelsBase<LowerCPUKernels> {
     }
     auto namesOf = [&](ArrayRef<KernelOp> table) -> Attribute {
       return ArrayAttr::get(&getContext(), llvm::map_to_vector(table, [](KernelOp kernel) {
-                              return Attribute(kernel.getSymNameAttr());
-                            }));
+        return Attribute(kernel.getSymNameAttr());
+      }));
     };
     module->setAttr("weft.kernels", namesOf(kernels));
     if (!variants.empty())

@@ -29,7 +29,8 @@ static OpFoldResult multiply(RewriterBase &rewriter, Location loc, OpFoldResult 
   if (c == 1)
     return x;
   return arith::MulIOp::create(rewriter, loc, getValueOrCreateConstantIndexOp(rewriter, loc, x),
-                               getValueOrCreateConstantIndexOp(rewriter, loc, y)).getResult();
+                               getValueOrCreateConstantIndexOp(rewriter, loc, y))
+      .getResult();
 }
 
 /// Views `source` with other extents.
@@ -63,7 +64,8 @@ struct LowerCPUReshapes : weft::impl::LowerCPUReshapesBase<LowerCPUReshapes> {
     IRRewriter rewriter(&getContext());
     for (Operation *op : operations) {
       Value source = op->getOperand(0);
-      auto from = cast<MemRefType>(source.getType()), to = cast<MemRefType>(op->getResult(0).getType());
+      auto from = cast<MemRefType>(source.getType()),
+           to = cast<MemRefType>(op->getResult(0).getType());
       if (!from.getLayout().isIdentity() || !to.getLayout().isIdentity())
         continue;
       rewriter.setInsertionPoint(op);

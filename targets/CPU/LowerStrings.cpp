@@ -117,7 +117,8 @@ void LowerCPUStrings::runOnOperation() {
                                     abi.constant(abi.i32(), 0));
     } else if (auto letters = dyn_cast<StringCaseOp>(op)) {
       Value upper = abi.constant(abi.i32(), letters.getLetters() == LetterCase::Upper);
-      result = address(call(abi, "weft_string_case", abi.ptr(), {env, pointer(letters.getInput()), upper}));
+      result = address(
+          call(abi, "weft_string_case", abi.ptr(), {env, pointer(letters.getInput()), upper}));
     } else {
       auto concat = cast<StringConcatOp>(op);
       result = address(call(abi, "weft_string_concat", abi.ptr(),

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "targets/CPU/SelectSchedules.h"
 #include "dialects/Weft/IR/Variants.h"
 #include "targets/CPU/EstimateCost.h"
-#include "targets/CPU/SelectSchedules.h"
 #include "transforms/Fuse/RowOperations.h"
 #include "transforms/Tile/Contraction.h"
 #include "transforms/Tile/Schedule.h"
@@ -102,14 +102,17 @@ static bool selectContractionSchedule(KernelOp kernel) {
   if (m < rows) {
     // Few rows: more columns, so that enough multiply-adds are in flight.
     rows = std::max<int64_t>(m, 1);
-    vectors = std::min<int64_t>(vectorBits >= 512 ? 8 : 4, std::max<int64_t>(1, accumulators / rows));
+    vectors =
+        std::min<int64_t>(vectorBits >= 512 ? 8 : 4, std::max<int64_t>(1, accumulators / rows));
     while (vectors > 1 && covered(vectors - 1) <= covered(vectors))
       --vectors;
   }
   int64_t columns = vectors * lanes;
 
-  int64_t elementBytes = std::max<int64_t>(1, contraction->accumulatorType.getIntOrFloatBitWidth() / 8);
-  int64_t columnTile = std::max<int64_t>(columns, (512 * 1024 / (elementBytes * k)) / columns * columns);
+  int64_t elementBytes =
+      std::max<int64_t>(1, contraction->accumulatorType.getIntOrFloatBitWidth() / 8);
+  int64_t columnTile =
+      std::max<int64_t>(columns, (512 * 1024 / (elementBytes * k)) / columns * columns);
   columnTile = std::min<int64_t>(columnTile, 256 / columns * columns + columns);
   int64_t rowTile = std::max<int64_t>(rows, 240 / rows * rows);
   // Windows are read row by row, which may be as long as they like.
@@ -120,7 +123,8 @@ static bool selectContractionSchedule(KernelOp kernel) {
   int64_t matrices = 1;
   for (unsigned loop : contraction->others)
     matrices = std::min<int64_t>(matrices * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
-  while (columnTile > columns && matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 8)
+  while (columnTile > columns &&
+         matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 8)
     columnTile -= columns;
   auto balance = [](int64_t extent, int64_t tile, int64_t unit) {
     return llvm::alignTo(llvm::divideCeil(extent, llvm::divideCeil(extent, tile)), unit);
@@ -128,7 +132,8 @@ static bool selectContractionSchedule(KernelOp kernel) {
   if (!readsWindows && n > columnTile)
     columnTile = balance(n, columnTile, columns);
   // Few columns: rows are divided too.
-  while (rowTile > 2 * rows && matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 4 &&
+  while (rowTile > 2 * rows &&
+         matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 4 &&
          std::min(m, rowTile) * std::min(n, columnTile) * k > kContractionWork)
     rowTile = llvm::alignTo(rowTile / 2, rows);
   if (m > rowTile)
@@ -141,8 +146,8 @@ static bool selectContractionSchedule(KernelOp kernel) {
     int64_t extent = std::max<int64_t>(extentOf(loop), 1);
     if (work >= itemWork)
       break;
-    otherTiles[loop] = std::min<int64_t>(
-        extent, llvm::divideCeil(itemWork, std::max<int64_t>(work, 1)));
+    otherTiles[loop] =
+        std::min<int64_t>(extent, llvm::divideCeil(itemWork, std::max<int64_t>(work, 1)));
     otherTiles[loop] = balance(extent, otherTiles[loop], 1);
     work *= otherTiles[loop];
   }
@@ -152,7 +157,9 @@ static bool selectContractionSchedule(KernelOp kernel) {
     unsigned loop = outMap.getDimPosition(i);
     unsigned rootLoop = root == op.getOperation() ? loop : i;
     if (loop == contraction->n)
-      tiles[rootLoop] = columnTile < n || (ShapedType::isDynamic(extents[loop]) && !readsWindows) ? columnTile : 0;
+      tiles[rootLoop] = columnTile < n || (ShapedType::isDynamic(extents[loop]) && !readsWindows)
+                            ? columnTile
+                            : 0;
     else if (contraction->m && loop == *contraction->m)
       tiles[rootLoop] = rowTile < m || ShapedType::isDynamic(extents[loop]) ? rowTile : 0;
     else
@@ -202,7 +209,8 @@ static std::optional<unsigned> findTransposedLoop(linalg::LinalgOp root) {
   SmallVector<int64_t> extents = root.getStaticLoopRanges();
   int64_t elements = 1;
   for (int64_t extent : extents)
-    elements = std::min<int64_t>(elements * (ShapedType::isDynamic(extent) ? kAssumedExtent : extent), kItemWork);
+    elements = std::min<int64_t>(
+        elements * (ShapedType::isDynamic(extent) ? kAssumedExtent : extent), kItemWork);
   if (elements < kItemWork)
     return std::nullopt; // stays in the cache
   for (OpOperand *operand : root.getDpsInputOperands()) {

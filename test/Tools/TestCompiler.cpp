@@ -20,8 +20,7 @@
 #include <string>
 #include <unistd.h>
 
-static int compile(const weft_compile_options &options,
-                   std::string &diagnostics) {
+static int compile(const weft_compile_options &options, std::string &diagnostics) {
   if (const char *log = std::getenv("WEFT_TEST_LOG")) {
     std::ofstream file(log, std::ios::app);
     file << (options.input ? options.input : "-");
@@ -61,8 +60,7 @@ static int compile(const weft_compile_options &options,
   return failed ? 1 : 0;
 }
 
-extern "C" int weft_compiler_compile(const weft_compile_options *options,
-                                     char **diagnostics) {
+extern "C" int weft_compiler_compile(const weft_compile_options *options, char **diagnostics) {
   std::string text;
   int code = compile(*options, text);
   *diagnostics = ::strdup(text.c_str());

@@ -13,8 +13,8 @@
 #define SCALE 2.0f
 #endif
 
-static int32_t kernel(const weft_env *env, void *const *buffers,
-                      const int64_t *sizes, int64_t site) {
+static int32_t kernel(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                      int64_t site) {
   const float *x = (const float *)buffers[0];
   float *y = (float *)buffers[1];
   if (sizes[0] > 0 && x[0] == 666.0f)
@@ -28,8 +28,7 @@ static int64_t workspaceSize(const int64_t *symbols, int64_t workers) {
   return symbols[0] * 64 * workers;
 }
 
-static int32_t invoke(const weft_env *env, const int64_t *symbols,
-                      const void *const *inputs) {
+static int32_t invoke(const weft_env *env, const int64_t *symbols, const void *const *inputs) {
   const float *x = (const float *)inputs[0];
   while (symbols[0] > 0 && x[0] == 777.0f)
     if (*env->cancelled)
@@ -45,17 +44,14 @@ static int32_t invoke(const weft_env *env, const int64_t *symbols,
 
 static const weft_dim dims[] = {{-1, 0, 0}, {3, -1, 0}};
 static const weft_symbol symbols[] = {{"batch", 0, 1000}};
-static const weft_argument inputs[] = {
-    {"x", {WEFT_DTYPE_FLOAT, 32, 1}, 2, dims, -1, 0}};
-static const weft_argument outputs[] = {
-    {"y", {WEFT_DTYPE_FLOAT, 32, 1}, 2, dims, -1, 0}};
-static const weft_function functions[] = {{"main", 1, 1, 1, 0, inputs, outputs,
-                                           symbols, workspaceSize, invoke}};
+static const weft_argument inputs[] = {{"x", {WEFT_DTYPE_FLOAT, 32, 1}, 2, dims, -1, 0}};
+static const weft_argument outputs[] = {{"y", {WEFT_DTYPE_FLOAT, 32, 1}, 2, dims, -1, 0}};
+static const weft_function functions[] = {
+    {"main", 1, 1, 1, 0, inputs, outputs, symbols, workspaceSize, invoke}};
 static const weft_kernel_fn kernels[] = {kernel};
 static const weft_kernel_info kernelInfos[] = {{"scale", 0, 0}};
 static const weft_variant variants[] = {{"x86-64", "sse2", kernels}};
-static const weft_site sites[] = {
-    {"scale_0", "Scale", "the value {0} is above {1}"}};
+static const weft_site sites[] = {{"scale_0", "Scale", "the value {0} is above {1}"}};
 
 static const weft_module module = {.magic = WEFT_MODULE_MAGIC,
                                    .struct_size = sizeof(weft_module),
@@ -73,7 +69,6 @@ static const weft_module module = {.magic = WEFT_MODULE_MAGIC,
                                    .sites = sites,
                                    .functions = functions};
 
-__attribute__((visibility("default"))) const weft_module *
-weft_module_query(uint32_t abi_major) {
+__attribute__((visibility("default"))) const weft_module *weft_module_query(uint32_t abi_major) {
   return abi_major == WEFT_MODULE_ABI_MAJOR ? &module : 0;
 }

@@ -28,10 +28,8 @@ static void use(const Tensor &tensor, const ExternalFiles &files) {
   }
   Result<int64_t> size = tensor.byteSize();
   check(size && static_cast<uint64_t>(*size) == contents->bytes().size());
-  if (contents->getSource() == TensorBytes::Source::Model &&
-      !contents->bytes().empty())
-    check(contents->getOffset() + contents->bytes().size() <=
-          files.getModel().size());
+  if (contents->getSource() == TensorBytes::Source::Model && !contents->bytes().empty())
+    check(contents->getOffset() + contents->bytes().size() <= files.getModel().size());
   // Reads each byte, for the address sanitizer.
   uint64_t sum = 0;
   for (uint8_t byte : contents->bytes())

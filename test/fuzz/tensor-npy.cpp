@@ -9,8 +9,7 @@
 #include "Tensor/Print.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  weft::Result<weft::Tensor> tensor =
-      weft::readNpy({{data, size}, "fuzz.npy", nullptr});
+  weft::Result<weft::Tensor> tensor = weft::readNpy({{data, size}, "fuzz.npy", nullptr});
   if (tensor)
     weft::printTensor(*tensor, 1000);
   return 0;

@@ -9,8 +9,7 @@
 #include "Tensor/TensorProto.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  weft::Result<weft::NamedTensor> named =
-      weft::readTensorProto({{data, size}, "fuzz.pb", nullptr});
+  weft::Result<weft::NamedTensor> named = weft::readTensorProto({{data, size}, "fuzz.pb", nullptr});
   if (named)
     weft::printTensor(named->tensor, 1000);
   return 0;

@@ -19,8 +19,7 @@
 #include "llvm/Support/WithColor.h"
 
 static int fail(llvm::Error error) {
-  llvm::WithColor::error(llvm::errs(), "weft-opt")
-      << llvm::toString(std::move(error)) << "\n";
+  llvm::WithColor::error(llvm::errs(), "weft-opt") << llvm::toString(std::move(error)) << "\n";
   return EXIT_FAILURE;
 }
 
@@ -28,8 +27,7 @@ static int fail(llvm::Error error) {
 static llvm::Error stripComments(std::vector<std::string> &arguments) {
   for (std::string &argument : arguments) {
     llvm::StringRef text = argument;
-    if (!text.starts_with("--pass-pipeline=") &&
-        !text.starts_with("-pass-pipeline="))
+    if (!text.starts_with("--pass-pipeline=") && !text.starts_with("-pass-pipeline="))
       continue;
     llvm::Expected<std::string> stripped = weft::stripPipelineComments(text);
     if (!stripped)
@@ -42,7 +40,7 @@ static llvm::Error stripComments(std::vector<std::string> &arguments) {
 /// Has printed modules restored before the passes run, and their weights named
 /// after.
 static void addPrinting(mlir::MlirOptMainConfig &config, llvm::StringRef input,
-                           llvm::StringRef output) {
+                        llvm::StringRef output) {
   auto isModule = [](const mlir::PassManager &passManager) {
     return passManager.getOpAnchorName() == mlir::ModuleOp::getOperationName();
   };
@@ -98,23 +96,20 @@ int main(int argc, char **argv) {
 
   weft::PluginFlags pluginFlags;
   llvm::cl::opt<bool> listPlugins(
-      "list-plugins",
-      llvm::cl::desc("List built-ins and plugins with what they register"));
+      "list-plugins", llvm::cl::desc("List built-ins and plugins with what they register"));
   llvm::cl::opt<bool> printPipeline(
-      "print-pipeline",
-      llvm::cl::desc("Print all stages as one pipeline, extension points "
-                     "marked, that --pass-pipeline= takes back"));
+      "print-pipeline", llvm::cl::desc("Print all stages as one pipeline, extension points "
+                                       "marked, that --pass-pipeline= takes back"));
   weft::PipelineOptions options;
   llvm::cl::opt<std::string, /*ExternalStorage=*/true> target(
       "target", llvm::cl::desc("The target of --print-pipeline"),
       llvm::cl::location(options.target), llvm::cl::init(options.target));
   llvm::cl::list<std::string> pluginOptions(
-      "plugin-option",
-      llvm::cl::desc("An option of a plugin, for --print-pipeline"),
+      "plugin-option", llvm::cl::desc("An option of a plugin, for --print-pipeline"),
       llvm::cl::value_desc("plugin.option=value"));
 
-  auto [input, output] = mlir::registerAndParseCLIOptions(
-      argc, pointers.data(), "Weft's optimizer driver\n", dialects);
+  auto [input, output] = mlir::registerAndParseCLIOptions(argc, pointers.data(),
+                                                          "Weft's optimizer driver\n", dialects);
   if (listPlugins)
     weft::printPlugins(llvm::outs(), registry);
   for (const std::string &assignment : pluginOptions)
@@ -130,6 +125,5 @@ int main(int argc, char **argv) {
   mlir::MlirOptMainConfig config = mlir::MlirOptMainConfig::createFromCLOptions();
   if (!config.shouldShowDialects() && !config.shouldListPasses())
     return mlir::asMainReturnCode(processFile(input, output, dialects));
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, pointers.data(), input, output, dialects));
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, pointers.data(), input, output, dialects));
 }

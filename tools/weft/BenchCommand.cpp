@@ -34,16 +34,13 @@ Command weft::describeBench() {
       "measures load, first call and latency",
       "Without --input, inputs of the declared shapes are made: floats normal, "
       "integers and\nbooleans 0 or 1, free dimensions from --dim, else 1.",
-      {{"input", "[NAME=]SPEC", "Inputs",
-        "As in weft run; made up where not given"},
-       {"threads", "N", "Execution",
-        "Threads of each call (default: all usable)"},
+      {{"input", "[NAME=]SPEC", "Inputs", "As in weft run; made up where not given"},
+       {"threads", "N", "Execution", "Threads of each call (default: all usable)"},
        {"concurrency", "N", "Execution", "Calls at a time (default: 1)"},
        {"duration", "S", "Execution", "Seconds of measuring (default: 2)"},
        {"iterations", "N", "Execution", "Calls to measure instead"},
        {"cold", "", "Execution", "Also ten fresh processes: load, first call"},
-       {"peer", "NAME,...", "Comparison",
-        "Measures onnxruntime or openvino too (by Python)"},
+       {"peer", "NAME,...", "Comparison", "Measures onnxruntime or openvino too (by Python)"},
        {"baseline", "FILE.json", "Comparison", "An earlier --json"},
        {"max-slowdown", "P%", "Comparison",
         "Exit code 4 if the median is slower than the baseline by more "
@@ -71,8 +68,7 @@ struct Figures {
     return times[low] + (times[high] - times[low]) * part;
   }
   double mean() const {
-    return std::accumulate(times.begin(), times.end(), 0.0) /
-           static_cast<double>(times.size());
+    return std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
   }
 };
 
@@ -97,18 +93,14 @@ static std::string machineName() {
 
 /// Floating-point operations of a call, where the compiler has recorded them.
 static std::optional<double> operations(const weft_module &module) {
-  Result<Json> options =
-      Json::parse(module.options ? module.options : "", "options");
-  const Json *flops =
-      options && options->isObject() ? options->find("flops") : nullptr;
-  return flops && flops->isNumber() ? std::optional(flops->asNumber())
-                                    : std::nullopt;
+  Result<Json> options = Json::parse(module.options ? module.options : "", "options");
+  const Json *flops = options && options->isObject() ? options->find("flops") : nullptr;
+  return flops && flops->isNumber() ? std::optional(flops->asNumber()) : std::nullopt;
 }
 
 /// Calls from one thread until `isOver` says so.
 template <typename Predicate>
-static Status measure(Call &call, std::vector<double> &times,
-                      Predicate isOver) {
+static Status measure(Call &call, std::vector<double> &times, Predicate isOver) {
   while (!isOver(static_cast<int64_t>(times.size()))) {
     double start = now();
     if (Status status = call.run(); !status)
@@ -118,8 +110,7 @@ static Status measure(Call &call, std::vector<double> &times,
   return {};
 }
 
-static Result<Figures> benchWarm(const Program &program,
-                                 const std::vector<Tensor> &inputs,
+static Result<Figures> benchWarm(const Program &program, const std::vector<Tensor> &inputs,
                                  const BenchOptions &options) {
   Figures figures;
   std::vector<Call> calls;
@@ -143,12 +134,11 @@ static Result<Figures> benchWarm(const Program &program,
   // Caches and clock speed settle.
   double warm = now() + std::min(1.0, std::max(0.1, options.duration / 4));
   std::vector<double> ignored;
-  if (Status status =
-          measure(calls[0], ignored,
-                  [&](int64_t n) {
-                    return now() > warm ||
-                           (options.iterations && n >= options.iterations);
-                  });
+  if (Status status = measure(calls[0], ignored,
+                              [&](int64_t n) {
+                                return now() > warm ||
+                                       (options.iterations && n >= options.iterations);
+                              });
       !status)
     return status.error();
 
@@ -180,8 +170,7 @@ static Result<Figures> benchWarm(const Program &program,
 
 /// Load and first call in fresh processes: medians of both.
 static Result<std::pair<double, double>>
-benchCold(const std::string &path, const std::vector<Tensor> &inputs,
-          int64_t threads) {
+benchCold(const std::string &path, const std::vector<Tensor> &inputs, int64_t threads) {
   constexpr int rounds = 10;
   std::vector<double> loads, firsts;
   for (int i = 0; i < rounds; ++i) {
@@ -220,8 +209,7 @@ benchCold(const std::string &path, const std::vector<Tensor> &inputs,
   return std::pair(loads[rounds / 2], firsts[rounds / 2]);
 }
 
-static Json toJson(const Figures &figures, const Loaded &loaded,
-                   const BenchOptions &options) {
+static Json toJson(const Figures &figures, const Loaded &loaded, const BenchOptions &options) {
   const weft_module &module = loaded.program.description();
   Json json = Json::object();
   json.set("name", "weft");
@@ -242,16 +230,13 @@ static Json toJson(const Figures &figures, const Loaded &loaded,
   json.set("p90_seconds", figures.percentile(90));
   json.set("p99_seconds", figures.percentile(99));
   json.set("mean_seconds", figures.mean());
-  json.set("calls_per_second",
-           static_cast<double>(figures.times.size()) / figures.wall);
+  json.set("calls_per_second", static_cast<double>(figures.times.size()) / figures.wall);
   if (std::optional<double> flops = operations(module))
     json.set("gflops", *flops / figures.percentile(50) * 1e-9);
   json.set("arena_bytes", static_cast<int64_t>(figures.stats.workspace_bytes));
   json.set("kernels", static_cast<int64_t>(figures.stats.kernels));
-  json.set("unbounded_allocations",
-           static_cast<int64_t>(figures.stats.unbounded_allocations));
-  json.set("unbounded_peak_bytes",
-           static_cast<int64_t>(figures.stats.unbounded_peak_bytes));
+  json.set("unbounded_allocations", static_cast<int64_t>(figures.stats.unbounded_allocations));
+  json.set("unbounded_peak_bytes", static_cast<int64_t>(figures.stats.unbounded_peak_bytes));
   return json;
 }
 
@@ -272,36 +257,31 @@ static void printRow(const std::string &name, const Json &json) {
 
 static void printFigures(const Json &json, const Loaded &loaded) {
   const std::string model = json.find("model")->asString();
-  std::printf("module      %s%s%s\n", loaded.path.c_str(),
-              model.empty() ? "" : ", model ", model.c_str());
-  std::printf(
-      "machine     %s, variant %s (%s), %lld threads, %lld calls at a time\n",
-      json.find("machine")->asString().c_str(),
-      json.find("variant")->asString().c_str(),
-      json.find("variant_reason")->asString().c_str(),
-      static_cast<long long>(member(json, "threads")),
-      static_cast<long long>(member(json, "concurrency")));
+  std::printf("module      %s%s%s\n", loaded.path.c_str(), model.empty() ? "" : ", model ",
+              model.c_str());
+  std::printf("machine     %s, variant %s (%s), %lld threads, %lld calls at a time\n",
+              json.find("machine")->asString().c_str(), json.find("variant")->asString().c_str(),
+              json.find("variant_reason")->asString().c_str(),
+              static_cast<long long>(member(json, "threads")),
+              static_cast<long long>(member(json, "concurrency")));
   if (json.find("compile_seconds"))
-    std::printf("compile     %s\n",
-                formatTime(member(json, "compile_seconds")).c_str());
-  std::printf("load        %s\n",
-              formatTime(member(json, "load_seconds")).c_str());
+    std::printf("compile     %s\n", formatTime(member(json, "compile_seconds")).c_str());
+  std::printf("load        %s\n", formatTime(member(json, "load_seconds")).c_str());
   if (json.find("cold_load_seconds"))
     std::printf("cold        load %s, first call %s (fresh processes, "
                 "medians)\n",
                 formatTime(member(json, "cold_load_seconds")).c_str(),
                 formatTime(member(json, "cold_first_call_seconds")).c_str());
-  std::printf(
-      "arena       %s, %lld kernels a call\n",
-      formatBytes(static_cast<uint64_t>(member(json, "arena_bytes"))).c_str(),
-      static_cast<long long>(member(json, "kernels")));
+  std::printf("arena       %s, %lld kernels a call\n",
+              formatBytes(static_cast<uint64_t>(member(json, "arena_bytes"))).c_str(),
+              static_cast<long long>(member(json, "kernels")));
   std::printf("rate        %s calls/s in %lld calls",
               formatNumber(member(json, "calls_per_second")).c_str(),
               static_cast<long long>(member(json, "calls")));
   if (json.find("gflops"))
     std::printf(", %s GFLOP/s", formatNumber(member(json, "gflops")).c_str());
-  std::printf("\n\n%-12s %10s %10s %10s %10s %10s %10s\n", "", "first", "min",
-              "p50", "p90", "p99", "mean");
+  std::printf("\n\n%-12s %10s %10s %10s %10s %10s %10s\n", "", "first", "min", "p50", "p90", "p99",
+              "mean");
   printRow("weft", json);
 }
 
@@ -315,8 +295,7 @@ static Json benchPeers(const std::string &names, const std::string &model,
     size_t comma = std::min(names.find(',', start), names.size());
     std::string name = names.substr(start, comma - start);
     start = comma + 1;
-    Result<Json> peer =
-        benchPeer(name, model, inputs, threads, options.duration);
+    Result<Json> peer = benchPeer(name, model, inputs, threads, options.duration);
     if (!peer) {
       std::printf("%-12s %s\n", name.c_str(), peer.error().message.c_str());
       Json missing = Json::object();
@@ -327,8 +306,7 @@ static Json benchPeers(const std::string &names, const std::string &model,
     }
     printRow(name, *peer);
     double ratio = member(*peer, "p50_seconds") / median;
-    std::printf("%-12s weft is %sx as fast at the median\n", "",
-                formatNumber(ratio, 3).c_str());
+    std::printf("%-12s weft is %sx as fast at the median\n", "", formatNumber(ratio, 3).c_str());
     peers.append(*std::move(peer));
   }
   return peers;
@@ -339,8 +317,7 @@ static Result<double> parsePercent(const Arguments &arguments) {
   double value = 0;
   const char *last = text.data() + text.size();
   std::from_chars_result parsed = std::from_chars(text.data(), last, value);
-  bool isWhole =
-      parsed.ptr == last || (parsed.ptr + 1 == last && *parsed.ptr == '%');
+  bool isWhole = parsed.ptr == last || (parsed.ptr + 1 == last && *parsed.ptr == '%');
   if (parsed.ec != std::errc() || !isWhole || !(value >= 0))
     return Error{"option '--max-slowdown': expected a percentage such as 5%, "
                  "found '" +
@@ -349,13 +326,11 @@ static Result<double> parsePercent(const Arguments &arguments) {
 }
 
 /// ExitDifferent if the median is too slow.
-static int compareBaseline(const std::string &path, double median,
-                           double maxSlowdown) {
+static int compareBaseline(const std::string &path, double median, double maxSlowdown) {
   Result<MappedFile> file = MappedFile::open(path);
   if (!file)
     return fail(file.error());
-  std::string_view text(reinterpret_cast<const char *>(file->bytes().data()),
-                        file->bytes().size());
+  std::string_view text(reinterpret_cast<const char *>(file->bytes().data()), file->bytes().size());
   Result<Json> json = Json::parse(text, path);
   if (!json)
     return fail(json.error());
@@ -365,12 +340,11 @@ static int compareBaseline(const std::string &path, double median,
                        "p50_seconds");
   double slowdown = median / before - 1;
   std::printf("\nbaseline    p50 %s, now %s%s%%\n", formatTime(before).c_str(),
-              slowdown >= 0 ? "+" : "",
-              formatNumber(slowdown * 100, 3).c_str());
+              slowdown >= 0 ? "+" : "", formatNumber(slowdown * 100, 3).c_str());
   if (slowdown <= maxSlowdown)
     return ExitSuccess;
-  return fail("slower than the baseline by " + formatNumber(slowdown * 100, 3) +
-                  "%, allowed are " + formatNumber(maxSlowdown * 100, 3) + "%",
+  return fail("slower than the baseline by " + formatNumber(slowdown * 100, 3) + "%, allowed are " +
+                  formatNumber(maxSlowdown * 100, 3) + "%",
               ExitDifferent);
 }
 
@@ -378,8 +352,7 @@ static Result<BenchOptions> readOptions(const Arguments &arguments) {
   BenchOptions options;
   Result<int64_t> threads = arguments.integer("threads", 0, 0, 4096);
   Result<int64_t> concurrency = arguments.integer("concurrency", 1, 1, 256);
-  Result<int64_t> iterations =
-      arguments.integer("iterations", 0, 1, maxSamples);
+  Result<int64_t> iterations = arguments.integer("iterations", 0, 1, maxSamples);
   for (const Result<int64_t> *value : {&threads, &concurrency, &iterations})
     if (!*value)
       return value->error();
@@ -395,8 +368,7 @@ static Result<BenchOptions> readOptions(const Arguments &arguments) {
 
 int weft::runBench(const Command &command, const Arguments &arguments) {
   if (arguments.positional().size() != 1)
-    return fail("expected one module or model; see 'weft bench --help'",
-                ExitUsage);
+    return fail("expected one module or model; see 'weft bench --help'", ExitUsage);
   Result<BenchOptions> options = readOptions(arguments);
   if (!options)
     return fail(options.error(), ExitUsage);
@@ -408,13 +380,12 @@ int weft::runBench(const Command &command, const Arguments &arguments) {
   if (int code = loadProgram(path, arguments, loaded))
     return code;
   const weft_function &function = loaded->program.entry();
-  Result<std::vector<std::optional<Tensor>>> given = assignSpecs(
-      arguments.all("input"), function.inputs, function.input_count, "--input");
+  Result<std::vector<std::optional<Tensor>>> given =
+      assignSpecs(arguments.all("input"), function.inputs, function.input_count, "--input");
   if (!given)
     return fail(given.error(), ExitUsage);
   std::string made;
-  Result<std::vector<Tensor>> inputs =
-      completeInputs(function, *given, arguments.all("dim"), made);
+  Result<std::vector<Tensor>> inputs = completeInputs(function, *given, arguments.all("dim"), made);
   if (!inputs)
     return fail(inputs.error());
   bool toStdout = arguments.get("json") == "-";
@@ -428,8 +399,7 @@ int weft::runBench(const Command &command, const Arguments &arguments) {
   figures->compile = loaded->compileSeconds;
   Json json = toJson(*figures, *loaded, *options);
   if (arguments.has("cold")) {
-    Result<std::pair<double, double>> cold =
-        benchCold(loaded->path, *inputs, options->threads);
+    Result<std::pair<double, double>> cold = benchCold(loaded->path, *inputs, options->threads);
     if (!cold)
       return fail(cold.error());
     json.set("cold_load_seconds", cold->first);
@@ -441,13 +411,11 @@ int weft::runBench(const Command &command, const Arguments &arguments) {
   if (std::optional<std::string> peers = arguments.get("peer")) {
     Result<bool> isModule = isModuleFile(path);
     if (!isModule || *isModule)
-      return fail("option '--peer' needs the model, '" + path + "' is a module",
-                  ExitUsage);
+      return fail("option '--peer' needs the model, '" + path + "' is a module", ExitUsage);
     std::vector<NamedTensor> named;
     for (size_t i = 0; i < inputs->size(); ++i)
       named.push_back({function.inputs[i].name, (*inputs)[i]});
-    json.set("peers", benchPeers(*peers, path, named, figures->threads,
-                                 *options, median));
+    json.set("peers", benchPeers(*peers, path, named, figures->threads, *options, median));
   }
   if (std::optional<std::string> file = arguments.get("json"))
     if (Status status = writeTextFile(*file, json.dump(true) + "\n"); !status)

@@ -45,8 +45,7 @@ std::string weft::cacheFolder() {
 uint64_t weft::cacheCapacity() {
   const char *text = std::getenv("WEFT_CACHE_SIZE");
   uint64_t bytes = 0;
-  if (text &&
-      std::from_chars(text, text + std::strlen(text), bytes).ec == std::errc())
+  if (text && std::from_chars(text, text + std::strlen(text), bytes).ec == std::errc())
     return bytes;
   return defaultCapacity;
 }
@@ -64,16 +63,15 @@ struct CacheEntry {
 static std::vector<CacheEntry> listEntries(const std::string &folder) {
   std::vector<CacheEntry> entries;
   std::error_code code;
-  for (fs::directory_iterator it(folder, code), end; !code && it != end;
-       it.increment(code)) {
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
     if (it->path().filename().string().size() != keyLength)
       continue;
     CacheEntry entry;
     entry.path = it->path();
     std::error_code ignored;
     entry.used = fs::last_write_time(entry.path, ignored);
-    for (fs::directory_iterator file(entry.path, ignored);
-         !ignored && file != end; file.increment(ignored)) {
+    for (fs::directory_iterator file(entry.path, ignored); !ignored && file != end;
+         file.increment(ignored)) {
       std::error_code failed;
       uintmax_t size = file->file_size(failed);
       entry.bytes += failed ? 0 : size;
@@ -95,9 +93,8 @@ CacheUse weft::cacheUse(const std::string &folder) {
 /// Removes what was used longest ago until the rest fits; `keep` stays.
 static void evict(const std::string &folder, const fs::path &keep) {
   std::vector<CacheEntry> entries = listEntries(folder);
-  std::sort(
-      entries.begin(), entries.end(),
-      [](const CacheEntry &a, const CacheEntry &b) { return a.used > b.used; });
+  std::sort(entries.begin(), entries.end(),
+            [](const CacheEntry &a, const CacheEntry &b) { return a.used > b.used; });
   uint64_t total = 0;
   for (const CacheEntry &entry : entries) {
     total += entry.bytes;
@@ -113,12 +110,10 @@ static void evict(const std::string &folder, const fs::path &keep) {
 static void hashExternalFiles(Sha256 &hash, const std::string &path,
                               std::span<const uint8_t> bytes) {
   static constexpr std::string_view mark("\x0a\x08location\x12", 11);
-  std::string_view text(reinterpret_cast<const char *>(bytes.data()),
-                        bytes.size());
+  std::string_view text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
   fs::path folder = fs::path(path).parent_path();
   std::string last;
-  for (size_t at = text.find(mark); at != std::string_view::npos;
-       at = text.find(mark, at + 1)) {
+  for (size_t at = text.find(mark); at != std::string_view::npos; at = text.find(mark, at + 1)) {
     size_t length = at + mark.size();
     if (length >= text.size())
       break;
@@ -135,8 +130,7 @@ static void hashExternalFiles(Sha256 &hash, const std::string &path,
 }
 
 /// Adds the plugins that the compiler will load.
-static void hashPlugins(Sha256 &hash,
-                        const std::vector<std::string> &arguments) {
+static void hashPlugins(Sha256 &hash, const std::vector<std::string> &arguments) {
   static constexpr std::string_view option = "--load-plugin=";
   for (const std::string &argument : arguments)
     if (argument.starts_with(option))
@@ -200,17 +194,14 @@ Result<bool> weft::isModuleFile(const std::string &path) {
 }
 
 std::vector<Option> weft::cacheOptions() {
-  std::vector<Option> options(compilerOptions().begin(),
-                              compilerOptions().end());
-  options.push_back(
-      {"no-cache", "", "Cache", "Compiles anew and keeps nothing"});
+  std::vector<Option> options(compilerOptions().begin(), compilerOptions().end());
+  options.push_back({"no-cache", "", "Cache", "Compiles anew and keeps nothing"});
   options.push_back({"quiet", "", "Output", "No progress; warnings stay"});
   return options;
 }
 
 static int compileInto(const Compiler &compiler, const std::string &model,
-                       const std::string &module, const Arguments &arguments,
-                       double &seconds) {
+                       const std::string &module, const Arguments &arguments, double &seconds) {
   CompileRequest request;
   request.input = model;
   request.output = module;
@@ -224,19 +215,17 @@ static int compileInto(const Compiler &compiler, const std::string &model,
       std::fputc('\n', stderr);
   }
   if (outcome.code != ExitSuccess && outcome.diagnostics.empty())
-    return fail(model + ": the compiler failed without a message",
-                outcome.code);
+    return fail(model + ": the compiler failed without a message", outcome.code);
   return outcome.code;
 }
 
-static int loadInto(const std::string &path, std::optional<Loaded> &loaded,
-                    double compileSeconds, bool compiled) {
+static int loadInto(const std::string &path, std::optional<Loaded> &loaded, double compileSeconds,
+                    bool compiled) {
   double start = now();
   Result<Program> program = Program::load(path);
   if (!program)
     return fail(program.error());
-  loaded = Loaded{*std::move(program), path, compiled, compileSeconds,
-                  now() - start};
+  loaded = Loaded{*std::move(program), path, compiled, compileSeconds, now() - start};
   return ExitSuccess;
 }
 
@@ -247,8 +236,8 @@ int weft::loadProgram(const std::string &path, const Arguments &arguments,
     return fail(isModule.error());
   if (*isModule) {
     if (!arguments.forCompiler().empty() && !arguments.has("dim"))
-      return fail("'" + path + "' is compiled already: option '" +
-                      arguments.forCompiler().front() + "' has no effect on it",
+      return fail("'" + path + "' is compiled already: option '" + arguments.forCompiler().front() +
+                      "' has no effect on it",
                   ExitUsage);
     return loadInto(path, loaded, 0, false);
   }
@@ -269,8 +258,7 @@ int weft::loadProgram(const std::string &path, const Arguments &arguments,
                  folder.c_str());
   std::string entry;
   if (useCache) {
-    Result<std::string> key =
-        cacheKey(path, arguments.forCompiler(), compiler->identity());
+    Result<std::string> key = cacheKey(path, arguments.forCompiler(), compiler->identity());
     if (!key)
       return fail(key.error());
     entry = folder + "/" + *key;
@@ -289,8 +277,7 @@ int weft::loadProgram(const std::string &path, const Arguments &arguments,
       fs::remove_all(entry, failed); // damaged: compile again
     }
   }
-  Result<TempFolder> temporary =
-      TempFolder::create(useCache ? folder : TempFolder::systemFolder());
+  Result<TempFolder> temporary = TempFolder::create(useCache ? folder : TempFolder::systemFolder());
   if (!temporary)
     return fail(temporary.error());
   std::string module = temporary->path() + "/module.so";

@@ -17,13 +17,11 @@ using namespace weft;
 namespace fs = std::filesystem;
 
 /// The case in `folder`, if it is one.
-static std::optional<CheckCase> caseIn(const fs::path &folder,
-                                       const fs::path &root) {
+static std::optional<CheckCase> caseIn(const fs::path &folder, const fs::path &root) {
   CheckCase found;
   std::vector<std::string> models;
   std::error_code failed;
-  for (fs::directory_iterator it(folder, failed), end; !failed && it != end;
-       it.increment(failed)) {
+  for (fs::directory_iterator it(folder, failed), end; !failed && it != end; it.increment(failed)) {
     std::string name = it->path().filename().string();
     std::error_code ignored;
     if (name.starts_with("test_data_set_") && it->is_directory(ignored))
@@ -33,8 +31,7 @@ static std::optional<CheckCase> caseIn(const fs::path &folder,
   }
   if (found.dataSets.empty() || models.empty())
     return std::nullopt;
-  auto standard =
-      std::find(models.begin(), models.end(), (folder / "model.onnx").string());
+  auto standard = std::find(models.begin(), models.end(), (folder / "model.onnx").string());
   if (standard == models.end() && models.size() != 1)
     return std::nullopt;
   found.model = standard != models.end() ? *standard : models[0];
@@ -48,8 +45,7 @@ static std::optional<CheckCase> caseIn(const fs::path &folder,
                    ? fs::absolute(folder).lexically_normal().filename().string()
                    : name.string();
   if (found.name.empty()) // the folder was given with a trailing '/'
-    found.name =
-        fs::absolute(folder).lexically_normal().parent_path().filename();
+    found.name = fs::absolute(folder).lexically_normal().parent_path().filename();
   return found;
 }
 
@@ -63,8 +59,7 @@ Result<std::vector<CheckCase>> weft::findCases(const std::string &root) {
     CheckCase single;
     single.model = root;
     single.name = fs::path(root).filename().string();
-    if (std::optional<CheckCase> found =
-            caseIn(folder.empty() ? fs::path(".") : folder, folder))
+    if (std::optional<CheckCase> found = caseIn(folder.empty() ? fs::path(".") : folder, folder))
       if (fs::equivalent(found->model, root, failed))
         single.dataSets = std::move(found->dataSets);
     return std::vector<CheckCase>{std::move(single)};
@@ -72,8 +67,7 @@ Result<std::vector<CheckCase>> weft::findCases(const std::string &root) {
   std::vector<CheckCase> cases;
   if (std::optional<CheckCase> found = caseIn(root, root))
     cases.push_back(*std::move(found));
-  fs::recursive_directory_iterator it(
-      root, fs::directory_options::skip_permission_denied, failed),
+  fs::recursive_directory_iterator it(root, fs::directory_options::skip_permission_denied, failed),
       end;
   for (; !failed && it != end; it.increment(failed)) {
     std::error_code ignored;
@@ -88,9 +82,8 @@ Result<std::vector<CheckCase>> weft::findCases(const std::string &root) {
   }
   if (failed)
     return Error{root + ": cannot list the folder: " + failed.message()};
-  std::sort(
-      cases.begin(), cases.end(),
-      [](const CheckCase &a, const CheckCase &b) { return a.name < b.name; });
+  std::sort(cases.begin(), cases.end(),
+            [](const CheckCase &a, const CheckCase &b) { return a.name < b.name; });
   return cases;
 }
 
@@ -98,8 +91,7 @@ Result<ExclusionList> ExclusionList::read(const std::string &path) {
   Result<MappedFile> file = MappedFile::open(path);
   if (!file)
     return file.error();
-  std::string_view text(reinterpret_cast<const char *>(file->bytes().data()),
-                        file->bytes().size());
+  std::string_view text(reinterpret_cast<const char *>(file->bytes().data()), file->bytes().size());
   ExclusionList list;
   for (int64_t number = 1; !text.empty(); ++number) {
     std::string_view line = text.substr(0, text.find('\n'));
@@ -112,8 +104,7 @@ Result<ExclusionList> ExclusionList::read(const std::string &path) {
     size_t reason = line.find_first_not_of(" \t", end);
     if (end == 0 || reason == std::string_view::npos)
       return Error{path + ", line " + std::to_string(number) +
-                   ": expected a name or pattern and a reason, found '" +
-                   std::string(line) + "'"};
+                   ": expected a name or pattern and a reason, found '" + std::string(line) + "'"};
     list.patterns.emplace_back(line.substr(0, end), line.substr(reason));
   }
   return list;
@@ -175,15 +166,14 @@ std::optional<CheckRecord> CheckRecord::fromJson(const Json &json) {
     return true;
   };
   std::string verdict;
-  if (!text("name", record.name) || !text("verdict", verdict) ||
-      !text("reason", record.reason) ||
+  if (!text("name", record.name) || !text("verdict", verdict) || !text("reason", record.reason) ||
       !number("max_absolute_error", record.maxAbsoluteError) ||
       !number("max_relative_error", record.maxRelativeError) ||
       !number("compile_seconds", record.compileSeconds) ||
       !number("run_seconds", record.runSeconds))
     return std::nullopt;
-  for (Verdict candidate : {Verdict::Passed, Verdict::Failed,
-                            Verdict::Unsupported, Verdict::Excluded})
+  for (Verdict candidate :
+       {Verdict::Passed, Verdict::Failed, Verdict::Unsupported, Verdict::Excluded})
     if (verdict == verdictName(candidate)) {
       record.verdict = candidate;
       return record;

@@ -46,8 +46,7 @@ Command weft::describeCheck() {
         "Compares with onnxruntime or openvino (by Python) on random inputs"},
        {"input", "[NAME=]SPEC", "Comparison",
         "An input for --against instead of a random one, as in weft run"},
-       {"bisect", "", "Comparison",
-        "Names the first node whose output differs from onnxruntime's"},
+       {"bisect", "", "Comparison", "Names the first node whose output differs from onnxruntime's"},
        {"rtol", "R", "Comparison", "Relative tolerance (default: 1e-3)"},
        {"atol", "A", "Comparison", "Absolute tolerance (default: 1e-7)"},
        {"scale-atol", "", "Comparison",
@@ -55,8 +54,7 @@ Command weft::describeCheck() {
        {"variant", "dynamic|constant", "Comparison",
         "Compiles with every dimension dynamic, or with the inputs as "
         "constants"},
-       {"exclude", "LIST", "Cases",
-        "File of lines PATTERN REASON: cases not to run"},
+       {"exclude", "LIST", "Cases", "File of lines PATTERN REASON: cases not to run"},
        {"filter", "PATTERN", "Cases", "Only cases whose name matches"},
        {"jobs", "N", "Execution", "Cases at a time (default: usable threads)"},
        {"threads", "N", "Execution", "Threads of each case (default: 1)"},
@@ -84,11 +82,10 @@ struct WorkerProcess {
 
 class Checker {
 public:
-  Checker(std::vector<CheckCase> cases, const Compiler &compiler,
-          CheckOptions options, const Arguments &arguments)
-      : cases(std::move(cases)), compiler(compiler),
-        options(std::move(options)), arguments(arguments),
-        records(this->cases.size()), isDone(this->cases.size()) {}
+  Checker(std::vector<CheckCase> cases, const Compiler &compiler, CheckOptions options,
+          const Arguments &arguments)
+      : cases(std::move(cases)), compiler(compiler), options(std::move(options)),
+        arguments(arguments), records(this->cases.size()), isDone(this->cases.size()) {}
 
   /// False after Ctrl-C.
   bool run(int64_t jobs, double timeout, const ExclusionList &exclusions);
@@ -117,10 +114,8 @@ static volatile std::sig_atomic_t stopRequested;
 static void requestStop(int) { stopRequested = 1; }
 
 /// What a worker does after the fork; never returns.
-[[noreturn]] static void workerMain(const CheckCase &testCase,
-                                    const Compiler &compiler,
-                                    const CheckOptions &options, int result,
-                                    int log) {
+[[noreturn]] static void workerMain(const CheckCase &testCase, const Compiler &compiler,
+                                    const CheckOptions &options, int result, int log) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGINT, SIG_DFL);
@@ -159,8 +154,7 @@ std::optional<Error> Checker::start(size_t index, double timeout) {
   if (worker.pid < 0) {
     ::close(ends[0]);
     ::close(worker.log);
-    return Error{std::string("cannot start a process: ") +
-                 std::strerror(failure)};
+    return Error{std::string("cannot start a process: ") + std::strerror(failure)};
   }
   ::setpgid(worker.pid, worker.pid); // also here: whoever comes first
   workers.push_back(std::move(worker));
@@ -196,14 +190,12 @@ void Checker::finish(WorkerProcess &worker, bool isLate) {
     record = *std::move(received);
   } else {
     record.verdict = Verdict::Failed;
-    record.reason = isLate ? "timed out"
-                    : WIFSIGNALED(status)
-                        ? std::string("crashed with signal ") +
-                              std::to_string(WTERMSIG(status)) + " (" +
-                              ::strsignal(WTERMSIG(status)) + ")"
-                        : "ended with exit code " +
-                              std::to_string(WEXITSTATUS(status)) +
-                              " without a result";
+    record.reason =
+        isLate ? "timed out"
+        : WIFSIGNALED(status)
+            ? std::string("crashed with signal ") + std::to_string(WTERMSIG(status)) + " (" +
+                  ::strsignal(WTERMSIG(status)) + ")"
+            : "ended with exit code " + std::to_string(WEXITSTATUS(status)) + " without a result";
     record.reason += lastOutput(worker.log);
   }
   ::close(worker.result);
@@ -223,17 +215,14 @@ void Checker::report(size_t index) {
   // Whoever asks about one model wants to know why.
   bool isOnly = cases.size() == 1 && record.verdict != Verdict::Passed;
   bool isShown = !arguments.has("quiet") &&
-                 (record.verdict == Verdict::Failed || isOnly ||
-                  arguments.has("verbose"));
+                 (record.verdict == Verdict::Failed || isOnly || arguments.has("verbose"));
   if (isShown) {
-    std::fprintf(stdout, "%s: %s%s%s\n", verdictName(record.verdict),
-                 record.name.c_str(), record.reason.empty() ? "" : ": ",
-                 record.reason.c_str());
+    std::fprintf(stdout, "%s: %s%s%s\n", verdictName(record.verdict), record.name.c_str(),
+                 record.reason.empty() ? "" : ": ", record.reason.c_str());
     std::fflush(stdout);
   }
   if (isTerminal && finished < cases.size()) {
-    std::fprintf(stderr, "[%zu/%zu] %.60s", finished, cases.size(),
-                 record.name.c_str());
+    std::fprintf(stderr, "[%zu/%zu] %.60s", finished, cases.size(), record.name.c_str());
     std::fflush(stderr);
   }
 }
@@ -277,8 +266,7 @@ void Checker::stopAll() {
   workers.clear();
 }
 
-bool Checker::run(int64_t jobs, double timeout,
-                  const ExclusionList &exclusions) {
+bool Checker::run(int64_t jobs, double timeout, const ExclusionList &exclusions) {
   for (size_t index = 0; index < cases.size(); ++index) {
     records[index].name = cases[index].name;
     if (const std::string *reason = exclusions.find(cases[index].name)) {
@@ -324,8 +312,7 @@ static Result<CheckOptions> readOptions(const Arguments &arguments) {
     return Error{"option '--input' needs '--against': other inputs come from "
                  "test data"};
   options.peer = arguments.get("against").value_or("");
-  if (!options.peer.empty() && options.peer != "onnxruntime" &&
-      options.peer != "openvino")
+  if (!options.peer.empty() && options.peer != "onnxruntime" && options.peer != "openvino")
     return Error{"option '--against': expected onnxruntime or openvino, found "
                  "'" +
                  options.peer + "'"};
@@ -335,25 +322,22 @@ static Result<CheckOptions> readOptions(const Arguments &arguments) {
   else if (variant == "constant")
     options.variant = Variant::Constant;
   else if (!variant.empty())
-    return Error{"option '--variant': expected dynamic or constant, found '" +
-                 variant + "'"};
+    return Error{"option '--variant': expected dynamic or constant, found '" + variant + "'"};
   if (!options.peer.empty() && options.variant == Variant::Constant)
     return Error{"options '--against' and '--variant=constant' exclude each "
                  "other: constant inputs come from test data"};
   return options;
 }
 
-static Status writeRecords(const std::string &path,
-                           const std::vector<CheckRecord> &records,
+static Status writeRecords(const std::string &path, const std::vector<CheckRecord> &records,
                            const size_t (&counts)[4], double seconds) {
   Json list = Json::array();
   for (const CheckRecord &record : records)
     list.append(record.toJson());
   Json json = Json::object();
-  for (Verdict verdict : {Verdict::Passed, Verdict::Failed,
-                          Verdict::Unsupported, Verdict::Excluded})
-    json.set(verdictName(verdict),
-             static_cast<int64_t>(counts[static_cast<size_t>(verdict)]));
+  for (Verdict verdict :
+       {Verdict::Passed, Verdict::Failed, Verdict::Unsupported, Verdict::Excluded})
+    json.set(verdictName(verdict), static_cast<int64_t>(counts[static_cast<size_t>(verdict)]));
   json.set("seconds", seconds);
   json.set("cases", std::move(list));
   return writeTextFile(path, json.dump(true) + "\n");
@@ -361,13 +345,11 @@ static Status writeRecords(const std::string &path,
 
 int weft::runCheck(const Command &command, const Arguments &arguments) {
   if (arguments.positional().empty())
-    return fail("expected folders or a model; see 'weft check --help'",
-                ExitUsage);
+    return fail("expected folders or a model; see 'weft check --help'", ExitUsage);
   Result<CheckOptions> options = readOptions(arguments);
   if (!options)
     return fail(options.error(), ExitUsage);
-  Result<int64_t> jobs =
-      arguments.integer("jobs", weft_usable_threads(), 1, 4096);
+  Result<int64_t> jobs = arguments.integer("jobs", weft_usable_threads(), 1, 4096);
   if (!jobs)
     return fail(jobs.error(), ExitUsage);
   Result<double> timeout = arguments.number("timeout", 300);
@@ -396,8 +378,7 @@ int weft::runCheck(const Command &command, const Arguments &arguments) {
         cases.push_back(std::move(testCase));
   }
   if (cases.empty())
-    return fail("no case matches '" + arguments.get("filter").value_or("") +
-                "'");
+    return fail("no case matches '" + arguments.get("filter").value_or("") + "'");
   Result<TempFolder> folder = TempFolder::create(TempFolder::systemFolder());
   if (!folder)
     return fail(folder.error());
@@ -420,11 +401,9 @@ int weft::runCheck(const Command &command, const Arguments &arguments) {
   for (const CheckRecord &record : checker.results())
     ++counts[static_cast<size_t>(record.verdict)];
   if (std::optional<std::string> path = arguments.get("json"))
-    if (Status status =
-            writeRecords(*path, checker.results(), counts, now() - start);
-        !status)
+    if (Status status = writeRecords(*path, checker.results(), counts, now() - start); !status)
       return fail(status.error());
-  std::printf("%zu passed, %zu failed, %zu unsupported, %zu excluded\n",
-              counts[0], counts[1], counts[2], counts[3]);
+  std::printf("%zu passed, %zu failed, %zu unsupported, %zu excluded\n", counts[0], counts[1],
+              counts[2], counts[3]);
   return counts[1] ? ExitDifferent : counts[2] ? ExitUnsupported : ExitSuccess;
 }

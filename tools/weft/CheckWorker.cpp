@@ -28,8 +28,7 @@ struct Finding {
 
 class Worker {
 public:
-  Worker(const CheckCase &testCase, const Compiler &compiler,
-         const CheckOptions &options)
+  Worker(const CheckCase &testCase, const Compiler &compiler, const CheckOptions &options)
       : testCase(testCase), compiler(compiler), options(options) {
     record.name = testCase.name;
   }
@@ -38,19 +37,14 @@ public:
 
 private:
   std::optional<Finding> check();
-  std::optional<Finding> compile(const std::string &model,
-                                 const std::string &constantInputs,
+  std::optional<Finding> compile(const std::string &model, const std::string &constantInputs,
                                  std::optional<Program> &program);
-  std::optional<Finding> checkDataSet(const std::string &folder,
-                                      const Program &program);
+  std::optional<Finding> checkDataSet(const std::string &folder, const Program &program);
   std::optional<Finding> checkPeer(const Program &program);
-  std::optional<Finding> execute(const Program &program,
-                                 std::vector<Tensor> inputs,
+  std::optional<Finding> execute(const Program &program, std::vector<Tensor> inputs,
                                  std::vector<Tensor> &outputs);
-  std::optional<Finding> compare(const Program &program,
-                                 const std::vector<Tensor> &outputs,
-                                 const std::vector<Tensor> &expected,
-                                 const std::string &where);
+  std::optional<Finding> compare(const Program &program, const std::vector<Tensor> &outputs,
+                                 const std::vector<Tensor> &expected, const std::string &where);
   Tolerance toleranceFor(const Tensor &expected) const;
   std::string bisect(const Program &program, const std::vector<Tensor> &inputs);
 
@@ -64,9 +58,7 @@ private:
 
 } // namespace
 
-static Finding failed(std::string reason) {
-  return {Verdict::Failed, std::move(reason)};
-}
+static Finding failed(std::string reason) { return {Verdict::Failed, std::move(reason)}; }
 
 /// One line, for a record.
 static std::string oneLine(std::string text) {
@@ -76,14 +68,12 @@ static std::string oneLine(std::string text) {
   return text.size() > 2000 ? text.substr(0, 2000) + "..." : text;
 }
 
-std::optional<Finding> Worker::compile(const std::string &model,
-                                       const std::string &constantInputs,
+std::optional<Finding> Worker::compile(const std::string &model, const std::string &constantInputs,
                                        std::optional<Program> &program) {
   CompileRequest request;
   request.input = model;
   // A name of its own: an earlier module is still mapped.
-  request.output =
-      folder->path() + "/module" + std::to_string(modules++) + ".so";
+  request.output = folder->path() + "/module" + std::to_string(modules++) + ".so";
   request.arguments = options.compilerArguments;
   // The cases are what runs in parallel.
   request.arguments.push_back("--jobs=1");
@@ -106,8 +96,7 @@ std::optional<Finding> Worker::compile(const std::string &model,
 }
 
 /// Reads PREFIX_0.pb, PREFIX_1.pb, ... of a data set.
-static std::optional<Finding> readTensors(const std::string &folder,
-                                          const char *prefix,
+static std::optional<Finding> readTensors(const std::string &folder, const char *prefix,
                                           std::vector<Tensor> &tensors) {
   std::error_code ignored;
   for (size_t i = 0;; ++i) {
@@ -126,14 +115,13 @@ static void relabelBFloat16(std::vector<Tensor> &tensors, const weft_argument *a
                             uint32_t count) {
   for (size_t i = 0; i < std::min<size_t>(tensors.size(), count); ++i) {
     weft_dtype wanted = arguments[i].dtype, found = tensors[i].dtype();
-    if (wanted.code == WEFT_DTYPE_BFLOAT && wanted.bits == 16 &&
-        found.code == WEFT_DTYPE_UINT && found.bits == 16)
+    if (wanted.code == WEFT_DTYPE_BFLOAT && wanted.bits == 16 && found.code == WEFT_DTYPE_UINT &&
+        found.bits == 16)
       tensors[i] = tensors[i].withType(dtype::bf16);
   }
 }
 
-std::optional<Finding> Worker::execute(const Program &program,
-                                       std::vector<Tensor> inputs,
+std::optional<Finding> Worker::execute(const Program &program, std::vector<Tensor> inputs,
                                        std::vector<Tensor> &outputs) {
   Result<Call> call = Call::create(program, options.threads);
   if (!call)
@@ -158,8 +146,7 @@ static double largestMagnitude(const Tensor &tensor) {
   if (isString(type))
     return 0;
   for (int64_t i = 0; i < tensor.count() * componentCount(tensor.dtype()); ++i)
-    if (double value = std::fabs(loadNumber(type, tensor.raw(), i));
-        std::isfinite(value))
+    if (double value = std::fabs(loadNumber(type, tensor.raw(), i)); std::isfinite(value))
       largest = std::max(largest, value);
   return largest;
 }
@@ -171,8 +158,7 @@ Tolerance Worker::toleranceFor(const Tensor &expected) const {
   return tolerance;
 }
 
-std::optional<Finding> Worker::compare(const Program &program,
-                                       const std::vector<Tensor> &outputs,
+std::optional<Finding> Worker::compare(const Program &program, const std::vector<Tensor> &outputs,
                                        const std::vector<Tensor> &expected,
                                        const std::string &where) {
   const weft_function &function = program.entry();
@@ -181,21 +167,16 @@ std::optional<Finding> Worker::compare(const Program &program,
                   " outputs, the module has " + std::to_string(outputs.size()));
   std::optional<Finding> first;
   for (size_t i = 0; i < outputs.size(); ++i) {
-    Comparison comparison =
-        compareTensors(outputs[i], expected[i], toleranceFor(expected[i]));
-    record.maxAbsoluteError =
-        std::max(record.maxAbsoluteError, comparison.maxAbsoluteError);
-    record.maxRelativeError =
-        std::max(record.maxRelativeError, comparison.maxRelativeError);
+    Comparison comparison = compareTensors(outputs[i], expected[i], toleranceFor(expected[i]));
+    record.maxAbsoluteError = std::max(record.maxAbsoluteError, comparison.maxAbsoluteError);
+    record.maxRelativeError = std::max(record.maxRelativeError, comparison.maxRelativeError);
     if (!comparison.isEqual && !first)
-      first = failed(where + "output '" + function.outputs[i].name +
-                     "': " + comparison.message);
+      first = failed(where + "output '" + function.outputs[i].name + "': " + comparison.message);
   }
   return first;
 }
 
-std::optional<Finding> Worker::checkDataSet(const std::string &dataSet,
-                                            const Program &program) {
+std::optional<Finding> Worker::checkDataSet(const std::string &dataSet, const Program &program) {
   std::vector<Tensor> inputs, expected, outputs;
   if (auto finding = readTensors(dataSet, "input", inputs))
     return finding;
@@ -208,9 +189,8 @@ std::optional<Finding> Worker::checkDataSet(const std::string &dataSet,
     inputs.clear();
   if (auto finding = execute(program, inputs, outputs))
     return finding;
-  std::string where = testCase.dataSets.size() > 1
-                          ? fs::path(dataSet).filename().string() + ": "
-                          : std::string();
+  std::string where =
+      testCase.dataSets.size() > 1 ? fs::path(dataSet).filename().string() + ": " : std::string();
   std::optional<Finding> finding = compare(program, outputs, expected, where);
   if (finding && options.isBisected)
     finding->reason += "; bisect: " + bisect(program, inputs);
@@ -220,20 +200,18 @@ std::optional<Finding> Worker::checkDataSet(const std::string &dataSet,
 std::optional<Finding> Worker::checkPeer(const Program &program) {
   const weft_function &function = program.entry();
   std::string made;
-  Result<std::vector<std::optional<Tensor>>> given = assignSpecs(
-      options.inputs, function.inputs, function.input_count, "--input");
+  Result<std::vector<std::optional<Tensor>>> given =
+      assignSpecs(options.inputs, function.inputs, function.input_count, "--input");
   if (!given)
     return failed(given.error().message);
-  Result<std::vector<Tensor>> inputs =
-      completeInputs(function, *given, options.dims, made);
+  Result<std::vector<Tensor>> inputs = completeInputs(function, *given, options.dims, made);
   if (!inputs)
     return failed(inputs.error().message);
   std::vector<NamedTensor> named;
   for (size_t i = 0; i < inputs->size(); ++i)
     named.push_back({function.inputs[i].name, (*inputs)[i]});
   Result<std::vector<NamedTensor>> peer =
-      runPeer(options.peer, testCase.model, named,
-              std::max<int64_t>(1, options.threads));
+      runPeer(options.peer, testCase.model, named, std::max<int64_t>(1, options.threads));
   if (!peer)
     return failed(peer.error().message);
   std::vector<Tensor> expected, outputs;
@@ -251,15 +229,13 @@ std::optional<Finding> Worker::checkPeer(const Program &program) {
 /// What the first node is whose output differs from ONNX Runtime's, in a model
 /// in which every value is an output. Says so if none does: fusion ends at
 /// outputs, so that its mistakes are gone there.
-std::string Worker::bisect(const Program &program,
-                           const std::vector<Tensor> &inputs) {
+std::string Worker::bisect(const Program &program, const std::vector<Tensor> &inputs) {
   if (inputs.size() != program.entry().input_count)
     return "not possible with constant inputs";
   std::vector<NamedTensor> named;
   for (size_t i = 0; i < inputs.size(); ++i)
     named.push_back({program.entry().inputs[i].name, inputs[i]});
-  Result<std::vector<ExposedValue>> values =
-      exposeValues(testCase.model, named, folder->path());
+  Result<std::vector<ExposedValue>> values = exposeValues(testCase.model, named, folder->path());
   if (!values)
     return values.error().message;
   std::optional<Program> exposed;
@@ -276,8 +252,7 @@ std::string Worker::bisect(const Program &program,
            "), the module has " + std::to_string(outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     const ExposedValue &value = (*values)[i];
-    Comparison comparison =
-        compareTensors(outputs[i], value.tensor, toleranceFor(value.tensor));
+    Comparison comparison = compareTensors(outputs[i], value.tensor, toleranceFor(value.tensor));
     if (!comparison.isEqual)
       return "node '" + value.node + "' (" + value.op +
              ") is the first whose "

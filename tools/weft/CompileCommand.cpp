@@ -25,28 +25,23 @@ Command weft::describeCompile() {
       {{"o", "FILE|-", "Output",
         "The module (default: the model's name with .so); - is standard "
         "output"},
-       {"emit", "module|obj|mlir", "Output",
-        "A module (default), an object to link, or IR", true},
+       {"emit", "module|obj|mlir", "Output", "A module (default), an object to link, or IR", true},
        {"compile-to", "STAGE", "Output",
         "Stops after input, model, fuse, tile, vector, buffer, target or "
         "module",
         true},
        {"embed-limit", "BYTES", "Output",
-        "Weights above this go to a file beside the module (default: 64 MB)",
-        true},
+        "Weights above this go to a file beside the module (default: 64 MB)", true},
        {"report", "FILE.html", "Diagnosis", "Writes a report", true},
        {"save-asm", "DIR", "Diagnosis",
-        "Keeps the assembly of each kernel, and of the host functions",
-        true},
-       {"dump-stages", "DIR", "Diagnosis", "Writes the IR after every stage",
-        true},
+        "Keeps the assembly of each kernel, and of the host functions", true},
+       {"dump-stages", "DIR", "Diagnosis", "Writes the IR after every stage", true},
        {"remarks", "[=CATEGORIES]", "Diagnosis",
         "Prints what the compiler decided and why; CATEGORIES is a regular "
         "expression of fuse, tile, vector, buffer",
         true},
        {"mlir-timing", "", "Diagnosis", "Prints the time of each pass", true},
-       {"verify-each", "", "Diagnosis", "Verifies the IR after every pass",
-        true},
+       {"verify-each", "", "Diagnosis", "Verifies the IR after every pass", true},
        {"jobs", "N", "Execution",
         "Threads that generate code (default: usable cores); the module does "
         "not depend on it",
@@ -63,14 +58,12 @@ static std::string fileLine(const std::string &path) {
   return path + (failed ? "" : " (" + formatBytes(size) + ")");
 }
 
-static void printSummary(const std::string &path, bool isNative,
-                         double seconds) {
+static void printSummary(const std::string &path, bool isNative, double seconds) {
   Result<Program> program = Program::load(path);
   std::printf("module    %s\n", fileLine(path).c_str());
   if (!program) {
     // It may well be for another machine.
-    std::printf("          cannot run here: %s\n",
-                program.error().message.c_str());
+    std::printf("          cannot run here: %s\n", program.error().message.c_str());
     std::printf("time      %s\n", formatTime(seconds).c_str());
     return;
   }
@@ -79,8 +72,7 @@ static void printSummary(const std::string &path, bool isNative,
   if (std::string weights = program->weightsPath(); !weights.empty())
     std::printf("weights   %s\n", fileLine(weights).c_str());
   else if (module.weights_size)
-    std::printf("weights   %s, embedded\n",
-                formatBytes(module.weights_size).c_str());
+    std::printf("weights   %s, embedded\n", formatBytes(module.weights_size).c_str());
   for (uint32_t i = 0; i < function.input_count; ++i)
     std::printf("%s%s\n", i ? "          " : "inputs    ",
                 describeArgument(function, function.inputs[i]).c_str());
@@ -88,37 +80,29 @@ static void printSummary(const std::string &path, bool isNative,
     std::printf("%s%s\n", i ? "          " : "outputs   ",
                 describeArgument(function, function.outputs[i]).c_str());
   for (uint32_t i = 0; i < module.variant_count; ++i)
-    std::printf(
-        "%s%s%s\n", i ? "          " : "cpu       ",
-        describeVariant(module.variants[i], isNative).c_str(),
-        &module.variants[i] == &program->variant() ? " (runs here)" : "");
-  if (module.variant_count == 1 &&
-      !std::string_view(module.variants[0].cpu).starts_with("x86-64"))
-    std::printf(
-        "          (--cpu=x86-64-v3,x86-64-v4 is for any CPU with AVX2)\n");
+    std::printf("%s%s%s\n", i ? "          " : "cpu       ",
+                describeVariant(module.variants[i], isNative).c_str(),
+                &module.variants[i] == &program->variant() ? " (runs here)" : "");
+  if (module.variant_count == 1 && !std::string_view(module.variants[0].cpu).starts_with("x86-64"))
+    std::printf("          (--cpu=x86-64-v3,x86-64-v4 is for any CPU with AVX2)\n");
   uint32_t fallbacks = 0;
   for (uint32_t i = 0; i < module.kernel_count; ++i)
     fallbacks += (module.kernels[i].flags & WEFT_KERNEL_FALLBACK) != 0;
-  std::printf("kernels   %u, of them %u fallbacks\n", module.kernel_count,
-              fallbacks);
+  std::printf("kernels   %u, of them %u fallbacks\n", module.kernel_count, fallbacks);
   constexpr uint32_t mostShown = 4;
   uint32_t shown = 0;
   for (uint32_t i = 0; i < module.kernel_count && shown < mostShown; ++i)
     if (const weft_site *site = fallbackSite(module, i)) {
-      std::printf("          %s (%s): %s\n", module.kernels[i].name, site->node,
-                  site->message);
+      std::printf("          %s (%s): %s\n", module.kernels[i].name, site->node, site->message);
       ++shown;
     }
   if (fallbacks > shown)
-    std::printf("          and %u more, which 'weft inspect' lists\n",
-                fallbacks - shown);
-  std::optional<WorkspaceExample> arena =
-      exampleWorkspace(function, weft_usable_threads());
+    std::printf("          and %u more, which 'weft inspect' lists\n", fallbacks - shown);
+  std::optional<WorkspaceExample> arena = exampleWorkspace(function, weft_usable_threads());
   if (!arena)
     std::printf("arena     grows with the shapes\n");
   else
-    std::printf("arena     %s%s%s\n",
-                formatBytes(static_cast<uint64_t>(arena->bytes)).c_str(),
+    std::printf("arena     %s%s%s\n", formatBytes(static_cast<uint64_t>(arena->bytes)).c_str(),
                 arena->symbols.empty() ? "" : " at ", arena->symbols.c_str());
   std::printf("time      %s\n", formatTime(seconds).c_str());
   std::printf("next      weft bench %s\n", path.c_str());
@@ -126,8 +110,7 @@ static void printSummary(const std::string &path, bool isNative,
 
 int weft::runCompile(const Command &command, const Arguments &arguments) {
   if (arguments.positional().size() != 1)
-    return fail("expected one model, found " +
-                    std::to_string(arguments.positional().size()) +
+    return fail("expected one model, found " + std::to_string(arguments.positional().size()) +
                     "; see 'weft compile --help'",
                 ExitUsage);
   CompileRequest request;
@@ -139,11 +122,10 @@ int weft::runCompile(const Command &command, const Arguments &arguments) {
   bool isPrinted = request.input.ends_with(".mlir"); // keeps its CPU
   bool isModule = emit == "module" && stage == "module";
   std::filesystem::path base = std::filesystem::path(request.input).filename();
-  request.output =
-      arguments.get("o").value_or(base.replace_extension(emit == "obj" ? ".o"
-                                                         : isModule    ? ".so"
-                                                                    : ".mlir")
-                                      .string());
+  request.output = arguments.get("o").value_or(base.replace_extension(emit == "obj" ? ".o"
+                                                                      : isModule    ? ".so"
+                                                                                    : ".mlir")
+                                                   .string());
   Result<Compiler> compiler = Compiler::open();
   if (!compiler)
     return fail(compiler.error());
@@ -153,8 +135,7 @@ int weft::runCompile(const Command &command, const Arguments &arguments) {
     if (!outcome.diagnostics.ends_with("\n"))
       std::fputc('\n', stderr);
   } else if (outcome.code != ExitSuccess) {
-    return fail(request.input + ": the compiler failed without a message",
-                outcome.code);
+    return fail(request.input + ": the compiler failed without a message", outcome.code);
   }
   if (outcome.code == ExitSuccess && !request.quiet && request.output != "-") {
     if (isModule)
@@ -162,8 +143,7 @@ int weft::runCompile(const Command &command, const Arguments &arguments) {
                    arguments.get("cpu").value_or(isPrinted ? "" : "native") == "native",
                    outcome.seconds);
     else
-      std::printf("written   %s\ntime      %s\n",
-                  fileLine(request.output).c_str(),
+      std::printf("written   %s\ntime      %s\n", fileLine(request.output).c_str(),
                   formatTime(outcome.seconds).c_str());
   }
   return outcome.code;

@@ -28,8 +28,8 @@ Result<Compiler> Compiler::open() {
   Compiler compiler;
   compiler.compileFunction = ::dlsym(library, "weft_compiler_compile");
   compiler.freeFunction = ::dlsym(library, "weft_compiler_free");
-  auto *version = reinterpret_cast<decltype(&weft_compiler_version)>(
-      ::dlsym(library, "weft_compiler_version"));
+  auto *version =
+      reinterpret_cast<decltype(&weft_compiler_version)>(::dlsym(library, "weft_compiler_version"));
   if (!compiler.compileFunction || !compiler.freeFunction || !version)
     return Error{std::string("the compiler is not available: ") + libraryName +
                  " lacks its C interface (it is of another version)"};
@@ -41,9 +41,8 @@ std::string weft::fileIdentity(const std::string &path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0)
     return path;
-  return path + "\n" + std::to_string(info.st_size) + "\n" +
-         std::to_string(info.st_mtim.tv_sec) + "." +
-         std::to_string(info.st_mtim.tv_nsec) + "\n";
+  return path + "\n" + std::to_string(info.st_size) + "\n" + std::to_string(info.st_mtim.tv_sec) +
+         "." + std::to_string(info.st_mtim.tv_nsec) + "\n";
 }
 
 std::string Compiler::identity() const {
@@ -53,8 +52,7 @@ std::string Compiler::identity() const {
 }
 
 /// A bar that is redrawn on a terminal, else a line a stage.
-static void showProgress(void *user, int step, int steps, const char *stage,
-                         const char *summary) {
+static void showProgress(void *user, int step, int steps, const char *stage, const char *summary) {
   bool isTerminal = *static_cast<bool *>(user);
   if (!isTerminal) {
     std::fprintf(stderr, "[%d/%d] %s: %s\n", step, steps, stage, summary);
@@ -66,8 +64,7 @@ static void showProgress(void *user, int step, int steps, const char *stage,
   bar.resize(width, '-');
   // Cut to the usual width, so that the line is overwritten whole.
   char line[512];
-  std::snprintf(line, sizeof line, "[%s] %d/%d %s: %s", bar.c_str(), step,
-                steps, stage, summary);
+  std::snprintf(line, sizeof line, "[%s] %d/%d %s: %s", bar.c_str(), step, steps, stage, summary);
   std::fprintf(stderr, "\r\033[K%.79s", line);
   if (step == steps)
     std::fputs("\r\033[K", stderr);
@@ -103,8 +100,8 @@ CompileOutcome Compiler::compile(const CompileRequest &request) const {
   CompileOutcome outcome;
   char *diagnostics = nullptr;
   double start = now();
-  outcome.code = reinterpret_cast<decltype(&weft_compiler_compile)>(
-      compileFunction)(&options, &diagnostics);
+  outcome.code =
+      reinterpret_cast<decltype(&weft_compiler_compile)>(compileFunction)(&options, &diagnostics);
   outcome.seconds = now() - start;
   if (!request.quiet && isTerminal)
     std::fputs("\r\033[K", stderr); // of a compilation that stopped midway

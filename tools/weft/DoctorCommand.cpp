@@ -70,12 +70,11 @@ struct Level {
 } // namespace
 
 // The levels of the x86-64 psABI and what the CPU target has beyond them.
-static constexpr Level levels[] = {
-    {"x86-64-v3", "avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"},
-    {"x86-64-v4", "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
-    {"VNNI", "avx512vnni"},
-    {"BF16", "avx512bf16"},
-    {"AMX", "amx-tile,amx-int8,amx-bf16"}};
+static constexpr Level levels[] = {{"x86-64-v3", "avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"},
+                                   {"x86-64-v4", "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
+                                   {"VNNI", "avx512vnni"},
+                                   {"BF16", "avx512bf16"},
+                                   {"AMX", "amx-tile,amx-int8,amx-bf16"}};
 
 static std::string readLine(const char *path) {
   std::ifstream file(path);
@@ -90,26 +89,22 @@ void Doctor::checkVariants() {
     if (!error)
       fine("cpu", std::string(level.cpu) + " (" + level.features + ")");
     else
-      note("cpu",
-           std::string("no ") + level.cpu + ": " + weft_error_message(error));
+      note("cpu", std::string("no ") + level.cpu + ": " + weft_error_message(error));
     if (error && &level == &levels[0])
       broken("cpu", "Weft's modules need at least x86-64-v3");
     weft_error_free(error);
   }
   if (std::string wanted = wantedVariant(); !wanted.empty())
-    note("cpu", "WEFT_CPU=" + wanted +
-                    " is set: only that variant of modules is used");
+    note("cpu", "WEFT_CPU=" + wanted + " is set: only that variant of modules is used");
 }
 
 void Doctor::checkThreads() {
   cpu_set_t set;
-  int affinity =
-      ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+  int affinity = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
   std::string limit = readLine("/sys/fs/cgroup/cpu.max");
   fine("threads", std::to_string(weft_usable_threads()) + " usable of " +
-                      std::to_string(::sysconf(_SC_NPROCESSORS_ONLN)) +
-                      " online, " + std::to_string(affinity) +
-                      " in the affinity mask, cgroup limit " +
+                      std::to_string(::sysconf(_SC_NPROCESSORS_ONLN)) + " online, " +
+                      std::to_string(affinity) + " in the affinity mask, cgroup limit " +
                       (limit.empty() ? "not found" : limit));
 }
 
@@ -130,8 +125,7 @@ void Doctor::checkLibraries() {
     broken("compiler", opened.error().message);
   }
   if (void *tbb = ::dlopen("libtbb.so.12", RTLD_NOW | RTLD_LOCAL)) {
-    auto *version = reinterpret_cast<const char *(*)()>(
-        ::dlsym(tbb, "TBB_runtime_version"));
+    auto *version = reinterpret_cast<const char *(*)()>(::dlsym(tbb, "TBB_runtime_version"));
     fine("oneTBB", version ? version() : "found");
   } else {
     note("oneTBB", std::string("not found: ") + ::dlerror());
@@ -144,23 +138,20 @@ void Doctor::checkCache() {
   if (!folder.empty())
     std::filesystem::create_directories(folder, failed);
   if (folder.empty() || failed || ::access(folder.c_str(), W_OK) != 0) {
-    note("cache",
-         "not usable: " + (folder.empty() ? std::string("no home folder")
-                                          : folder + " cannot be written"));
+    note("cache", "not usable: " + (folder.empty() ? std::string("no home folder")
+                                                   : folder + " cannot be written"));
     return;
   }
   CacheUse use = cacheUse(folder);
   fine("cache", folder + ": " + std::to_string(use.entries) + " entries, " +
-                    formatBytes(use.bytes) + " of " +
-                    formatBytes(cacheCapacity()));
+                    formatBytes(use.bytes) + " of " + formatBytes(cacheCapacity()));
 }
 
 void Doctor::checkDrivers() {
   struct Driver {
     const char *topic, *library;
   };
-  static constexpr Driver drivers[] = {{"CUDA", "libcuda.so.1"},
-                                       {"HIP", "libamdhip64.so"}};
+  static constexpr Driver drivers[] = {{"CUDA", "libcuda.so.1"}, {"HIP", "libamdhip64.so"}};
   for (const Driver &driver : drivers) {
     if (::dlopen(driver.library, RTLD_LAZY | RTLD_LOCAL))
       fine(driver.topic, std::string(driver.library) + " found");
@@ -171,13 +162,10 @@ void Doctor::checkDrivers() {
 
 void Doctor::checkPeers() {
   for (const char *peer : {"onnxruntime", "openvino"}) {
-    Result<std::string> version = runProgram(
-        {std::getenv("WEFT_PYTHON") ? std::getenv("WEFT_PYTHON") : "python3",
-         "-c",
-         std::string("import ") + peer + "; print(" + peer +
-             ".__version__, end='')"});
-    note("peer", std::string(peer) + ": " +
-                     (version ? *version : version.error().message));
+    Result<std::string> version =
+        runProgram({std::getenv("WEFT_PYTHON") ? std::getenv("WEFT_PYTHON") : "python3", "-c",
+                    std::string("import ") + peer + "; print(" + peer + ".__version__, end='')"});
+    note("peer", std::string(peer) + ": " + (version ? *version : version.error().message));
   }
 }
 
@@ -189,8 +177,7 @@ static std::string selfTestModel() {
     text += static_cast<char>(bytes.size()); // all are below 128 bytes
     return text + bytes;
   };
-  auto node = [&](const char *a, const char *b, const char *out,
-                  const char *op) {
+  auto node = [&](const char *a, const char *b, const char *out, const char *op) {
     return field(1, field(1, a) + field(1, b) + field(2, out) + field(4, op));
   };
   auto value = [&](const char *name) {
@@ -199,11 +186,9 @@ static std::string selfTestModel() {
     return field(1, name) + field(2, field(1, tensor));
   };
   std::string graph = node("x", "x", "z", "Mul") + node("z", "x", "y", "Add") +
-                      field(2, "self-test") + field(11, value("x")) +
-                      field(12, value("y"));
-  return std::string("\x08\x08", 2) + // ir_version 8
-         field(7, graph) +
-         field(8, field(1, "") + std::string("\x10\x11", 2)); // opset 17
+                      field(2, "self-test") + field(11, value("x")) + field(12, value("y"));
+  return std::string("\x08\x08", 2) +                                           // ir_version 8
+         field(7, graph) + field(8, field(1, "") + std::string("\x10\x11", 2)); // opset 17
 }
 
 void Doctor::selfTest() {
@@ -220,12 +205,10 @@ void Doctor::selfTest() {
   request.output = folder->path() + "/self-test.so";
   // As modules are shipped; WEFT_CPU would refuse one without its variant.
   std::string wanted = wantedVariant();
-  request.arguments.push_back(
-      "--cpu=" + (wanted.empty() ? "x86-64-v3,x86-64-v4" : wanted));
+  request.arguments.push_back("--cpu=" + (wanted.empty() ? "x86-64-v3,x86-64-v4" : wanted));
   CompileOutcome outcome = compiler->compile(request);
   if (outcome.code != ExitSuccess)
-    return broken("self-test", "compile: exit code " +
-                                   std::to_string(outcome.code) + ": " +
+    return broken("self-test", "compile: exit code " + std::to_string(outcome.code) + ": " +
                                    outcome.diagnostics);
   Result<Program> program = Program::load(request.output);
   if (!program)
@@ -244,8 +227,7 @@ void Doctor::selfTest() {
   Result<std::vector<Tensor>> outputs = call->outputs();
   if (!outputs || outputs->size() != 1)
     return broken("self-test", "the module has not one output");
-  Comparison comparison =
-      compareTensors((*outputs)[0], expected->tensor, {0, 0});
+  Comparison comparison = compareTensors((*outputs)[0], expected->tensor, {0, 0});
   if (!comparison.isEqual)
     return broken("self-test", "wrong numbers: " + comparison.message);
   fine("self-test", "compiled in " + formatTime(outcome.seconds) + ", ran in " +

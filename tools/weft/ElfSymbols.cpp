@@ -18,8 +18,7 @@ using namespace weft;
 
 /// Entry `index` of a table of `T` at `offset`, if the file has it.
 template <typename T>
-static std::optional<T> entryAt(std::span<const uint8_t> bytes, uint64_t offset,
-                                uint64_t index) {
+static std::optional<T> entryAt(std::span<const uint8_t> bytes, uint64_t offset, uint64_t index) {
   uint64_t start;
   if (__builtin_mul_overflow(index, sizeof(T), &start) ||
       __builtin_add_overflow(start, offset, &start) || start > bytes.size() ||
@@ -42,37 +41,31 @@ ElfSymbols ElfSymbols::read(const std::string &path, const void *inside) {
   std::span<const uint8_t> bytes = file->bytes();
   std::optional<Elf64_Ehdr> header = entryAt<Elf64_Ehdr>(bytes, 0, 0);
   if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-      header->e_ident[EI_CLASS] != ELFCLASS64 ||
-      header->e_shentsize != sizeof(Elf64_Shdr))
+      header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_shentsize != sizeof(Elf64_Shdr))
     return symbols;
   for (uint64_t i = 0; i < header->e_shnum; ++i) {
-    std::optional<Elf64_Shdr> section =
-        entryAt<Elf64_Shdr>(bytes, header->e_shoff, i);
+    std::optional<Elf64_Shdr> section = entryAt<Elf64_Shdr>(bytes, header->e_shoff, i);
     if (!section || section->sh_type != SHT_SYMTAB)
       continue;
-    std::optional<Elf64_Shdr> names =
-        entryAt<Elf64_Shdr>(bytes, header->e_shoff, section->sh_link);
-    symbols.readTable(bytes, section->sh_offset, section->sh_size,
-                      names ? names->sh_offset : 0, names ? names->sh_size : 0);
+    std::optional<Elf64_Shdr> names = entryAt<Elf64_Shdr>(bytes, header->e_shoff, section->sh_link);
+    symbols.readTable(bytes, section->sh_offset, section->sh_size, names ? names->sh_offset : 0,
+                      names ? names->sh_size : 0);
   }
   return symbols;
 }
 
-void ElfSymbols::readTable(std::span<const uint8_t> bytes, uint64_t offset,
-                           uint64_t size, uint64_t namesOffset,
-                           uint64_t namesSize) {
+void ElfSymbols::readTable(std::span<const uint8_t> bytes, uint64_t offset, uint64_t size,
+                           uint64_t namesOffset, uint64_t namesSize) {
   std::string_view names;
   if (namesOffset <= bytes.size() && namesSize <= bytes.size() - namesOffset)
-    names = std::string_view(
-        reinterpret_cast<const char *>(bytes.data()) + namesOffset, namesSize);
+    names = std::string_view(reinterpret_cast<const char *>(bytes.data()) + namesOffset, namesSize);
   for (uint64_t k = 0; k < size / sizeof(Elf64_Sym); ++k) {
     std::optional<Elf64_Sym> symbol = entryAt<Elf64_Sym>(bytes, offset, k);
     if (!symbol)
       break;
     if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || !symbol->st_size)
       continue;
-    std::string_view name =
-        names.substr(std::min<size_t>(symbol->st_name, names.size()));
+    std::string_view name = names.substr(std::min<size_t>(symbol->st_name, names.size()));
     name = name.substr(0, name.find('\0'));
     functions[symbol->st_value] = {symbol->st_size, std::string(name)};
     sizes.insert_or_assign(std::string(name), symbol->st_size);
@@ -93,8 +86,7 @@ std::optional<uint64_t> ElfSymbols::kernelBytes(const void *address) const {
     return std::nullopt;
   uint64_t bytes = entry->second.size;
   for (unsigned loop = 0;; ++loop) {
-    auto size =
-        sizes.find(entry->second.name + ".parallel_" + std::to_string(loop));
+    auto size = sizes.find(entry->second.name + ".parallel_" + std::to_string(loop));
     if (size == sizes.end())
       return bytes;
     bytes += size->second;

@@ -26,8 +26,7 @@ Command weft::describeInspect() {
       {{"json", "", "Output", "As JSON"},
        {"disassemble", "KERNEL", "Output",
         "The machine code of a kernel (needs llvm-objdump or objdump)"},
-       {"graph", "dot|svg", "Output",
-        "The model's graph (MODEL only; written by the compiler)"}}};
+       {"graph", "dot|svg", "Output", "The model's graph (MODEL only; written by the compiler)"}}};
   for (const Option &option : cacheOptions())
     command.options.push_back(option);
   return command;
@@ -43,8 +42,7 @@ static std::string hex(const uint8_t (&bytes)[32]) {
   return text;
 }
 
-static Json argumentJson(const weft_function &function,
-                         const weft_argument &argument) {
+static Json argumentJson(const weft_function &function, const weft_argument &argument) {
   Json dims = Json::array();
   for (int32_t axis = 0; axis < argument.rank; ++axis) {
     const weft_dim &dim = argument.dims[axis];
@@ -86,11 +84,10 @@ static Json functionJson(const weft_function &function) {
 }
 
 /// Bytes of code of a kernel of a variant, where they are known.
-static std::optional<int64_t> kernelBytes(const ElfSymbols &symbols,
-                                          const weft_variant &variant,
+static std::optional<int64_t> kernelBytes(const ElfSymbols &symbols, const weft_variant &variant,
                                           uint32_t kernel) {
-  std::optional<uint64_t> bytes = symbols.kernelBytes(
-      reinterpret_cast<const void *>(variant.kernels[kernel]));
+  std::optional<uint64_t> bytes =
+      symbols.kernelBytes(reinterpret_cast<const void *>(variant.kernels[kernel]));
   if (!bytes)
     return std::nullopt;
   return static_cast<int64_t>(*bytes);
@@ -125,11 +122,9 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
   json.set("file", loaded.path);
   json.set("file_bytes", failed ? int64_t(0) : static_cast<int64_t>(size));
   json.set("name", module.name ? module.name : "");
-  json.set("abi", std::to_string(module.abi_major) + "." +
-                      std::to_string(module.abi_minor));
+  json.set("abi", std::to_string(module.abi_major) + "." + std::to_string(module.abi_minor));
   json.set("compiler", module.compiler_version ? module.compiler_version : "");
-  Result<Json> options =
-      Json::parse(module.options ? module.options : "", "options");
+  Result<Json> options = Json::parse(module.options ? module.options : "", "options");
   json.set("options", options ? *options : Json());
   json.set("source_sha256", hex(module.source_hash));
   json.set("variants", variantsJson(program, symbols));
@@ -153,13 +148,11 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
       kernel.set("nodes", fallback->node);
       kernel.set("reason", fallback->message);
     }
-    if (std::optional<int64_t> bytes =
-            kernelBytes(symbols, program.variant(), i))
+    if (std::optional<int64_t> bytes = kernelBytes(symbols, program.variant(), i))
       kernel.set("code_bytes", *bytes);
     Json sizes = Json::object();
     for (uint32_t v = 0; v < module.variant_count; ++v)
-      if (std::optional<int64_t> bytes =
-              kernelBytes(symbols, module.variants[v], i))
+      if (std::optional<int64_t> bytes = kernelBytes(symbols, module.variants[v], i))
         sizes.set(module.variants[v].cpu, *bytes);
     kernel.set("variant_code_bytes", std::move(sizes));
     kernels.append(std::move(kernel));
@@ -172,13 +165,10 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
 static void printModule(const Loaded &loaded, const Json &json) {
   const weft_module &module = loaded.program.description();
   auto text = [&](const char *name) { return json.find(name)->asString(); };
-  std::printf(
-      "file        %s (%s)\n", loaded.path.c_str(),
-      formatBytes(static_cast<uint64_t>(json.find("file_bytes")->asNumber()))
-          .c_str());
+  std::printf("file        %s (%s)\n", loaded.path.c_str(),
+              formatBytes(static_cast<uint64_t>(json.find("file_bytes")->asNumber())).c_str());
   std::printf("model       %s\n", text("name").c_str());
-  std::printf("compiler    %s, module ABI %s\n", text("compiler").c_str(),
-              text("abi").c_str());
+  std::printf("compiler    %s, module ABI %s\n", text("compiler").c_str(), text("abi").c_str());
   // What the model's file says of itself can be long: --json has it.
   Json options = Json::object();
   for (const Json::Member &member : json.find("options")->members())
@@ -192,8 +182,7 @@ static void printModule(const Loaded &loaded, const Json &json) {
   const weft_variant *described = module.variants;
   for (const Json &variant : json.find("variants")->elements()) {
     const Json *reason = variant.find("reason");
-    std::printf("variant     %s, %s of code%s (%s)\n",
-                describeVariant(*described++).c_str(),
+    std::printf("variant     %s, %s of code%s (%s)\n", describeVariant(*described++).c_str(),
                 size(variant.find("code_bytes")).c_str(),
                 reason ? (", chosen here: " + reason->asString()).c_str() : "",
                 variant.find("features")->asString().c_str());
@@ -202,11 +191,9 @@ static void printModule(const Loaded &loaded, const Json &json) {
     const weft_function &function = module.functions[f];
     std::printf("function    %s\n", function.name);
     for (uint32_t i = 0; i < function.input_count; ++i)
-      std::printf("  input     %s\n",
-                  describeArgument(function, function.inputs[i]).c_str());
+      std::printf("  input     %s\n", describeArgument(function, function.inputs[i]).c_str());
     for (uint32_t i = 0; i < function.output_count; ++i)
-      std::printf("  output    %s\n",
-                  describeArgument(function, function.outputs[i]).c_str());
+      std::printf("  output    %s\n", describeArgument(function, function.outputs[i]).c_str());
     for (uint32_t i = 0; i < function.symbol_count; ++i)
       std::printf("  symbol    %s: %lld..%lld\n", function.symbols[i].name,
                   static_cast<long long>(function.symbols[i].min),
@@ -229,25 +216,23 @@ static void printModule(const Loaded &loaded, const Json &json) {
       const Json *sizes = kernel.find("variant_code_bytes");
       std::printf(" %10s", size(sizes->find(module.variants[v].cpu)).c_str());
     }
-    std::printf("%s\n",
-                kernel.find("fallback")->asBool()
-                    ? ("  fallback (" + kernel.find("nodes")->asString() +
-                       "): " + kernel.find("reason")->asString())
-                          .c_str()
-                    : "");
+    std::printf("%s\n", kernel.find("fallback")->asBool()
+                            ? ("  fallback (" + kernel.find("nodes")->asString() +
+                               "): " + kernel.find("reason")->asString())
+                                  .c_str()
+                            : "");
   }
 }
 
-static int disassemble(const Loaded &loaded, const ElfSymbols &symbols,
-                       const std::string &name) {
+static int disassemble(const Loaded &loaded, const ElfSymbols &symbols, const std::string &name) {
   const weft_module &module = loaded.program.description();
   std::vector<std::string_view> names;
   for (uint32_t i = 0; i < module.kernel_count; ++i) {
     names.push_back(module.kernels[i].name);
     if (name != module.kernels[i].name)
       continue;
-    std::optional<ElfSymbol> symbol = symbols.find(
-        reinterpret_cast<const void *>(loaded.program.variant().kernels[i]));
+    std::optional<ElfSymbol> symbol =
+        symbols.find(reinterpret_cast<const void *>(loaded.program.variant().kernels[i]));
     if (!symbol)
       return fail(loaded.path +
                   ": the module has no symbols to find the code "
@@ -256,10 +241,8 @@ static int disassemble(const Loaded &loaded, const ElfSymbols &symbols,
     Error last{"no disassembler found: install llvm or binutils"};
     for (const char *tool : {"llvm-objdump-22", "llvm-objdump", "objdump"}) {
       Result<std::string> text = runProgram(
-          {tool, "-d", "--no-show-raw-insn",
-           "--start-address=" + std::to_string(symbol->address),
-           "--stop-address=" + std::to_string(symbol->address + symbol->size),
-           loaded.path});
+          {tool, "-d", "--no-show-raw-insn", "--start-address=" + std::to_string(symbol->address),
+           "--stop-address=" + std::to_string(symbol->address + symbol->size), loaded.path});
       if (text) {
         std::fputs(text->c_str(), stdout);
         return ExitSuccess;
@@ -270,25 +253,21 @@ static int disassemble(const Loaded &loaded, const ElfSymbols &symbols,
     return fail(last);
   }
   std::optional<std::string_view> meant = nearest(name, names);
-  return fail(
-      "the module has no kernel '" + name + "'" +
-          (meant ? "; did you mean '" + std::string(*meant) + "'?" : ""),
-      ExitUsage);
+  return fail("the module has no kernel '" + name + "'" +
+                  (meant ? "; did you mean '" + std::string(*meant) + "'?" : ""),
+              ExitUsage);
 }
 
 int weft::runInspect(const Command &command, const Arguments &arguments) {
   if (arguments.positional().size() != 1)
-    return fail("expected one module or model; see 'weft inspect --help'",
-                ExitUsage);
+    return fail("expected one module or model; see 'weft inspect --help'", ExitUsage);
   const std::string &path = arguments.positional()[0];
   if (std::optional<std::string> format = arguments.get("graph")) {
     Result<bool> isModule = isModuleFile(path);
     if (!isModule)
       return fail(isModule.error());
     if (*isModule)
-      return fail("option '--graph' needs the model, '" + path +
-                      "' is a module",
-                  ExitUsage);
+      return fail("option '--graph' needs the model, '" + path + "' is a module", ExitUsage);
     Result<Compiler> compiler = Compiler::open();
     if (!compiler)
       return fail(compiler.error());

@@ -19,9 +19,8 @@
 using namespace weft;
 
 static constexpr CommandEntry commands[] = {
-    {describeCompile, runCompile}, {describeRun, runRun},
-    {describeCheck, runCheck},     {describeBench, runBench},
-    {describeInspect, runInspect}, {describeDoctor, runDoctor}};
+    {describeCompile, runCompile}, {describeRun, runRun},         {describeCheck, runCheck},
+    {describeBench, runBench},     {describeInspect, runInspect}, {describeDoctor, runDoctor}};
 
 int weft::fail(const std::string &message, int code) {
   std::fflush(stdout);
@@ -29,13 +28,9 @@ int weft::fail(const std::string &message, int code) {
   return code;
 }
 
-int weft::fail(const Error &error, int code) {
-  return fail(error.message, code);
-}
+int weft::fail(const Error &error, int code) { return fail(error.message, code); }
 
-std::string weft::formatNumber(double value, int digits) {
-  return printNumber(value, digits);
-}
+std::string weft::formatNumber(double value, int digits) { return printNumber(value, digits); }
 
 std::string weft::formatBytes(uint64_t bytes) {
   static constexpr const char *units[] = {"B", "KB", "MB", "GB", "TB"};
@@ -44,8 +39,7 @@ std::string weft::formatBytes(uint64_t bytes) {
   for (; value >= 1000 && unit + 1 < std::size(units); ++unit)
     value /= 1000;
   char text[32];
-  std::snprintf(text, sizeof text,
-                unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value,
+  std::snprintf(text, sizeof text, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value,
                 units[unit]);
   return text;
 }
@@ -71,9 +65,7 @@ std::string weft::formatTime(double seconds) {
 }
 
 double weft::now() {
-  return std::chrono::duration<double>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 static std::string usage() {
@@ -86,27 +78,24 @@ static std::string usage() {
     left.resize(12, ' ');
     text += left + std::string(command.summary) + "\n";
   }
-  return text +
-         "\n  weft COMMAND --help  explains a command\n"
-         "  weft --version       prints all versions\n"
-         "  weft --list-plugins, --print-pipeline [--target=NAME]\n"
-         "                       show what the compiler is made of\n"
-         "\nExit codes: 0 success, 1 error, 2 wrong usage, 3 the model needs "
-         "something\nunsupported, 4 numbers differ or are too slow, 70 "
-         "internal "
-         "error.\n";
+  return text + "\n  weft COMMAND --help  explains a command\n"
+                "  weft --version       prints all versions\n"
+                "  weft --list-plugins, --print-pipeline [--target=NAME]\n"
+                "                       show what the compiler is made of\n"
+                "\nExit codes: 0 success, 1 error, 2 wrong usage, 3 the model needs "
+                "something\nunsupported, 4 numbers differ or are too slow, 70 "
+                "internal "
+                "error.\n";
 }
 
 static int printVersion() {
-  std::printf("weft %s\nruntime %s (interface %u.%u)\n", WEFT_VERSION,
-              weft_runtime_version(), weft_runtime_api_version() >> 16,
-              weft_runtime_api_version() & 0xffff);
+  std::printf("weft %s\nruntime %s (interface %u.%u)\n", WEFT_VERSION, weft_runtime_version(),
+              weft_runtime_api_version() >> 16, weft_runtime_api_version() & 0xffff);
   Result<Compiler> compiler = Compiler::open();
   if (compiler)
     std::printf("compiler %s\n", compiler->version().c_str());
   else
-    std::printf("compiler not available: %s\n",
-                compiler.error().message.c_str());
+    std::printf("compiler not available: %s\n", compiler.error().message.c_str());
   return ExitSuccess;
 }
 
@@ -123,8 +112,7 @@ int main(int argc, char **argv) {
   if (name == "--version")
     return printVersion();
   // Questions about the compiler are its own to answer.
-  if (name.starts_with("--list-plugins") ||
-      name.starts_with("--print-pipeline") ||
+  if (name.starts_with("--list-plugins") || name.starts_with("--print-pipeline") ||
       name.starts_with("--load-plugin")) {
     Result<Compiler> compiler = Compiler::open();
     if (!compiler)
@@ -133,8 +121,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; ++i)
       request.arguments.push_back(argv[i]);
     CompileOutcome outcome = compiler->compile(request);
-    std::fputs(outcome.diagnostics.c_str(),
-               outcome.code == ExitSuccess ? stdout : stderr);
+    std::fputs(outcome.diagnostics.c_str(), outcome.code == ExitSuccess ? stdout : stderr);
     return outcome.code;
   }
   std::vector<std::string_view> names;
@@ -159,7 +146,6 @@ int main(int argc, char **argv) {
   }
   std::optional<std::string_view> meant = nearest(name, names);
   return fail("unknown command '" + std::string(name) + "'" +
-                  (meant ? "; did you mean '" + std::string(*meant) + "'?"
-                         : "; see 'weft --help'"),
+                  (meant ? "; did you mean '" + std::string(*meant) + "'?" : "; see 'weft --help'"),
               ExitUsage);
 }

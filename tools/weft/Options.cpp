@@ -14,8 +14,7 @@
 using namespace weft;
 
 static constexpr Option sharedCompilerOptions[] = {
-    {"target", "NAME", "Compilation", "What to compile for (default: cpu)",
-     true},
+    {"target", "NAME", "Compilation", "What to compile for (default: cpu)", true},
     {"cpu", "CPU", "Compilation",
      "native (default: this machine), x86-64-v3 (any with AVX2), x86-64-v4 "
      "(any with AVX-512), a name of LLVM's, or several of these with commas "
@@ -24,25 +23,18 @@ static constexpr Option sharedCompilerOptions[] = {
      "can run is taken when it is loaded; x86-64-v3,x86-64-v4 is portable and "
      "fast",
      true},
-    {"dim", "NAME=N|LOW..HIGH", "Compilation",
-     "Fixes or bounds a symbolic dimension", true},
-    {"shape", "NAME:SHAPE", "Compilation",
-     "Shape of an input, e.g. image:1x3x224x224", true},
+    {"dim", "NAME=N|LOW..HIGH", "Compilation", "Fixes or bounds a symbolic dimension", true},
+    {"shape", "NAME:SHAPE", "Compilation", "Shape of an input, e.g. image:1x3x224x224", true},
     {"O", "0..3", "Compilation", "Optimisation (default: 3)", true},
     {"load-plugin", "FILE", "Compilation", "Loads a compiler plugin", true},
-    {"plugin-option", "NAME.KEY=VALUE", "Compilation", "An option of a plugin",
+    {"plugin-option", "NAME.KEY=VALUE", "Compilation", "An option of a plugin", true},
+    {"all-dynamic", "", "Compilation", "Treats every dimension of the inputs as dynamic", true},
+    {"constant-inputs", "DIR", "Compilation", "Takes the inputs from DIR/input_*.pb and folds them",
      true},
-    {"all-dynamic", "", "Compilation",
-     "Treats every dimension of the inputs as dynamic", true},
-    {"constant-inputs", "DIR", "Compilation",
-     "Takes the inputs from DIR/input_*.pb and folds them", true},
-    {"compile-flag", "FLAG", "Compilation",
-     "Any further flag of the compiler, as it is"},
+    {"compile-flag", "FLAG", "Compilation", "Any further flag of the compiler, as it is"},
 };
 
-std::span<const Option> weft::compilerOptions() {
-  return sharedCompilerOptions;
-}
+std::span<const Option> weft::compilerOptions() { return sharedCompilerOptions; }
 
 /// Levenshtein's distance.
 static size_t editDistance(std::string_view a, std::string_view b) {
@@ -54,21 +46,18 @@ static size_t editDistance(std::string_view a, std::string_view b) {
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
       size_t previous = row[j];
-      row[j] = std::min(
-          {row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
       diagonal = previous;
     }
   }
   return row[b.size()];
 }
 
-std::optional<std::string_view>
-weft::nearest(std::string_view word,
-              std::span<const std::string_view> candidates) {
+std::optional<std::string_view> weft::nearest(std::string_view word,
+                                              std::span<const std::string_view> candidates) {
   std::optional<std::string_view> best;
   word = word.substr(0, 100); // the distance is quadratic
-  size_t bestDistance =
-      (word.size() <= 3 ? 1 : std::max<size_t>(2, word.size() / 3)) + 1;
+  size_t bestDistance = (word.size() <= 3 ? 1 : std::max<size_t>(2, word.size() / 3)) + 1;
   for (std::string_view candidate : candidates) {
     bool isStart = word.size() >= 3 && candidate.starts_with(word);
     size_t distance = isStart ? 1 : editDistance(word, candidate);
@@ -97,13 +86,11 @@ static Error unknownOption(const Command &command, std::string_view name) {
     names.push_back(option.name);
   std::optional<std::string_view> meant = nearest(name, names);
   return Error{"unknown option '" + dashes(name) + "'" +
-               (meant
-                    ? "; did you mean '" + dashes(*meant) + "'?"
-                    : "; see 'weft " + std::string(command.name) + " --help'")};
+               (meant ? "; did you mean '" + dashes(*meant) + "'?"
+                      : "; see 'weft " + std::string(command.name) + " --help'")};
 }
 
-Result<Arguments> Arguments::parse(const Command &command,
-                                   std::span<const char *const> words) {
+Result<Arguments> Arguments::parse(const Command &command, std::span<const char *const> words) {
   Arguments arguments;
   bool onlyWords = false;
   for (size_t i = 0; i < words.size(); ++i) {
@@ -133,19 +120,16 @@ Result<Arguments> Arguments::parse(const Command &command,
     bool takesValue = !option->value.empty();
     bool isOptional = option->value.starts_with("[=");
     if (!takesValue && value)
-      return Error{"option '" + dashes(name) + "' takes no value, found '" +
-                   *value + "'"};
+      return Error{"option '" + dashes(name) + "' takes no value, found '" + *value + "'"};
     if (takesValue && !value && !isOptional) {
       if (i + 1 == words.size())
-        return Error{"option '" + dashes(name) +
-                     "' needs a value: " + std::string(option->value)};
+        return Error{"option '" + dashes(name) + "' needs a value: " + std::string(option->value)};
       value = words[++i];
     }
     if (option->forCompiler)
-      arguments.compiler.push_back(dashes(name) + (!value ? ""
-                                                   : name.size() == 1
-                                                       ? *value
-                                                       : "=" + *value));
+      arguments.compiler.push_back(dashes(name) + (!value             ? ""
+                                                   : name.size() == 1 ? *value
+                                                                      : "=" + *value));
     else if (name == "compile-flag" && value)
       arguments.compiler.push_back(*value);
     arguments.given.push_back({option->name, value.value_or("")});
@@ -173,24 +157,21 @@ std::vector<std::string> Arguments::all(std::string_view name) const {
   return values;
 }
 
-Result<int64_t> Arguments::integer(std::string_view name, int64_t otherwise,
-                                   int64_t least, int64_t most) const {
+Result<int64_t> Arguments::integer(std::string_view name, int64_t otherwise, int64_t least,
+                                   int64_t most) const {
   std::optional<std::string> text = get(name);
   if (!text)
     return otherwise;
   int64_t value = 0;
   const char *last = text->data() + text->size();
   std::from_chars_result parsed = std::from_chars(text->data(), last, value);
-  if (parsed.ec != std::errc() || parsed.ptr != last || value < least ||
-      value > most)
+  if (parsed.ec != std::errc() || parsed.ptr != last || value < least || value > most)
     return Error{"option '" + dashes(name) + "': expected an integer from " +
-                 std::to_string(least) + " to " + std::to_string(most) +
-                 ", found '" + *text + "'"};
+                 std::to_string(least) + " to " + std::to_string(most) + ", found '" + *text + "'"};
   return value;
 }
 
-Result<double> Arguments::number(std::string_view name,
-                                 double otherwise) const {
+Result<double> Arguments::number(std::string_view name, double otherwise) const {
   std::optional<std::string> text = get(name);
   if (!text)
     return otherwise;
@@ -198,8 +179,7 @@ Result<double> Arguments::number(std::string_view name,
   const char *last = text->data() + text->size();
   std::from_chars_result parsed = std::from_chars(text->data(), last, value);
   if (parsed.ec != std::errc() || parsed.ptr != last || !(value >= 0))
-    return Error{"option '" + dashes(name) +
-                 "': expected a number from 0, found '" + *text + "'"};
+    return Error{"option '" + dashes(name) + "': expected a number from 0, found '" + *text + "'"};
   return value;
 }
 
@@ -218,9 +198,8 @@ static std::string wrap(std::string_view text, size_t indent, size_t width) {
 }
 
 std::string weft::helpText(const Command &command) {
-  std::string text = "weft " + std::string(command.name) + ": " +
-                     std::string(command.summary) + "\n\nUsage: weft " +
-                     std::string(command.name) + " " +
+  std::string text = "weft " + std::string(command.name) + ": " + std::string(command.summary) +
+                     "\n\nUsage: weft " + std::string(command.name) + " " +
                      std::string(command.arguments) + "\n";
   if (!command.description.empty())
     text.append("\n").append(command.description).append("\n");
@@ -237,9 +216,7 @@ std::string weft::helpText(const Command &command) {
       std::string left = "  " + dashes(option.name);
       if (!option.value.empty()) {
         bool isOptional = option.value.starts_with("[=");
-        left += isOptional || option.name == "O" ? ""
-                : option.name.size() == 1        ? " "
-                                                 : "=";
+        left += isOptional || option.name == "O" ? "" : option.name.size() == 1 ? " " : "=";
         left += option.value;
       }
       if (left.size() + 2 > column)

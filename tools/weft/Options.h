@@ -50,16 +50,15 @@ struct Command {
 class Arguments {
 public:
   /// Fails with a sentence for exit code 2.
-  static Result<Arguments> parse(const Command &command,
-                                 std::span<const char *const> words);
+  static Result<Arguments> parse(const Command &command, std::span<const char *const> words);
 
   bool has(std::string_view name) const { return find(name) != nullptr; }
   /// The last value given.
   std::optional<std::string> get(std::string_view name) const;
   std::vector<std::string> all(std::string_view name) const;
   /// The value as a number in [least, most], or `otherwise` if not given.
-  Result<int64_t> integer(std::string_view name, int64_t otherwise,
-                          int64_t least, int64_t most) const;
+  Result<int64_t> integer(std::string_view name, int64_t otherwise, int64_t least,
+                          int64_t most) const;
   Result<double> number(std::string_view name, double otherwise) const;
 
   const std::vector<std::string> &positional() const { return words; }
@@ -81,8 +80,8 @@ private:
 std::string helpText(const Command &command);
 
 /// The candidate nearest to `word` if it is near enough to be meant.
-std::optional<std::string_view>
-nearest(std::string_view word, std::span<const std::string_view> candidates);
+std::optional<std::string_view> nearest(std::string_view word,
+                                        std::span<const std::string_view> candidates);
 
 } // namespace weft
 

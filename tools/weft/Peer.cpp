@@ -49,8 +49,7 @@ Result<std::string> weft::runProgram(const std::vector<std::string> &words) {
   if (::pipe2(output, O_CLOEXEC) != 0)
     return Error{std::string("cannot make a pipe: ") + std::strerror(errno)};
   // Errors go to a file, so that neither pipe can block the program.
-  int errors = ::open(TempFolder::systemFolder().c_str(),
-                      O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  int errors = ::open(TempFolder::systemFolder().c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
@@ -61,8 +60,7 @@ Result<std::string> weft::runProgram(const std::vector<std::string> &words) {
     argv.push_back(const_cast<char *>(word.c_str()));
   argv.push_back(nullptr);
   pid_t pid = 0;
-  int failed =
-      ::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+  int failed = ::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   ::close(output[1]);
   std::string text, errorText;
@@ -82,8 +80,7 @@ Result<std::string> weft::runProgram(const std::vector<std::string> &words) {
   if (failed)
     return Error{"cannot run " + words[0] + ": " + std::strerror(failed)};
   if (WIFSIGNALED(status))
-    return Error{words[0] + " was ended by signal " +
-                 std::to_string(WTERMSIG(status))};
+    return Error{words[0] + " was ended by signal " + std::to_string(WTERMSIG(status))};
   if (WEXITSTATUS(status) != 0)
     return Error{words[0] + " failed: " + lastLine(errorText)};
   return text;
@@ -102,8 +99,7 @@ static Result<std::string> peerScript() {
   if (length <= 0 || length == sizeof path)
     return Error{"cannot tell where this program lies"};
   std::filesystem::path program(std::string(path, static_cast<size_t>(length)));
-  std::filesystem::path script =
-      program.parent_path().parent_path() / "share/weft/peer.py";
+  std::filesystem::path script = program.parent_path().parent_path() / "share/weft/peer.py";
   std::error_code failed;
   if (!std::filesystem::exists(script, failed))
     return Error{script.string() + ": the script that runs peers is missing"};
@@ -111,12 +107,11 @@ static Result<std::string> peerScript() {
 }
 
 /// Writes the inputs and their names into `folder`.
-static Status writeInputs(const std::string &folder,
-                          const std::vector<NamedTensor> &inputs) {
+static Status writeInputs(const std::string &folder, const std::vector<NamedTensor> &inputs) {
   Json names = Json::array();
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (Status status = writeTensorFile(
-            folder + "/input_" + std::to_string(i) + ".npy", inputs[i].tensor);
+    if (Status status =
+            writeTensorFile(folder + "/input_" + std::to_string(i) + ".npy", inputs[i].tensor);
         !status)
       return status;
     Json entry = Json::object();
@@ -127,33 +122,29 @@ static Status writeInputs(const std::string &folder,
   return writeTextFile(folder + "/inputs.json", names.dump());
 }
 
-static Result<std::string> callPeer(const std::string &action,
-                                    const std::string &peer,
-                                    const std::string &model,
-                                    const std::string &folder, int64_t threads,
-                                    double seconds) {
+static Result<std::string> callPeer(const std::string &action, const std::string &peer,
+                                    const std::string &model, const std::string &folder,
+                                    int64_t threads, double seconds) {
   Result<std::string> script = peerScript();
   if (!script)
     return script;
-  Result<std::string> text =
-      runProgram({python(), *script, action, "--peer=" + peer,
-                  "--threads=" + std::to_string(threads),
-                  "--seconds=" + std::to_string(seconds), "--", model, folder});
+  Result<std::string> text = runProgram(
+      {python(), *script, action, "--peer=" + peer, "--threads=" + std::to_string(threads),
+       "--seconds=" + std::to_string(seconds), "--", model, folder});
   if (!text)
     return Error{peer + ": " + text.error().message};
   return text;
 }
 
-Result<std::vector<NamedTensor>>
-weft::runPeer(const std::string &peer, const std::string &model,
-              const std::vector<NamedTensor> &inputs, int64_t threads) {
+Result<std::vector<NamedTensor>> weft::runPeer(const std::string &peer, const std::string &model,
+                                               const std::vector<NamedTensor> &inputs,
+                                               int64_t threads) {
   Result<TempFolder> folder = TempFolder::create(TempFolder::systemFolder());
   if (!folder)
     return folder.error();
   if (Status status = writeInputs(folder->path(), inputs); !status)
     return status.error();
-  Result<std::string> text =
-      callPeer("run", peer, model, folder->path(), threads, 0);
+  Result<std::string> text = callPeer("run", peer, model, folder->path(), threads, 0);
   if (!text)
     return text.error();
   Result<Json> names = Json::parse(*text, peer);
@@ -161,8 +152,8 @@ weft::runPeer(const std::string &peer, const std::string &model,
     return names.error();
   std::vector<NamedTensor> outputs;
   for (size_t i = 0; i < names->elements().size(); ++i) {
-    Result<Tensor> tensor = readTensorFile(folder->path() + "/output_" +
-                                           std::to_string(i) + ".npy");
+    Result<Tensor> tensor =
+        readTensorFile(folder->path() + "/output_" + std::to_string(i) + ".npy");
     if (!tensor)
       return tensor.error();
     outputs.push_back({names->elements()[i].asString(), *std::move(tensor)});
@@ -170,14 +161,12 @@ weft::runPeer(const std::string &peer, const std::string &model,
   return outputs;
 }
 
-Result<std::vector<ExposedValue>>
-weft::exposeValues(const std::string &model,
-                   const std::vector<NamedTensor> &inputs,
-                   const std::string &folder) {
+Result<std::vector<ExposedValue>> weft::exposeValues(const std::string &model,
+                                                     const std::vector<NamedTensor> &inputs,
+                                                     const std::string &folder) {
   if (Status status = writeInputs(folder, inputs); !status)
     return status.error();
-  Result<std::string> text =
-      callPeer("expose", "onnxruntime", model, folder, 1, 0);
+  Result<std::string> text = callPeer("expose", "onnxruntime", model, folder, 1, 0);
   if (!text)
     return text.error();
   Result<Json> entries = Json::parse(*text, "onnxruntime");
@@ -185,31 +174,27 @@ weft::exposeValues(const std::string &model,
     return entries.error();
   std::vector<ExposedValue> values;
   for (size_t i = 0; i < entries->elements().size(); ++i) {
-    Result<Tensor> tensor =
-        readTensorFile(folder + "/output_" + std::to_string(i) + ".npy");
+    Result<Tensor> tensor = readTensorFile(folder + "/output_" + std::to_string(i) + ".npy");
     if (!tensor)
       return tensor.error();
     const Json &entry = entries->elements()[i];
-    const Json *name = entry.find("value"), *node = entry.find("node"),
-               *op = entry.find("op");
+    const Json *name = entry.find("value"), *node = entry.find("node"), *op = entry.find("op");
     if (!name || !node || !op)
       return Error{"onnxruntime: malformed answer"};
-    values.push_back({name->asString(), node->asString(), op->asString(),
-                      *std::move(tensor)});
+    values.push_back({name->asString(), node->asString(), op->asString(), *std::move(tensor)});
   }
   return values;
 }
 
 Result<Json> weft::benchPeer(const std::string &peer, const std::string &model,
-                             const std::vector<NamedTensor> &inputs,
-                             int64_t threads, double seconds) {
+                             const std::vector<NamedTensor> &inputs, int64_t threads,
+                             double seconds) {
   Result<TempFolder> folder = TempFolder::create(TempFolder::systemFolder());
   if (!folder)
     return folder.error();
   if (Status status = writeInputs(folder->path(), inputs); !status)
     return status.error();
-  Result<std::string> text =
-      callPeer("bench", peer, model, folder->path(), threads, seconds);
+  Result<std::string> text = callPeer("bench", peer, model, folder->path(), threads, seconds);
   if (!text)
     return text.error();
   return Json::parse(*text, peer);

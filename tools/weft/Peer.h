@@ -17,10 +17,8 @@ namespace weft {
 
 /// Runs the model in `peer` ("onnxruntime", "openvino") on these inputs; the
 /// outputs come in the order of the model.
-Result<std::vector<NamedTensor>> runPeer(const std::string &peer,
-                                         const std::string &model,
-                                         const std::vector<NamedTensor> &inputs,
-                                         int64_t threads);
+Result<std::vector<NamedTensor>> runPeer(const std::string &peer, const std::string &model,
+                                         const std::vector<NamedTensor> &inputs, int64_t threads);
 
 /// A value inside a model, and what computes it.
 struct ExposedValue {
@@ -31,15 +29,14 @@ struct ExposedValue {
 /// Writes a copy of the model into `folder` as exposed.onnx with every value
 /// that a node of its main graph computes as an output, and returns what ONNX
 /// Runtime computes for them, in order of execution.
-Result<std::vector<ExposedValue>>
-exposeValues(const std::string &model, const std::vector<NamedTensor> &inputs,
-             const std::string &folder);
+Result<std::vector<ExposedValue>> exposeValues(const std::string &model,
+                                               const std::vector<NamedTensor> &inputs,
+                                               const std::string &folder);
 
 /// Measures the peer for `seconds`: the members of the object are those of
 /// weft bench --json.
 Result<Json> benchPeer(const std::string &peer, const std::string &model,
-                       const std::vector<NamedTensor> &inputs, int64_t threads,
-                       double seconds);
+                       const std::vector<NamedTensor> &inputs, int64_t threads, double seconds);
 
 /// Runs `words` without a shell and returns what it wrote to standard output
 /// (at most 64 MB), or its standard error's last line as the error.

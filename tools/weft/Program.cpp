@@ -65,12 +65,10 @@ std::string Program::variantReason() const {
     if (&other >= &variant())
       continue;
     weft_error *error = weft_cpu_check(other.features);
-    lacking += std::string("; for ") + other.cpu + " " +
-               (error ? weft_error_message(error) : "");
+    lacking += std::string("; for ") + other.cpu + " " + (error ? weft_error_message(error) : "");
     weft_error_free(error);
   }
-  return (lacking.empty() ? "the best of " : "the best that runs here of ") +
-         names + lacking;
+  return (lacking.empty() ? "the best of " : "the best that runs here of ") + names + lacking;
 }
 
 std::string Program::weightsPath() const {
@@ -91,8 +89,7 @@ Result<Call> Call::create(const Program &program, int64_t threads) {
   options.struct_size = sizeof options;
   options.threads = static_cast<int32_t>(threads);
   weft_context *created = nullptr;
-  if (weft_error *error =
-          weft_context_create(program.handle(), 0, &options, &created))
+  if (weft_error *error = weft_context_create(program.handle(), 0, &options, &created))
     return take(error);
   Call call;
   call.context.reset(created);
@@ -121,10 +118,9 @@ static weft_tensor viewOf(const Tensor &tensor) {
 Status Call::bind(std::vector<Tensor> tensors) {
   const weft_function &function = *weft_context_function(context.get());
   if (tensors.size() != function.input_count)
-    return Error{"expected " + std::to_string(function.input_count) +
-                 " inputs (" +
-                 argumentNames(function.inputs, function.input_count) +
-                 "), found " + std::to_string(tensors.size())};
+    return Error{"expected " + std::to_string(function.input_count) + " inputs (" +
+                 argumentNames(function.inputs, function.input_count) + "), found " +
+                 std::to_string(tensors.size())};
   inputs = std::move(tensors);
   for (uint32_t i = 0; i < function.input_count; ++i) {
     weft_tensor view = viewOf(inputs[i]);
@@ -147,8 +143,7 @@ Result<std::vector<Tensor>> Call::outputs() const {
     weft_tensor view = {};
     if (weft_error *error = weft_context_output(context.get(), i, &view))
       return take(error);
-    Result<Tensor> tensor =
-        Tensor::zeros(view.dtype, Dims(view.dims, view.dims + view.rank));
+    Result<Tensor> tensor = Tensor::zeros(view.dtype, Dims(view.dims, view.dims + view.rank));
     if (!tensor)
       return tensor.error();
     if (isString(view.dtype)) {
@@ -180,8 +175,7 @@ weft_stats Call::stats() const {
   return stats;
 }
 
-const weft_site *weft::fallbackSite(const weft_module &module,
-                                    uint32_t kernel) {
+const weft_site *weft::fallbackSite(const weft_module &module, uint32_t kernel) {
   const weft_kernel_info &info = module.kernels[kernel];
   return info.flags & WEFT_KERNEL_FALLBACK ? &module.sites[info.site] : nullptr;
 }
@@ -198,8 +192,8 @@ static constexpr CpuLevel cpuLevels[] = {
     {"x86-64-v3", "avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"},
     {"x86-64-v2", "sse3,ssse3,sse4.1,sse4.2,popcnt,cx16"}};
 static constexpr CpuLevel cpuExtensions[] = {
-    {"+vnni", "avx512vnni"},  {"+bf16", "avx512bf16"},
-    {"+fp16", "avx512fp16"},  {"+avxvnni", "avxvnni"},
+    {"+vnni", "avx512vnni"},         {"+bf16", "avx512bf16"},
+    {"+fp16", "avx512fp16"},         {"+avxvnni", "avxvnni"},
     {"+avxvnniint8", "avxvnniint8"}, {"+amx", "amx-tile,amx-int8,amx-bf16"}};
 
 /// Whether all names of the list `wanted` are in the list `features`.
@@ -234,16 +228,15 @@ std::string weft::describeVariant(const weft_variant &variant, bool isNative) {
   return features.empty() || features == cpu ? cpu : cpu + ": " + features;
 }
 
-std::optional<WorkspaceExample>
-weft::exampleWorkspace(const weft_function &function, int64_t workers) {
+std::optional<WorkspaceExample> weft::exampleWorkspace(const weft_function &function,
+                                                       int64_t workers) {
   // What cannot be computed, or is more than can be addressed, is no size.
   constexpr int64_t most = int64_t(1) << 47;
   constexpr int64_t largestExtent = 1 << 20;
   std::vector<int64_t> symbols(function.symbol_count);
   auto clamped = [&](size_t i, int64_t value) {
     const weft_symbol &symbol = function.symbols[i];
-    return std::min(std::max({value, symbol.min, int64_t(1)}),
-                    std::max<int64_t>(symbol.max, 1));
+    return std::min(std::max({value, symbol.min, int64_t(1)}), std::max<int64_t>(symbol.max, 1));
   };
   auto bytes = [&] { return function.workspace_size(symbols.data(), workers); };
   auto isSize = [&](int64_t size) { return size >= 0 && size < most; };
@@ -271,8 +264,7 @@ weft::exampleWorkspace(const weft_function &function, int64_t workers) {
   return std::nullopt;
 }
 
-std::string weft::describeArgument(const weft_function &function,
-                                   const weft_argument &argument) {
+std::string weft::describeArgument(const weft_function &function, const weft_argument &argument) {
   std::string text = std::string(argument.name) + ": ";
   for (int32_t axis = 0; axis < argument.rank; ++axis) {
     const weft_dim &dim = argument.dims[axis];
@@ -284,18 +276,16 @@ std::string weft::describeArgument(const weft_function &function,
   return text + dataTypeName(argument.dtype);
 }
 
-std::string weft::argumentNames(const weft_argument *arguments,
-                                uint32_t count) {
+std::string weft::argumentNames(const weft_argument *arguments, uint32_t count) {
   std::string names;
   for (uint32_t i = 0; i < count; ++i)
     names += std::string(i ? ", " : "") + "'" + arguments[i].name + "'";
   return count ? names : "none";
 }
 
-Result<std::vector<std::optional<Tensor>>>
-weft::assignSpecs(const std::vector<std::string> &specs,
-                  const weft_argument *arguments, uint32_t count,
-                  const char *option) {
+Result<std::vector<std::optional<Tensor>>> weft::assignSpecs(const std::vector<std::string> &specs,
+                                                             const weft_argument *arguments,
+                                                             uint32_t count, const char *option) {
   std::vector<std::optional<Tensor>> tensors(count);
   uint32_t position = 0;
   std::string prefix = std::string(option) + " ";
@@ -307,52 +297,45 @@ weft::assignSpecs(const std::vector<std::string> &specs,
     if (spec->name.empty()) {
       ++position;
       if (index >= count)
-        return Error{prefix + "'" + text + "': there are only " +
-                     std::to_string(count) + " of them (" +
-                     argumentNames(arguments, count) + ")"};
+        return Error{prefix + "'" + text + "': there are only " + std::to_string(count) +
+                     " of them (" + argumentNames(arguments, count) + ")"};
     } else {
       for (index = 0; index < count; ++index)
         if (arguments[index].name == spec->name)
           break;
       if (index == count)
-        return Error{prefix + "'" + text + "': there is none of that name, " +
-                     "expected one of " + argumentNames(arguments, count)};
+        return Error{prefix + "'" + text + "': there is none of that name, " + "expected one of " +
+                     argumentNames(arguments, count)};
     }
     if (tensors[index])
-      return Error{prefix + "'" + text + "': '" + arguments[index].name +
-                   "' is given twice"};
+      return Error{prefix + "'" + text + "': '" + arguments[index].name + "' is given twice"};
     tensors[index] = std::move(spec->tensor);
   }
   return tensors;
 }
 
 /// "batch=4" into the map.
-static Status parseDims(const std::vector<std::string> &dims,
-                        const weft_function &function,
+static Status parseDims(const std::vector<std::string> &dims, const weft_function &function,
                         std::map<std::string, int64_t> &values) {
   for (const std::string &text : dims) {
     size_t equals = text.find('=');
     int64_t value = 0;
-    std::string number =
-        equals == std::string::npos ? "" : text.substr(equals + 1);
+    std::string number = equals == std::string::npos ? "" : text.substr(equals + 1);
     // A range was for the compiler; its lower end is a value that fits.
     number = number.substr(0, number.find(".."));
     const char *last = number.data() + number.size();
     std::from_chars_result parsed = std::from_chars(number.data(), last, value);
-    if (number.empty() || parsed.ec != std::errc() || parsed.ptr != last ||
-        value < 0)
-      return Error{
-          "option '--dim': expected NAME=N or NAME=LOW..HIGH, found '" + text +
-          "'"};
+    if (number.empty() || parsed.ec != std::errc() || parsed.ptr != last || value < 0)
+      return Error{"option '--dim': expected NAME=N or NAME=LOW..HIGH, found '" + text + "'"};
     values[text.substr(0, equals)] = value;
   }
   return {};
 }
 
-Result<std::vector<Tensor>>
-weft::completeInputs(const weft_function &function,
-                     const std::vector<std::optional<Tensor>> &given,
-                     const std::vector<std::string> &dims, std::string &made) {
+Result<std::vector<Tensor>> weft::completeInputs(const weft_function &function,
+                                                 const std::vector<std::optional<Tensor>> &given,
+                                                 const std::vector<std::string> &dims,
+                                                 std::string &made) {
   std::map<std::string, int64_t> values;
   if (Status status = parseDims(dims, function, values); !status)
     return status.error();
@@ -363,8 +346,7 @@ weft::completeInputs(const weft_function &function,
       continue;
     for (int32_t axis = 0; axis < argument.rank; ++axis)
       if (int32_t symbol = argument.dims[axis].symbol; symbol >= 0)
-        values[function.symbols[symbol].name] =
-            given[i]->dims()[static_cast<size_t>(axis)];
+        values[function.symbols[symbol].name] = given[i]->dims()[static_cast<size_t>(axis)];
   }
   std::vector<Tensor> inputs;
   for (uint32_t i = 0; i < function.input_count; ++i) {
@@ -382,18 +364,14 @@ weft::completeInputs(const weft_function &function,
       }
       const weft_symbol &symbol = function.symbols[dim.symbol];
       auto value = values.find(symbol.name);
-      shape.push_back(
-          value != values.end()
-              ? value->second
-              : std::clamp<int64_t>(1, symbol.min,
-                                    std::max(symbol.min, symbol.max)));
+      shape.push_back(value != values.end()
+                          ? value->second
+                          : std::clamp<int64_t>(1, symbol.min, std::max(symbol.min, symbol.max)));
     }
     Result<Tensor> tensor = randomTensor(argument.dtype, shape, i + 1);
     if (!tensor)
-      return Error{"input '" + std::string(argument.name) +
-                   "': " + tensor.error().message};
-    made += std::string(made.empty() ? "" : ", ") + argument.name + " (" +
-            tensor->typeName() + ")";
+      return Error{"input '" + std::string(argument.name) + "': " + tensor.error().message};
+    made += std::string(made.empty() ? "" : ", ") + argument.name + " (" + tensor->typeName() + ")";
     inputs.push_back(*std::move(tensor));
   }
   return inputs;

@@ -24,12 +24,8 @@ class Program {
 public:
   static Result<Program> load(const std::string &path);
 
-  const weft_module &description() const {
-    return *weft_module_description(module.get());
-  }
-  const weft_variant &variant() const {
-    return *weft_module_variant(module.get());
-  }
+  const weft_module &description() const { return *weft_module_description(module.get()); }
+  const weft_variant &variant() const { return *weft_module_variant(module.get()); }
   /// Why it is this variant: "the best of x86-64-v4, x86-64-v3".
   std::string variantReason() const;
   /// The function that the commands call.
@@ -40,9 +36,7 @@ public:
 
 private:
   struct Release {
-    void operator()(weft_loaded_module *module) const {
-      weft_module_release(module);
-    }
+    void operator()(weft_loaded_module *module) const { weft_module_release(module); }
   };
   std::unique_ptr<weft_loaded_module, Release> module;
 };
@@ -91,19 +85,17 @@ struct WorkspaceExample {
 
 /// Looks for small shapes at which every buffer has a size: at the smallest ones,
 /// windows can be longer than what they slide over. Nothing if none are found.
-std::optional<WorkspaceExample> exampleWorkspace(const weft_function &function,
-                                                 int64_t workers);
+std::optional<WorkspaceExample> exampleWorkspace(const weft_function &function, int64_t workers);
 
 /// "x: batchx3x224x224xf32", with symbols by name and "?" for what only a call
 /// can tell.
-std::string describeArgument(const weft_function &function,
-                             const weft_argument &argument);
+std::string describeArgument(const weft_function &function, const weft_argument &argument);
 
 /// Turns the specs of --input (or --expect) into one tensor for each argument:
 /// by name, else by position. Entries without a spec stay empty.
-Result<std::vector<std::optional<Tensor>>>
-assignSpecs(const std::vector<std::string> &specs,
-            const weft_argument *arguments, uint32_t count, const char *option);
+Result<std::vector<std::optional<Tensor>>> assignSpecs(const std::vector<std::string> &specs,
+                                                       const weft_argument *arguments,
+                                                       uint32_t count, const char *option);
 
 /// The text of an argument list for messages: "x, y and z".
 std::string argumentNames(const weft_argument *arguments, uint32_t count);
@@ -112,10 +104,9 @@ std::string argumentNames(const weft_argument *arguments, uint32_t count);
 /// integers and booleans 0 or 1; free dimensions from `dims` ("batch=4"), from
 /// the inputs that are given, else their minimum but at least 1. `made` lists
 /// what was made.
-Result<std::vector<Tensor>>
-completeInputs(const weft_function &function,
-               const std::vector<std::optional<Tensor>> &given,
-               const std::vector<std::string> &dims, std::string &made);
+Result<std::vector<Tensor>> completeInputs(const weft_function &function,
+                                           const std::vector<std::optional<Tensor>> &given,
+                                           const std::vector<std::string> &dims, std::string &made);
 
 } // namespace weft
 

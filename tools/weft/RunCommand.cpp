@@ -23,16 +23,13 @@ Command weft::describeRun() {
       "SPEC is TYPE[=VALUES|@FILE|random[:SEED[:LOW..HIGH]]] or @FILE.npy or "
       "@FILE.pb:\n  1x3xf32=1 2 3   4xf32=0.5 (all)   2x2xi32=[[1 2][3 4]]   "
       "2xi32 (zeros)\n  @x.npy   2x4xf32=@raw.bin   1x128xi64=random:7:0..1000",
-      {{"input", "[NAME=]SPEC", "Inputs",
-        "An input, by name or in the order of the signature"},
+      {{"input", "[NAME=]SPEC", "Inputs", "An input, by name or in the order of the signature"},
        {"output", "[NAME=]@FILE|-", "Output",
         "Writes an output to FILE (.npy, .pb, else raw bytes); - is standard "
         "output as .npy"},
        {"output-dir", "DIR", "Output", "Writes every output to DIR/NAME.npy"},
-       {"max-elements", "N", "Output",
-        "Values printed per output (default: 16)"},
-       {"expect", "[NAME=]SPEC", "Comparison",
-        "What an output must be; exit code 4 if it is not"},
+       {"max-elements", "N", "Output", "Values printed per output (default: 16)"},
+       {"expect", "[NAME=]SPEC", "Comparison", "What an output must be; exit code 4 if it is not"},
        {"rtol", "R", "Comparison", "Relative tolerance (default: 1e-3)"},
        {"atol", "A", "Comparison", "Absolute tolerance (default: 1e-7)"},
        {"threads", "N", "Execution", "Threads (default: all usable)"}}};
@@ -52,9 +49,8 @@ struct Destination {
 } // namespace
 
 /// Parses [NAME=]@FILE or [NAME=]-.
-static Result<std::vector<Destination>>
-parseDestinations(const std::vector<std::string> &texts,
-                  const weft_function &function) {
+static Result<std::vector<Destination>> parseDestinations(const std::vector<std::string> &texts,
+                                                          const weft_function &function) {
   std::vector<Destination> destinations;
   uint32_t position = 0;
   for (const std::string &text : texts) {
@@ -63,8 +59,7 @@ parseDestinations(const std::vector<std::string> &texts,
     for (uint32_t i = 0; i < function.output_count; ++i) {
       std::string prefix = std::string(function.outputs[i].name) + "=";
       if (text.starts_with(prefix) &&
-          (text.substr(prefix.size()).starts_with("@") ||
-           text.substr(prefix.size()) == "-")) {
+          (text.substr(prefix.size()).starts_with("@") || text.substr(prefix.size()) == "-")) {
         index = i;
         path = text.substr(prefix.size());
       }
@@ -89,21 +84,17 @@ parseDestinations(const std::vector<std::string> &texts,
 static std::string fileName(const std::string &name) {
   std::string safe;
   for (char c : name)
-    safe += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                    (c >= '0' && c <= '9') || c == '-' || c == '.'
+    safe += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '-' || c == '.'
                 ? c
                 : '_';
   return (safe.empty() || safe[0] == '.' ? "_" + safe : safe) + ".npy";
 }
 
-static Status writeOutputs(const Arguments &arguments,
-                           const std::vector<Destination> &destinations,
-                           const weft_function &function,
-                           const std::vector<Tensor> &outputs) {
+static Status writeOutputs(const Arguments &arguments, const std::vector<Destination> &destinations,
+                           const weft_function &function, const std::vector<Tensor> &outputs) {
   for (const Destination &destination : destinations)
-    if (Status status =
-            writeTensorFile(destination.path, outputs[destination.output]);
-        !status)
+    if (Status status = writeTensorFile(destination.path, outputs[destination.output]); !status)
       return status;
   std::optional<std::string> folder = arguments.get("output-dir");
   if (!folder)
@@ -113,16 +104,15 @@ static Status writeOutputs(const Arguments &arguments,
   if (failed)
     return Error{*folder + ": cannot make the folder: " + failed.message()};
   for (size_t i = 0; i < outputs.size(); ++i)
-    if (Status status = writeTensorFile(
-            *folder + "/" + fileName(function.outputs[i].name), outputs[i]);
+    if (Status status =
+            writeTensorFile(*folder + "/" + fileName(function.outputs[i].name), outputs[i]);
         !status)
       return status;
   return {};
 }
 
 static int compareOutputs(const std::vector<std::optional<Tensor>> &expected,
-                          const std::vector<Tensor> &outputs,
-                          const weft_function &function,
+                          const std::vector<Tensor> &outputs, const weft_function &function,
                           const Tolerance &tolerance) {
   bool isEqual = true, isAny = false;
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -144,8 +134,7 @@ static int compareOutputs(const std::vector<std::optional<Tensor>> &expected,
 int weft::runRun(const Command &command, const Arguments &arguments) {
   if (arguments.positional().size() != 1)
     return fail("expected one module or model, found " +
-                    std::to_string(arguments.positional().size()) +
-                    "; see 'weft run --help'",
+                    std::to_string(arguments.positional().size()) + "; see 'weft run --help'",
                 ExitUsage);
   Result<int64_t> threads = arguments.integer("threads", 0, 0, 4096);
   Result<int64_t> shown = arguments.integer("max-elements", 16, 0, INT64_MAX);
@@ -164,13 +153,12 @@ int weft::runRun(const Command &command, const Arguments &arguments) {
   if (program.description().variant_count > 1 && !arguments.has("quiet"))
     std::fprintf(stderr, "weft: variant %s: %s\n", program.variant().cpu,
                  program.variantReason().c_str());
-  Result<std::vector<std::optional<Tensor>>> given = assignSpecs(
-      arguments.all("input"), function.inputs, function.input_count, "--input");
+  Result<std::vector<std::optional<Tensor>>> given =
+      assignSpecs(arguments.all("input"), function.inputs, function.input_count, "--input");
   if (!given)
     return fail(given.error(), ExitUsage);
   Result<std::vector<std::optional<Tensor>>> expected =
-      assignSpecs(arguments.all("expect"), function.outputs,
-                  function.output_count, "--expect");
+      assignSpecs(arguments.all("expect"), function.outputs, function.output_count, "--expect");
   if (!expected)
     return fail(expected.error(), ExitUsage);
   Result<std::vector<Destination>> destinations =
@@ -181,8 +169,7 @@ int weft::runRun(const Command &command, const Arguments &arguments) {
   for (uint32_t i = 0; i < function.input_count; ++i) {
     if (!(*given)[i])
       return fail("input '" + std::string(function.inputs[i].name) +
-                      "' is missing: give --input='" + function.inputs[i].name +
-                      "=SPEC' (it is " +
+                      "' is missing: give --input='" + function.inputs[i].name + "=SPEC' (it is " +
                       describeArgument(function, function.inputs[i]) + ")",
                   ExitUsage);
     inputs.push_back(*std::move((*given)[i]));
@@ -203,12 +190,9 @@ int weft::runRun(const Command &command, const Arguments &arguments) {
   for (const Destination &destination : *destinations)
     isPiped |= destination.path == "-";
   for (size_t i = 0; i < outputs->size(); ++i)
-    std::fprintf(isPiped ? stderr : stdout, "%s: %s\n",
-                 function.outputs[i].name,
+    std::fprintf(isPiped ? stderr : stdout, "%s: %s\n", function.outputs[i].name,
                  printTensor((*outputs)[i], *shown).c_str());
-  if (Status status =
-          writeOutputs(arguments, *destinations, function, *outputs);
-      !status)
+  if (Status status = writeOutputs(arguments, *destinations, function, *outputs); !status)
     return fail(status.error());
   return compareOutputs(*expected, *outputs, function, {*relative, *absolute});
 }

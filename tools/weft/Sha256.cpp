@@ -17,17 +17,14 @@
 using namespace weft;
 
 alignas(16) static constexpr uint32_t roundConstants[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1,
-    0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3,
-    0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
-    0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
-    0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
-    0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
-    0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
-    0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
-    0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
 static void compress(uint32_t *state, const uint8_t *data, size_t blocks) {
   for (; blocks; --blocks, data += 64) {
@@ -37,21 +34,17 @@ static void compress(uint32_t *state, const uint8_t *data, size_t blocks) {
       w[i] = __builtin_bswap32(w[i]);
     }
     for (int i = 16; i < 64; ++i) {
-      uint32_t s0 =
-          std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
-      uint32_t s1 =
-          std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
+      uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
+      uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
       w[i] = w[i - 16] + s0 + w[i - 7] + s1;
     }
     uint32_t v[8];
     std::memcpy(v, state, sizeof v);
     for (int i = 0; i < 64; ++i) {
-      uint32_t s1 =
-          std::rotr(v[4], 6) ^ std::rotr(v[4], 11) ^ std::rotr(v[4], 25);
+      uint32_t s1 = std::rotr(v[4], 6) ^ std::rotr(v[4], 11) ^ std::rotr(v[4], 25);
       uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
       uint32_t t1 = v[7] + s1 + choice + roundConstants[i] + w[i];
-      uint32_t s0 =
-          std::rotr(v[0], 2) ^ std::rotr(v[0], 13) ^ std::rotr(v[0], 22);
+      uint32_t s0 = std::rotr(v[0], 2) ^ std::rotr(v[0], 13) ^ std::rotr(v[0], 22);
       uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
       std::memmove(v + 1, v, 7 * sizeof v[0]);
       v[4] += t1;
@@ -83,21 +76,18 @@ compressFast(uint32_t *state, const uint8_t *data, size_t blocks) {
   for (; blocks; --blocks, data += 64) {
     __m128i savedAbef = abef, savedCdgh = cdgh, w[4];
     for (int i = 0; i < 4; ++i)
-      w[i] = _mm_shuffle_epi8(
-          _mm_loadu_si128(reinterpret_cast<const __m128i *>(data) + i), swap);
+      w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i *>(data) + i), swap);
     for (int i = 0; i < 16; ++i) {
       __m128i current = w[i % 4];
       __m128i sum = _mm_add_epi32(
-          current, _mm_load_si128(
-                       reinterpret_cast<const __m128i *>(roundConstants) + i));
+          current, _mm_load_si128(reinterpret_cast<const __m128i *>(roundConstants) + i));
       cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
       abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
       if (i >= 12)
         continue;
       // Words 4i+16 ... 4i+19 replace words 4i ... 4i+3.
       __m128i next = _mm_sha256msg1_epu32(current, w[(i + 1) % 4]);
-      next = _mm_add_epi32(next,
-                           _mm_alignr_epi8(w[(i + 3) % 4], w[(i + 2) % 4], 4));
+      next = _mm_add_epi32(next, _mm_alignr_epi8(w[(i + 3) % 4], w[(i + 2) % 4], 4));
       w[i % 4] = _mm_sha256msg2_epu32(next, w[(i + 3) % 4]);
     }
     abef = _mm_add_epi32(abef, savedAbef);
@@ -105,15 +95,12 @@ compressFast(uint32_t *state, const uint8_t *data, size_t blocks) {
   }
   low = _mm_shuffle_epi32(abef, 0x1b);  // FEBA
   high = _mm_shuffle_epi32(cdgh, 0xb1); // DCHG
-  _mm_storeu_si128(reinterpret_cast<__m128i *>(state),
-                   _mm_blend_epi16(low, high, 0xf0));
-  _mm_storeu_si128(reinterpret_cast<__m128i *>(state + 4),
-                   _mm_alignr_epi8(high, low, 8));
+  _mm_storeu_si128(reinterpret_cast<__m128i *>(state), _mm_blend_epi16(low, high, 0xf0));
+  _mm_storeu_si128(reinterpret_cast<__m128i *>(state + 4), _mm_alignr_epi8(high, low, 8));
 }
 #endif
 
-static void compressBlocks(bool isFast, uint32_t *state, const uint8_t *data,
-                           size_t blocks) {
+static void compressBlocks(bool isFast, uint32_t *state, const uint8_t *data, size_t blocks) {
 #if defined(__x86_64__)
   if (isFast)
     return compressFast(state, data, blocks);

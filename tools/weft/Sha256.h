@@ -22,8 +22,7 @@ public:
   explicit Sha256(bool mayUseInstructions = true);
   void update(std::span<const uint8_t> bytes);
   void update(std::string_view text) {
-    update(std::span<const uint8_t>(
-        reinterpret_cast<const uint8_t *>(text.data()), text.size()));
+    update(std::span<const uint8_t>(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
   }
   /// 64 hexadecimal digits; ends the hash.
   std::string finish();

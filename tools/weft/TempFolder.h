@@ -35,9 +35,7 @@ public:
     return folder;
   }
 
-  TempFolder(TempFolder &&other) noexcept : name(std::move(other.name)) {
-    other.name.clear();
-  }
+  TempFolder(TempFolder &&other) noexcept : name(std::move(other.name)) { other.name.clear(); }
   TempFolder &operator=(TempFolder &&) = delete;
   ~TempFolder() {
     std::error_code ignored;

@@ -63,8 +63,8 @@ static void separateEmptyTensors(func::FuncOp function, RewriterBase &rewriter) 
 /// Inputs become read-only memrefs, results go to the environment's buffers.
 static void convertBoundary(func::FuncOp function, RewriterBase &rewriter) {
   Block &body = function.getBody().front();
-  SmallVector<Type> types = convertArgumentsToMemRefs(
-      body, rewriter, [](BlockArgument) { return false; });
+  SmallVector<Type> types =
+      convertArgumentsToMemRefs(body, rewriter, [](BlockArgument) { return false; });
   auto ret = cast<func::ReturnOp>(body.getTerminator());
   int64_t index = -1;
   for (auto [i, value] : llvm::enumerate(ret.getOperands())) {
@@ -75,15 +75,15 @@ static void convertBoundary(func::FuncOp function, RewriterBase &rewriter) {
     auto packed = function.getResultAttrOfType<TypeAttr>(i, WeftDialect::packedAttrName);
     ValueRange extents;
     if (packed)
-      extents = ret.getOperands().slice(
-          i + 1, cast<PackedType>(packed.getValue()).getNumDynamicDims());
+      extents =
+          ret.getOperands().slice(i + 1, cast<PackedType>(packed.getValue()).getNumDynamicDims());
     tensor::EmptyOp empty = extents.empty() ? freshDestination(value) : nullptr;
     if (empty) {
       rewriter.setInsertionPoint(empty);
       Value buffer = createOutputBuffer(rewriter, ret.getLoc(), index, type,
                                         packed ? ValueRange() : empty.getDynamicSizes(), packed);
-      rewriter.replaceOpWithNewOp<bufferization::ToTensorOp>(
-          empty, type, buffer, /*restrict=*/true, /*writable=*/true);
+      rewriter.replaceOpWithNewOp<bufferization::ToTensorOp>(empty, type, buffer, /*restrict=*/true,
+                                                             /*writable=*/true);
       rewriter.setInsertionPoint(ret);
       bufferization::MaterializeInDestinationOp::create(rewriter, ret.getLoc(), Type(), value,
                                                         buffer, true, true);
@@ -95,8 +95,8 @@ static void convertBoundary(func::FuncOp function, RewriterBase &rewriter) {
       if (type.isDynamicDim(d))
         sizes.push_back(tensor::DimOp::create(rewriter, ret.getLoc(), value, d));
     Value buffer = createOutputBuffer(rewriter, ret.getLoc(), index, type, sizes, packed);
-    bufferization::MaterializeInDestinationOp::create(rewriter, ret.getLoc(), Type(), value,
-                                                      buffer, true, true);
+    bufferization::MaterializeInDestinationOp::create(rewriter, ret.getLoc(), Type(), value, buffer,
+                                                      true, true);
   }
   rewriter.modifyOpInPlace(ret, [&] { ret.getOperandsMutable().clear(); });
   // Results keep their attributes (names, element types) on the function.

@@ -36,8 +36,8 @@ static void convertBoundary(KernelOp kernel, RewriterBase &rewriter) {
       body, rewriter, [&](BlockArgument argument) { return argument.getArgNumber() >= firstOut; });
   rewriter.setInsertionPoint(yield);
   for (auto [value, out] : llvm::zip(yield.getValues(), kernel.getOutArguments()))
-    bufferization::MaterializeInDestinationOp::create(
-        rewriter, loc, /*result=*/Type(), value, out, /*restrict=*/true, /*writable=*/true);
+    bufferization::MaterializeInDestinationOp::create(rewriter, loc, /*result=*/Type(), value, out,
+                                                      /*restrict=*/true, /*writable=*/true);
   rewriter.modifyOpInPlace(yield, [&] { yield.getValuesMutable().clear(); });
   kernel.setFunctionType(rewriter.getFunctionType(types, {}));
 }
@@ -57,13 +57,15 @@ static void copyBack(scf::ForOp loop, ArrayRef<unsigned> positions, RewriterBase
   for (unsigned i : positions) {
     Value value = yield.getOperand(i);
     // Another carried tensor is overwritten below: it is kept beforehand.
-    if (auto argument = dyn_cast<BlockArgument>(value); argument && argument.getOwner() == loop.getBody())
-      value = bufferization::AllocTensorOp::create(rewriter, loc, cast<RankedTensorType>(value.getType()),
-                                                   ValueRange(), /*copy=*/value);
+    if (auto argument = dyn_cast<BlockArgument>(value);
+        argument && argument.getOwner() == loop.getBody())
+      value = bufferization::AllocTensorOp::create(
+          rewriter, loc, cast<RankedTensorType>(value.getType()), ValueRange(), /*copy=*/value);
     values.push_back(value);
   }
   for (auto [i, value] : llvm::zip(positions, values)) {
-    Value copied = linalg::CopyOp::create(rewriter, loc, value, loop.getRegionIterArg(i)).getResult(0);
+    Value copied =
+        linalg::CopyOp::create(rewriter, loc, value, loop.getRegionIterArg(i)).getResult(0);
     rewriter.modifyOpInPlace(yield, [&] { yield->setOperand(i, copied); });
   }
 }

@@ -51,9 +51,8 @@ struct Scratch {
 struct HoistScratch : weft::impl::HoistScratchBase<HoistScratch> {
   void runOnOperation() override {
     DenseMap<StringAttr, SmallVector<DispatchOp>> dispatches;
-    getOperation().walk([&](DispatchOp op) {
-      dispatches[op.getKernelAttr().getAttr()].push_back(op);
-    });
+    getOperation().walk(
+        [&](DispatchOp op) { dispatches[op.getKernelAttr().getAttr()].push_back(op); });
     llvm::MapVector<StringAttr, SmallVector<KernelOp>> variants;
     for (KernelOp kernel : getOperation().getOps<KernelOp>())
       variants[dispatchedNameOf(kernel)].push_back(kernel);
@@ -124,8 +123,8 @@ LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &s
   kernel->walk([&](memref::AllocOp op) { allocs.push_back(op); });
   IRRewriter rewriter(&getContext());
   int64_t stack = 0;
-  bool isParallel = kernel->walk([](scf::ForallOp) { return WalkResult::interrupt(); })
-                        .wasInterrupted();
+  bool isParallel =
+      kernel->walk([](scf::ForallOp) { return WalkResult::interrupt(); }).wasInterrupted();
   for (memref::AllocOp alloc : allocs) {
     MemRefType type = alloc.getType();
     std::optional<int64_t> factor = staticFactor(type);
@@ -162,9 +161,9 @@ LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &s
       bytes = llvm::alignTo(std::max<int64_t>(bytes, 1), kAlignment);
       stack += bytes;
       rewriter.setInsertionPointToStart(scopeOf(alloc, kernel));
-      auto local = memref::AllocaOp::create(
-          rewriter, alloc.getLoc(), MemRefType::get({bytes}, rewriter.getI8Type()),
-          rewriter.getI64IntegerAttr(kAlignment));
+      auto local = memref::AllocaOp::create(rewriter, alloc.getLoc(),
+                                            MemRefType::get({bytes}, rewriter.getI8Type()),
+                                            rewriter.getI64IntegerAttr(kAlignment));
       rewriter.setInsertionPoint(alloc);
       Value zero = arith::ConstantIndexOp::create(rewriter, alloc.getLoc(), 0);
       rewriter.replaceOpWithNewOp<memref::ViewOp>(alloc, type, local, zero,
@@ -175,9 +174,8 @@ LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &s
   }
   kernel->walk([&](memref::DeallocOp op) { rewriter.eraseOp(op); });
   // What is shared comes first, then the part of the first worker.
-  llvm::stable_sort(scratch, [](const Scratch &a, const Scratch &b) {
-    return a.isPrivate < b.isPrivate;
-  });
+  llvm::stable_sort(scratch,
+                    [](const Scratch &a, const Scratch &b) { return a.isPrivate < b.isPrivate; });
   return success();
 }
 
@@ -247,9 +245,8 @@ static void useScratchArguments(KernelOp kernel, ArrayRef<Scratch> scratch, unsi
       Value base = arith::MulIOp::create(rewriter, at, worker, partSize);
       offset = arith::AddIOp::create(rewriter, at, base, offset);
     }
-    rewriter.replaceOpWithNewOp<memref::ViewOp>(alloc, alloc.getType(),
-                                                body.getArguments().back(), offset,
-                                                alloc.getDynamicSizes());
+    rewriter.replaceOpWithNewOp<memref::ViewOp>(alloc, alloc.getType(), body.getArguments().back(),
+                                                offset, alloc.getDynamicSizes());
   }
 }
 
@@ -308,9 +305,9 @@ LogicalResult HoistScratch::runOnVariants(MutableArrayRef<KernelOp> kernels,
       Value workers = MaxWorkersOp::create(rewriter, at, rewriter.getIndexType());
       bytes = addSizes(rewriter, at, shared, multiplySizes(rewriter, at, part, workers));
     }
-    auto memory = memref::AllocOp::create(
-        rewriter, at, cast<MemRefType>(first.getArgumentTypes().back()), bytes,
-        rewriter.getI64IntegerAttr(kAlignment));
+    auto memory =
+        memref::AllocOp::create(rewriter, at, cast<MemRefType>(first.getArgumentTypes().back()),
+                                bytes, rewriter.getI64IntegerAttr(kAlignment));
     rewriter.modifyOpInPlace(dispatch, [&] {
       dispatch.getSizesMutable().assign(sizes);
       dispatch.getOutsMutable().append(memory.getResult());

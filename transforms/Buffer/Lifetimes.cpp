@@ -120,9 +120,8 @@ static int64_t mostOfBranches(ArrayRef<Lifetime> lifetimes, ArrayRef<int64_t> by
 
 int64_t weft::mostBytesAlive(ArrayRef<Lifetime> lifetimes, ArrayRef<int64_t> bytes) {
   auto byStart = llvm::to_vector(llvm::seq<unsigned>(0, lifetimes.size()));
-  llvm::stable_sort(byStart, [&](unsigned a, unsigned b) {
-    return lifetimes[a].start < lifetimes[b].start;
-  });
+  llvm::stable_sort(
+      byStart, [&](unsigned a, unsigned b) { return lifetimes[a].start < lifetimes[b].start; });
   // The most is alive where the life of a buffer begins.
   int64_t most = 0;
   SmallVector<unsigned> alive;

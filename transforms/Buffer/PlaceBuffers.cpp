@@ -128,7 +128,8 @@ Placement weft::placeBuffers(ArrayRef<Lifetime> lifetimes, ArrayRef<SmallVector<
       };
       return area(a) > area(b);
     });
-    consider(bytes, [&](unsigned a, unsigned b) { return lifetimes[a].start < lifetimes[b].start; });
+    consider(bytes,
+             [&](unsigned a, unsigned b) { return lifetimes[a].start < lifetimes[b].start; });
   }
   return best ? std::move(*best) : Placement();
 }

@@ -141,8 +141,8 @@ void Planner::report(const Placement &placement, ArrayRef<SmallVector<int64_t>> 
   function->setAttr("weft.arena_lower_bound", rewriter.getI64IntegerAttr(bound));
   if (symbolic != 0)
     function->setAttr("weft.arena_assumed_extent", rewriter.getI64IntegerAttr(kAssumedExtents[0]));
-  remark::analysis(function.getLoc(),
-                   remark::RemarkOpts::name("arena").category("buffer").function(function.getSymName()))
+  remark::analysis(function.getLoc(), remark::RemarkOpts::name("arena").category("buffer").function(
+                                          function.getSymName()))
       << remark::metric("Bytes", bytes) << remark::metric("LowerBound", bound)
       << remark::metric("Symbolic", symbolic) << remark::metric("Unbounded", unbounded.size());
 }
@@ -231,9 +231,8 @@ void Planner::createWorkspaceFunction(Value total) {
   SmallVector<Type> types(symbols.size() + 1, rewriter.getIndexType());
   auto computed = llvm::make_range(entry.begin(), rewriter.getInsertionPoint());
   rewriter.setInsertionPointAfter(function);
-  auto workspace = func::FuncOp::create(
-      rewriter, loc, (function.getSymName() + ".workspace").str(),
-      rewriter.getFunctionType(types, rewriter.getIndexType()));
+  auto workspace = func::FuncOp::create(rewriter, loc, (function.getSymName() + ".workspace").str(),
+                                        rewriter.getFunctionType(types, rewriter.getIndexType()));
   workspace.setPrivate();
   workspace->setAttr("weft.workspace_of", FlatSymbolRefAttr::get(function));
   Block *block = workspace.addEntryBlock();

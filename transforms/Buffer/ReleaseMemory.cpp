@@ -34,9 +34,9 @@ static Operation *ancestorIn(Block *block, Operation *op) {
 /// the same address.
 static bool keepsAddress(Value value) {
   Operation *def = value.getDefiningOp();
-  return !def || isa<RegionBranchOpInterface, memref::CastOp, memref::SubViewOp,
-                     memref::ReinterpretCastOp, memref::ExpandShapeOp, memref::CollapseShapeOp,
-                     arith::SelectOp>(def);
+  return !def ||
+         isa<RegionBranchOpInterface, memref::CastOp, memref::SubViewOp, memref::ReinterpretCastOp,
+             memref::ExpandShapeOp, memref::CollapseShapeOp, arith::SelectOp>(def);
 }
 
 namespace {

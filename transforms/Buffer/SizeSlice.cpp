@@ -26,9 +26,8 @@ static bool isFunctionOf(Value value, llvm::function_ref<bool(Value)> isRoot,
   bool result = isRoot(value);
   Operation *def = value.getDefiningOp();
   if (!result && def && isPure(def) && def->getNumRegions() == 0)
-    result = llvm::all_of(def->getOperands(), [&](Value operand) {
-      return isFunctionOf(operand, isRoot, known);
-    });
+    result = llvm::all_of(def->getOperands(),
+                          [&](Value operand) { return isFunctionOf(operand, isRoot, known); });
   known[value] = result;
   return result;
 }
@@ -49,7 +48,8 @@ Value weft::multiplySizes(OpBuilder &builder, Location loc, Value x, Value y) {
   auto product = arith::MulUIExtendedOp::create(builder, loc, x, y);
   Value zero = arith::ConstantIntOp::create(builder, loc, 0, 64);
   Value most = arith::ConstantIntOp::create(builder, loc, kMostBytes, 64);
-  Value wide = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, product.getHigh(), zero);
+  Value wide =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, product.getHigh(), zero);
   Value low = arith::MinUIOp::create(builder, loc, product.getLow(), most);
   Value size = arith::SelectOp::create(builder, loc, wide, most, low);
   return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), size);

@@ -32,9 +32,8 @@ namespace {
 /// types is dynamic.
 struct ConvertAssemble : OpConversionPattern<AssembleOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(AssembleOp op, OneToNOpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(AssembleOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
     SmallVector<Value> components;
     for (auto [values, type] :
          llvm::zip(adaptor.getComponents(), op.getType().getComponentTypes())) {
@@ -50,16 +49,13 @@ struct ConvertAssemble : OpConversionPattern<AssembleOp> {
 
 struct ConvertDisassemble : OpConversionPattern<DisassembleOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(DisassembleOp op, OneToNOpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(DisassembleOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
     SmallVector<Value> components;
-    for (auto [value, type] :
-         llvm::zip(adaptor.getPacked(), op.getResultTypes())) {
+    for (auto [value, type] : llvm::zip(adaptor.getPacked(), op.getResultTypes())) {
       Value component = value;
       if (component.getType() != type)
-        component =
-            tensor::CastOp::create(rewriter, op.getLoc(), type, component);
+        component = tensor::CastOp::create(rewriter, op.getLoc(), type, component);
       components.push_back(component);
     }
     rewriter.replaceOp(op, components);
@@ -69,12 +65,10 @@ struct ConvertDisassemble : OpConversionPattern<DisassembleOp> {
 
 struct ConvertUnpack : OpConversionPattern<UnpackOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(UnpackOp op, OneToNOpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(UnpackOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
     PackedType type = op.getPacked().getType();
-    rewriter.replaceOp(op, type.getFormat().decode(rewriter, op.getLoc(), type,
-                                                   adaptor.getPacked(),
+    rewriter.replaceOp(op, type.getFormat().decode(rewriter, op.getLoc(), type, adaptor.getPacked(),
                                                    adaptor.getInit().front()));
     return success();
   }
@@ -82,13 +76,11 @@ struct ConvertUnpack : OpConversionPattern<UnpackOp> {
 
 struct ConvertPack : OpConversionPattern<PackOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(PackOp op, OneToNOpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(PackOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
     PackedType type = op.getType();
-    SmallVector<Value> components =
-        type.getFormat().encode(rewriter, op.getLoc(), type,
-                                adaptor.getNumbers().front(), op.getOptions());
+    SmallVector<Value> components = type.getFormat().encode(
+        rewriter, op.getLoc(), type, adaptor.getNumbers().front(), op.getOptions());
     for (auto [value, wanted] : llvm::zip(components, type.getComponentTypes()))
       if (value.getType() != wanted)
         value = tensor::CastOp::create(rewriter, op.getLoc(), wanted, value);
@@ -119,21 +111,17 @@ struct ConvertPacked : weft::impl::ConvertPackedBase<ConvertPacked> {
              llvm::any_of(op->getResultTypes(), isPacked);
     };
     ConversionTarget target(getContext());
-    target.markUnknownOpDynamicallyLegal(
-        [&](Operation *op) { return !holdsPacked(op); });
+    target.markUnknownOpDynamicallyLegal([&](Operation *op) { return !holdsPacked(op); });
     target.addIllegalOp<AssembleOp, DisassembleOp, UnpackOp, PackOp>();
 
     RewritePatternSet patterns(&getContext());
-    patterns
-        .add<ConvertAssemble, ConvertDisassemble, ConvertUnpack, ConvertPack>(
-            converter, &getContext());
+    patterns.add<ConvertAssemble, ConvertDisassemble, ConvertUnpack, ConvertPack>(converter,
+                                                                                  &getContext());
     scf::populateSCFStructuralTypeConversions(converter, patterns);
-    populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
-                                                                   converter);
+    populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns, converter);
     populateReturnOpTypeConversionPattern(patterns, converter);
     populateCallOpTypeConversionPattern(patterns, converter);
-    if (failed(
-            applyFullConversion(getOperation(), target, std::move(patterns))))
+    if (failed(applyFullConversion(getOperation(), target, std::move(patterns))))
       signalPassFailure();
   }
 };

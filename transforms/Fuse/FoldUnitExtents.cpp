@@ -105,8 +105,8 @@ struct ComputeWithoutUnitExtents : OpRewritePattern<linalg::GenericOp> {
         AffineMap map = op.getMatchingIndexingMap(operand);
         bool uses = map.isFunctionOfDim(loop);
         needs |= uses;
-        lacks |= !uses && map.getNumResults() < rank &&
-                 operand->get().getDefiningOp<linalg::LinalgOp>();
+        lacks |=
+            !uses && map.getNumResults() < rank && operand->get().getDefiningOp<linalg::LinalgOp>();
       }
       dropped[loop] = lacks && !needs;
     }

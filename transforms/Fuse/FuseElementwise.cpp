@@ -23,11 +23,12 @@ using namespace weft;
 /// is not worth repeating for each element of its consumer. Decoding elements
 /// that share bytes (`weft-convert-packed`) is, where each is decoded once.
 static bool readsByPosition(Operation *op, bool once) {
-  return op->walk([&](tensor::ExtractOp read) {
-             auto type = read.getTensor().getType();
-             bool isBytes = type.getRank() == 1 && type.getElementType().isInteger(8);
-             return isBytes && once ? WalkResult::advance() : WalkResult::interrupt();
-           })
+  return op
+      ->walk([&](tensor::ExtractOp read) {
+        auto type = read.getTensor().getType();
+        bool isBytes = type.getRank() == 1 && type.getElementType().isInteger(8);
+        return isBytes && once ? WalkResult::advance() : WalkResult::interrupt();
+      })
       .wasInterrupted();
 }
 

@@ -163,7 +163,8 @@ static bool isPassable(Type type) {
 
 /// Appends what a scalar crosses to a kernel as: index values, floats by their
 /// bits, complex numbers by their parts.
-static void appendAsIndices(OpBuilder &b, Location loc, Value value, SmallVectorImpl<Value> &indices) {
+static void appendAsIndices(OpBuilder &b, Location loc, Value value,
+                            SmallVectorImpl<Value> &indices) {
   Type type = value.getType();
   if (auto complex = dyn_cast<ComplexType>(type)) {
     Type part = complex.getElementType();
@@ -187,7 +188,8 @@ static Value fromIndices(OpBuilder &b, Location loc, Type type, llvm::function_r
   }
   Value value = next();
   if (!type.isIndex())
-    value = arith::IndexCastUIOp::create(b, loc, b.getIntegerType(type.getIntOrFloatBitWidth()), value);
+    value =
+        arith::IndexCastUIOp::create(b, loc, b.getIntegerType(type.getIntOrFloatBitWidth()), value);
   if (isa<FloatType>(type))
     value = arith::BitcastOp::create(b, loc, type, value);
   return value;
@@ -196,8 +198,7 @@ static Value fromIndices(OpBuilder &b, Location loc, Type type, llvm::function_r
 namespace {
 class Outliner {
 public:
-  Outliner(ModuleOp module)
-      : module(module), symbols(module), rewriter(module.getContext()) {}
+  Outliner(ModuleOp module) : module(module), symbols(module), rewriter(module.getContext()) {}
 
   /// Fails where an operation uses a value that no kernel can take.
   LogicalResult run(func::FuncOp function);
@@ -253,7 +254,8 @@ Group Outliner::formGroup(Operation *root, const DenseSet<Operation *> &taken) {
     if (user->getBlock() != root->getBlock() || taken.contains(user) ||
         !isElementwiseOver(user, last->getResult(0)) || overwritesOperandOf(user, group))
       return group;
-    if (auto conv = dyn_cast<ConvOp>(root); conv && conv.isContraction() && !canFlattenSpatial(user))
+    if (auto conv = dyn_cast<ConvOp>(root);
+        conv && conv.isContraction() && !canFlattenSpatial(user))
       return group;
     group.push_back(user);
   }
@@ -318,10 +320,9 @@ void Outliner::outline(const Group &group) {
 
   // Each result is computed into the base of its chain of destinations.
   rewriter.setInsertionPoint(last);
-  Location loc = group.size() == 1
-                     ? last->getLoc()
-                     : rewriter.getFusedLoc(llvm::map_to_vector(
-                           group, [](Operation *op) { return op->getLoc(); }));
+  Location loc = group.size() == 1 ? last->getLoc()
+                                   : rewriter.getFusedLoc(llvm::map_to_vector(
+                                         group, [](Operation *op) { return op->getLoc(); }));
   SmallVector<Value> outs;
   SmallVector<Value> bases; // value inside that stands for the out argument
   SmallVector<bool> shared; // the same one as that of an earlier result
@@ -331,8 +332,7 @@ void Outliner::outline(const Group &group) {
     while (OpOperand *init = destinationOf(current)) {
       base = init->get();
       auto next = dyn_cast<OpResult>(base);
-      if (!next || !(members.contains(next.getOwner()) ||
-                     isa<linalg::FillOp>(next.getOwner())))
+      if (!next || !(members.contains(next.getOwner()) || isa<linalg::FillOp>(next.getOwner())))
         break;
       current = next;
     }
@@ -343,7 +343,8 @@ void Outliner::outline(const Group &group) {
     bool separable = sharedBase && isa<DestinationStyleOpInterface>(result.getOwner()) &&
                      destinationOf(result)->get() == base && isa<tensor::EmptyOp>(def);
     shared.push_back(separable);
-    if (!base || (sharedBase && !separable) || (def && members.contains(def)) || base.getType() != type) {
+    if (!base || (sharedBase && !separable) || (def && members.contains(def)) ||
+        base.getType() != type) {
       // Not in destination style: copied out at the end.
       ReifiedRankedShapedTypeDims shapes;
       SmallVector<OpFoldResult> sizes;
@@ -393,8 +394,8 @@ void Outliner::outline(const Group &group) {
   rewriter.setInsertionPointToEnd(module.getBody());
   // Names of nodes live at the dispatches, so that equal kernels are one.
   Location unknown = rewriter.getUnknownLoc();
-  auto kernel = KernelOp::create(rewriter, unknown, "kernel", types,
-                                 static_cast<int64_t>(outs.size()));
+  auto kernel =
+      KernelOp::create(rewriter, unknown, "kernel", types, static_cast<int64_t>(outs.size()));
   Block &body = kernel.getBody().front();
   for (BlockArgument argument : body.getArguments())
     argument.setLoc(unknown);
@@ -424,8 +425,8 @@ void Outliner::outline(const Group &group) {
           .getDpsInitOperand(result.getResultNumber())
           ->set(kernel.getOutArguments()[i]);
     if (!bases[i])
-      value = linalg::CopyOp::create(rewriter, unknown, value,
-                                     kernel.getOutArguments()[i]).getResult(0);
+      value = linalg::CopyOp::create(rewriter, unknown, value, kernel.getOutArguments()[i])
+                  .getResult(0);
     yields.push_back(value);
   }
   YieldOp::create(rewriter, unknown, yields);
@@ -455,16 +456,16 @@ void Outliner::outline(const Group &group) {
     rewriter.eraseOp(kernel);
   }
   rewriter.setInsertionPoint(last);
-  auto dispatch = DispatchOp::create(
-      rewriter, loc, ValueRange(outs).getTypes(),
-      FlatSymbolRefAttr::get(it->second.getSymNameAttr()), sizeOperands, inputs, outs);
+  auto dispatch = DispatchOp::create(rewriter, loc, ValueRange(outs).getTypes(),
+                                     FlatSymbolRefAttr::get(it->second.getSymNameAttr()),
+                                     sizeOperands, inputs, outs);
   for (auto [result, value] : llvm::zip(results, dispatch.getResults()))
     rewriter.replaceAllUsesWith(result, value);
   for (Operation *op : llvm::reverse(group))
     rewriter.eraseOp(op);
   ++dispatches;
-  remark::passed(loc, remark::RemarkOpts::name("kernel").category("fuse").function(
-                          it->second.getSymName()))
+  remark::passed(
+      loc, remark::RemarkOpts::name("kernel").category("fuse").function(it->second.getSymName()))
       << remark::metric("Operations", members.size()) << remark::metric("Shared", !isNew);
 }
 

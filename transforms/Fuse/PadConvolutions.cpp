@@ -32,11 +32,12 @@ static void pad(ConvOp op, RewriterBase &rewriter) {
   for (size_t i = 0; i < spatial; ++i)
     if (!ShapedType::isDynamic(shape[2 + i]))
       shape[2 + i] += pads[i] + pads[spatial + i];
-  Value zero = arith::ConstantOp::create(rewriter, op.getLoc(),
-                                         rewriter.getZeroAttr(type.getElementType()));
+  Value zero =
+      arith::ConstantOp::create(rewriter, op.getLoc(), rewriter.getZeroAttr(type.getElementType()));
   Value padded = tensor::PadOp::create(rewriter, op.getLoc(),
                                        RankedTensorType::get(shape, type.getElementType()),
-                                       op.getInput(), low, high, zero).getResult();
+                                       op.getInput(), low, high, zero)
+                     .getResult();
   rewriter.modifyOpInPlace(op, [&] {
     op.getInputMutable().assign(padded);
     op.setPads(SmallVector<int64_t>(pads.size(), 0));

@@ -78,14 +78,12 @@ static std::optional<unsigned> rowRankFor(Operation *op) {
     return std::nullopt;
   for (Operation *user : op->getUsers())
     if (user->getBlock() == op->getBlock())
-      if (std::optional<unsigned> rank = getReducedRowRank(user);
-          rank && isRowOperation(op, *rank))
+      if (std::optional<unsigned> rank = getReducedRowRank(user); rank && isRowOperation(op, *rank))
         return rank;
   return std::nullopt;
 }
 
-SmallVector<Operation *> weft::formRowGroup(Operation *seed,
-                                            const DenseSet<Operation *> &taken) {
+SmallVector<Operation *> weft::formRowGroup(Operation *seed, const DenseSet<Operation *> &taken) {
   std::optional<unsigned> rowRank = rowRankFor(seed);
   if (!rowRank || !isRowOperation(seed, *rowRank) || !hasFreshDestination(seed))
     return {};

@@ -17,8 +17,8 @@ namespace weft {
 /// row by row: at least two, one of them a reduction of rows or a softmax. Every
 /// use of their results outside of the group comes after its last operation.
 /// Empty if there is no such group. Operations in `taken` are in others.
-llvm::SmallVector<mlir::Operation *>
-formRowGroup(mlir::Operation *seed, const llvm::DenseSet<mlir::Operation *> &taken);
+llvm::SmallVector<mlir::Operation *> formRowGroup(mlir::Operation *seed,
+                                                  const llvm::DenseSet<mlir::Operation *> &taken);
 
 } // namespace weft
 

@@ -121,9 +121,11 @@ static bool hasEffects(Operation *op) {
       llvm::none_of(op->getResultTypes(), llvm::IsaPred<TensorType>))
     return true;
   return !isMemoryEffectFree(op) || op->walk([&](Operation *nested) {
-    return isa<AssertOp, PollOp>(nested) || handlesStrings(nested) ? WalkResult::interrupt()
-                                                                   : WalkResult::advance();
-  }).wasInterrupted();
+                                        return isa<AssertOp, PollOp>(nested) ||
+                                                       handlesStrings(nested)
+                                                   ? WalkResult::interrupt()
+                                                   : WalkResult::advance();
+                                      }).wasInterrupted();
 }
 
 /// Whether `op` reads within bounds whatever was asserted before it.
@@ -131,7 +133,8 @@ static bool readsWithinBounds(Operation *op) {
   auto extract = dyn_cast<tensor::ExtractOp>(op);
   if (!extract)
     return true;
-  for (auto [index, extent] : llvm::zip(extract.getIndices(), extract.getTensor().getType().getShape())) {
+  for (auto [index, extent] :
+       llvm::zip(extract.getIndices(), extract.getTensor().getType().getShape())) {
     APInt value;
     if (ShapedType::isDynamic(extent) || !matchPattern(index, m_ConstantInt(&value)) ||
         value.isNegative() || value.sge(extent))
@@ -251,7 +254,8 @@ ConstantSubgraphs::ConstantSubgraphs(func::FuncOp function, EvaluationLimits &li
       continue;
     }
     staying.insert(op);
-    remark::missed(op->getLoc(), remark::RemarkOpts::name("EvaluateConstants").category("constants"))
+    remark::missed(op->getLoc(),
+                   remark::RemarkOpts::name("EvaluateConstants").category("constants"))
         << remark::reason("'{0}' is not evaluated: {1}", op->getName().getStringRef(), reason);
   }
   std::reverse(selected.begin(), selected.end());

@@ -32,8 +32,7 @@ public:
 
   /// `roots` and what they are computed from, constants included, in an order
   /// in which they can be computed.
-  llvm::SmallVector<mlir::Operation *>
-  computationOf(llvm::ArrayRef<mlir::Operation *> roots) const;
+  llvm::SmallVector<mlir::Operation *> computationOf(llvm::ArrayRef<mlir::Operation *> roots) const;
 
 private:
   void collect(mlir::Region &region);

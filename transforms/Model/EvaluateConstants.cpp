@@ -93,7 +93,8 @@ static Value makeNumber(OpBuilder &b, Location loc, Type type, ArrayRef<uint8_t>
       RankedTensorType::get({1}, storedType(type)),
       ArrayRef<char>(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
   if (isa<FloatType>(type))
-    return arith::ConstantOp::create(b, loc, type, b.getFloatAttr(type, *elements.value_begin<APFloat>()));
+    return arith::ConstantOp::create(b, loc, type,
+                                     b.getFloatAttr(type, *elements.value_begin<APFloat>()));
   APInt value = *elements.value_begin<APInt>();
   unsigned width = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
   return arith::ConstantOp::create(b, loc, type, b.getIntegerAttr(type, value.trunc(width)));
@@ -105,7 +106,8 @@ static bool isSplat(ArrayRef<uint8_t> bytes, size_t elementBytes) {
          std::equal(bytes.begin() + elementBytes, bytes.end(), bytes.begin());
 }
 
-static Value makeTensor(OpBuilder &b, Operation *op, RankedTensorType type, EvaluatedTensor &tensor) {
+static Value makeTensor(OpBuilder &b, Operation *op, RankedTensorType type,
+                        EvaluatedTensor &tensor) {
   Location loc = op->getLoc();
   ArrayRef<uint8_t> bytes = tensor.bytes();
   auto known = RankedTensorType::get(tensor.shape, type.getElementType());
@@ -118,8 +120,9 @@ static Value makeTensor(OpBuilder &b, Operation *op, RankedTensorType type, Eval
     if (isSplat(bytes, element))
       bytes = bytes.take_front(element);
     value = arith::ConstantOp::create(
-        b, loc, DenseElementsAttr::getFromRawBuffer(
-                    known, ArrayRef<char>(reinterpret_cast<const char *>(bytes.data()), bytes.size())));
+        b, loc,
+        DenseElementsAttr::getFromRawBuffer(
+            known, ArrayRef<char>(reinterpret_cast<const char *>(bytes.data()), bytes.size())));
   } else {
     WeightStore &store = b.getContext()->getOrLoadDialect<WeftDialect>()->getWeightStore();
     std::string key = store.commit(nodeName(op), std::move(tensor.large));
@@ -148,9 +151,8 @@ struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> 
       evaluate(subgraphs, roots.drop_front(roots.size() / 2));
       return;
     }
-    remark::failed(roots.front()->getLoc(), options())
-        << remark::reason("'{0}' cannot be evaluated: {1}",
-                          roots.front()->getName().getStringRef(), reason);
+    remark::failed(roots.front()->getLoc(), options()) << remark::reason(
+        "'{0}' cannot be evaluated: {1}", roots.front()->getName().getStringRef(), reason);
   }
 
   void replace(ArrayRef<Operation *> roots, MutableArrayRef<EvaluatedTensor> tensors) {
@@ -159,12 +161,12 @@ struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> 
       for (Value result : op->getResults()) {
         EvaluatedTensor &tensor = tensors.front();
         tensors = tensors.drop_front();
-        remark::passed(op->getLoc(), options())
-            << remark::add("'{0}' is evaluated: {1} bytes", op->getName().getStringRef(),
-                           tensor.bytes().size());
+        remark::passed(op->getLoc(), options()) << remark::add(
+            "'{0}' is evaluated: {1} bytes", op->getName().getStringRef(), tensor.bytes().size());
         auto type = dyn_cast<RankedTensorType>(result.getType());
-        result.replaceAllUsesWith(type ? makeTensor(b, op, type, tensor)
-                                       : makeNumber(b, op->getLoc(), result.getType(), tensor.bytes()));
+        result.replaceAllUsesWith(
+            type ? makeTensor(b, op, type, tensor)
+                 : makeNumber(b, op->getLoc(), result.getType(), tensor.bytes()));
         ++numEvaluated;
       }
     }

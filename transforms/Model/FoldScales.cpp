@@ -186,7 +186,8 @@ bool ScaleFolder::matchContraction(linalg::GenericOp op) {
   if (!sum)
     return false;
   BlockArgument accumulator = body->getArgument(2);
-  auto product = (sum.getLhs() == accumulator ? sum.getRhs() : sum.getLhs()).getDefiningOp<arith::MulFOp>();
+  auto product =
+      (sum.getLhs() == accumulator ? sum.getRhs() : sum.getLhs()).getDefiningOp<arith::MulFOp>();
   if (!product || (sum.getLhs() != accumulator && sum.getRhs() != accumulator))
     return false;
   SmallPtrSet<Value, 2> factors{product.getLhs(), product.getRhs()};
@@ -285,7 +286,8 @@ Value ScaleFolder::scaleWeight() {
   for (OpOperand *operand : consumer.getDpsInputOperands())
     if (operand != x) {
       inputs.push_back(operand->get());
-      maps.push_back(channelMap(consumer.getMatchingIndexingMap(operand), producer.weightChannel, rank));
+      maps.push_back(
+          channelMap(consumer.getMatchingIndexingMap(operand), producer.weightChannel, rank));
     }
   maps.push_back(b.getMultiDimIdentityMap(rank));
   Value empty = tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());
@@ -298,7 +300,8 @@ Value ScaleFolder::scaleWeight() {
                for (OpOperand *operand : consumer.getDpsInputOperands())
                  if (operand != x)
                    mapping.map(consumer.getMatchingBlockArgument(operand), args[next++]);
-               linalg::YieldOp::create(b, loc, applySteps(b, args[0], mapping, /*withShifts=*/false));
+               linalg::YieldOp::create(b, loc,
+                                       applySteps(b, args[0], mapping, /*withShifts=*/false));
              })
       .getResult(0);
 }
@@ -307,8 +310,8 @@ Value ScaleFolder::scaleWeight() {
 Value ScaleFolder::shiftInit() {
   auto weightType = cast<RankedTensorType>(producer.weight->get().getType());
   auto type = cast<RankedTensorType>(producer.init->get().getType());
-  auto vectorType = RankedTensorType::get({weightType.getDimSize(producer.weightChannel)},
-                                          type.getElementType());
+  auto vectorType =
+      RankedTensorType::get({weightType.getDimSize(producer.weightChannel)}, type.getElementType());
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
   if (initMap) {
@@ -393,7 +396,9 @@ bool ScaleFolder::run() {
   folded->setLoc(b.getFusedLoc({producer.op->getLoc(), loc}));
   remark::passed(loc, remark::RemarkOpts::name("FoldScales").category("constants"))
       << remark::add("{0} folded into the weights of '{1}'",
-                     scales && shifts ? "scale and shift are" : scales ? "a scale is" : "a shift is",
+                     scales && shifts ? "scale and shift are"
+                     : scales         ? "a scale is"
+                                      : "a shift is",
                      producer.op->getName().getStringRef());
   Operation *old = producer.op;
   b.replaceOp(consumer, folded->getResults());

@@ -153,15 +153,23 @@ IndexExpr IndexExpressions::rebuild(const IndexAtom *atom, const Substitution &k
       return nullptr;
   }
   switch (atom->kind) {
-  case Kind::FloorDiv: return floorDiv(operands[0], operands[1]);
-  case Kind::Mod: return mod(operands[0], operands[1]);
-  case Kind::Min: return min(operands[0], operands[1]);
-  case Kind::Max: return max(operands[0], operands[1]);
-  case Kind::Select: return select(operands[0], operands[1], operands[2]);
-  case Kind::Equal: return equalsZero(operands[0]);
-  case Kind::NonNegative: return isAtLeastZero(operands[0]);
+  case Kind::FloorDiv:
+    return floorDiv(operands[0], operands[1]);
+  case Kind::Mod:
+    return mod(operands[0], operands[1]);
+  case Kind::Min:
+    return min(operands[0], operands[1]);
+  case Kind::Max:
+    return max(operands[0], operands[1]);
+  case Kind::Select:
+    return select(operands[0], operands[1], operands[2]);
+  case Kind::Equal:
+    return equalsZero(operands[0]);
+  case Kind::NonNegative:
+    return isAtLeastZero(operands[0]);
   case Kind::Value:
-  case Kind::Extent: break;
+  case Kind::Extent:
+    break;
   }
   llvm_unreachable("has no operands");
 }

@@ -48,8 +48,8 @@ static IndexRange product(IndexRange x, IndexRange y) {
       return (a < 0) == (c < 0) ? INT64_MAX : INT64_MIN;
     return saturate(static_cast<__int128>(a) * c);
   };
-  auto [low, high] = std::minmax({times(x.low, y.low), times(x.low, y.high), times(x.high, y.low),
-                                  times(x.high, y.high)});
+  auto [low, high] = std::minmax(
+      {times(x.low, y.low), times(x.low, y.high), times(x.high, y.low), times(x.high, y.high)});
   return {low, high};
 }
 
@@ -225,9 +225,8 @@ IndexExpr IndexExpressions::multiply(IndexExpr x, IndexExpr y) {
       if (__builtin_mul_overflow(a.factor, c.factor, &term.factor))
         return nullptr;
       llvm::append_range(term.atoms, c.atoms);
-      llvm::sort(term.atoms, [](const IndexAtom *p, const IndexAtom *q) {
-        return p->number < q->number;
-      });
+      llvm::sort(term.atoms,
+                 [](const IndexAtom *p, const IndexAtom *q) { return p->number < q->number; });
       terms.push_back(std::move(term));
     }
   return unique(std::move(terms));

@@ -45,15 +45,15 @@ inline constexpr unsigned kCostOfExtent = 100;
 struct IndexAtom {
   enum class Kind { Value, Extent, FloorDiv, Mod, Min, Max, Select, Equal, NonNegative };
   Kind kind;
-  unsigned number;               ///< in order of creation
-  mlir::Value value;             ///< of a Value; the tensor of an Extent
-  int64_t dimension = 0;         ///< of an Extent
+  unsigned number;       ///< in order of creation
+  mlir::Value value;     ///< of a Value; the tensor of an Extent
+  int64_t dimension = 0; ///< of an Extent
   llvm::SmallVector<IndexExpr, 3> operands;
   IndexRange range;
-  IndexExpr upper = nullptr;     ///< of a Value: it is at most this, if not null
-  unsigned cost = 0;             ///< operations that compute it
-  unsigned depth = 0;            ///< atoms within atoms
-  bool isData = false;           ///< may be any number
+  IndexExpr upper = nullptr; ///< of a Value: it is at most this, if not null
+  unsigned cost = 0;         ///< operations that compute it
+  unsigned depth = 0;        ///< atoms within atoms
+  bool isData = false;       ///< may be any number
 };
 
 struct IndexTerm {
@@ -63,7 +63,7 @@ struct IndexTerm {
 
 struct IndexSum {
   llvm::SmallVector<IndexTerm, 2> terms; ///< constant first, none has factor 0
-  unsigned number = 0; ///< in order of creation
+  unsigned number = 0;                   ///< in order of creation
   unsigned cost = 0, depth = 0;
   bool isData = false;
 

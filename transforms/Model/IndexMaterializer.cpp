@@ -149,7 +149,8 @@ Value IndexMaterializer::buildIndex(const IndexAtom *atom) {
       return {};
     if (atom->value.getType().isIndex())
       return atom->value;
-    return builder.createOrFold<arith::IndexCastUIOp>(location, builder.getIndexType(), atom->value);
+    return builder.createOrFold<arith::IndexCastUIOp>(location, builder.getIndexType(),
+                                                      atom->value);
   case Kind::Extent:
     if (!isVisible(atom->value))
       return {};
@@ -161,19 +162,16 @@ Value IndexMaterializer::buildIndex(const IndexAtom *atom) {
   case Kind::Mod: // of the sign of its divisor, which is positive
     return {};
   case Kind::Min:
-    return binary([&](Value x, Value y) {
-      return builder.createOrFold<arith::MinSIOp>(location, x, y);
-    });
+    return binary(
+        [&](Value x, Value y) { return builder.createOrFold<arith::MinSIOp>(location, x, y); });
   case Kind::Max:
-    return binary([&](Value x, Value y) {
-      return builder.createOrFold<arith::MaxSIOp>(location, x, y);
-    });
+    return binary(
+        [&](Value x, Value y) { return builder.createOrFold<arith::MaxSIOp>(location, x, y); });
   case Kind::Select: {
     Value condition = build(atom->operands[0], builder.getI1Type());
     Value x = operand(1), y = operand(2);
-    return condition && x && y
-               ? builder.createOrFold<arith::SelectOp>(location, condition, x, y)
-               : Value();
+    return condition && x && y ? builder.createOrFold<arith::SelectOp>(location, condition, x, y)
+                               : Value();
   }
   case Kind::Equal:
   case Kind::NonNegative: {
@@ -226,6 +224,7 @@ Value IndexMaterializer::buildCondition(IndexExpr expr) {
         atom->kind == Kind::Equal ? arith::CmpIPredicate::eq : arith::CmpIPredicate::sge;
     return builder.createOrFold<arith::CmpIOp>(location, predicate, positive, negative);
   }
-  default: return {};
+  default:
+    return {};
   }
 }

@@ -102,13 +102,14 @@ bool weft::regroupReshape(tensor::ExpandShapeOp op, ShapeExpressions &shapes) {
   Value value = collapse.getSrc();
   Type element = type.getElementType();
   if (static_cast<int64_t>(groups.size()) < sourceType.getRank())
-    value = tensor::CollapseShapeOp::create(b, loc, RankedTensorType::get(collapsed, element), value,
-                                            collapses);
+    value = tensor::CollapseShapeOp::create(b, loc, RankedTensorType::get(collapsed, element),
+                                            value, collapses);
   auto wantedType = RankedTensorType::get(wanted, element);
   if (value.getType() != wantedType)
     value = tensor::CastOp::create(b, loc, wantedType, value);
   if (static_cast<int64_t>(groups.size()) < type.getRank())
-    value = tensor::ExpandShapeOp::create(b, loc, type, value, expansions, op.getMixedOutputShape());
+    value =
+        tensor::ExpandShapeOp::create(b, loc, type, value, expansions, op.getMixedOutputShape());
   op.replaceAllUsesWith(value);
   return true;
 }

@@ -29,14 +29,14 @@ namespace {
 /// So the positions of a phase, (o + begin) mod stride, form a convolution of
 /// stride 1, and all phases can share one window of `taps` positions.
 struct PhaseDimension {
-  int64_t stride = 1;   ///< number of phases
-  int64_t kernel = 0;   ///< extent of the given filter
-  int64_t spread = 1;   ///< positions between its elements, in a phase's filter
-  int64_t taps = 0;     ///< extent of a phase's filter
-  int64_t dilation = 1; ///< of a phase's filter
+  int64_t stride = 1;        ///< number of phases
+  int64_t kernel = 0;        ///< extent of the given filter
+  int64_t spread = 1;        ///< positions between its elements, in a phase's filter
+  int64_t taps = 0;          ///< extent of a phase's filter
+  int64_t dilation = 1;      ///< of a phase's filter
   int64_t low = 0, high = 0; ///< pads of the phases' convolution
-  int64_t crop = 0;     ///< positions before the result's first one
-  int64_t rest = 0;     ///< positions after its last one
+  int64_t crop = 0;          ///< positions before the result's first one
+  int64_t rest = 0;          ///< positions after its last one
 };
 
 class TransposedConvolution {
@@ -64,7 +64,7 @@ private:
   Location loc;
   RankedTensorType inputType, filterType, resultType;
   int64_t spatial, groups;
-  int64_t outputs = 0;    ///< channels of a group
+  int64_t outputs = 0; ///< channels of a group
   int64_t numPhases = 1;
   SmallVector<PhaseDimension> dims;
 };
@@ -78,8 +78,9 @@ bool TransposedConvolution::matchDimension(int64_t i) {
           end = conv.getPads()[spatial + i];
   // Far below overflow, and no filter has more.
   constexpr int64_t limit = int64_t(1) << 24;
-  if (inputType.getDimSize(2 + i) == 0 || dim.kernel < 1 || dim.kernel > limit || dim.stride > limit || dilation > limit ||
-      begin < 0 || begin > limit || end < -limit || end > limit)
+  if (inputType.getDimSize(2 + i) == 0 || dim.kernel < 1 || dim.kernel > limit ||
+      dim.stride > limit || dilation > limit || begin < 0 || begin > limit || end < -limit ||
+      end > limit)
     return false;
   int64_t reach = (dim.kernel - 1) * dilation + 1;
   if (dim.stride == 1) {
@@ -107,8 +108,7 @@ bool TransposedConvolution::matchDimension(int64_t i) {
 
 bool TransposedConvolution::match() {
   if (!conv.getTransposed() || ShapedType::isDynamicShape(filterType.getShape().drop_front(1)) ||
-      (groups != 1 && filterType.isDynamicDim(0)) ||
-      !resultType.getElementType().isIntOrFloat())
+      (groups != 1 && filterType.isDynamicDim(0)) || !resultType.getElementType().isIntOrFloat())
     return false;
   outputs = filterType.getDimSize(1);
   for (int64_t i = 0; i < spatial; ++i)
@@ -120,8 +120,8 @@ bool TransposedConvolution::match() {
 /// [groups * phases * outputs, channels, taps...]: the filter of each phase,
 /// reversed, with zeros where it has fewer elements than taps.
 Value TransposedConvolution::phaseFilter() {
-  int64_t channels = filterType.isDynamicDim(0) ? filterType.getDimSize(0)
-                                                : filterType.getDimSize(0) / groups;
+  int64_t channels =
+      filterType.isDynamicDim(0) ? filterType.getDimSize(0) : filterType.getDimSize(0) / groups;
   Type element = filterType.getElementType();
   SmallVector<OpFoldResult> sizes{
       b.getIndexAttr(groups), b.getIndexAttr(numPhases), b.getIndexAttr(outputs),
@@ -153,8 +153,7 @@ Value TransposedConvolution::phaseFilter() {
       Value at = arith::DivUIOp::create(b, loc, spreadAt, constant(dim.spread));
       Value off = arith::RemUIOp::create(b, loc, spreadAt, constant(dim.spread));
       Value inside = arith::AndIOp::create(
-          b, loc,
-          arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, off, constant(0)),
+          b, loc, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, off, constant(0)),
           arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, at, constant(dim.kernel)));
       exists = arith::AndIOp::create(b, loc, exists, inside);
       position.push_back(arith::MinUIOp::create(b, loc, at, constant(dim.kernel - 1)));
@@ -202,8 +201,7 @@ Value TransposedConvolution::convolve(Value filter) {
 /// The phases become neighbours: [n, groups * outputs, extent * phases...].
 Value TransposedConvolution::interleave(Value phases) {
   SmallVector<ReassociationIndices> split{{0}, {1}}, merge{{0}, {1, 2}};
-  SmallVector<OpFoldResult> sizes{tensor::getMixedSize(b, loc, phases, 0),
-                                  b.getIndexAttr(groups)};
+  SmallVector<OpFoldResult> sizes{tensor::getMixedSize(b, loc, phases, 0), b.getIndexAttr(groups)};
   for (const PhaseDimension &dim : dims) {
     split[1].push_back(static_cast<int64_t>(sizes.size()));
     sizes.push_back(b.getIndexAttr(dim.stride));
@@ -223,8 +221,8 @@ Value TransposedConvolution::interleave(Value phases) {
   SmallVector<Value> dynamic;
   dispatchIndexOpFoldResults(sizes, dynamic, shape);
   Type element = resultType.getElementType();
-  Value apart = tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get(shape, element),
-                                              phases, split, sizes);
+  Value apart = tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get(shape, element), phases,
+                                              split, sizes);
   SmallVector<OpFoldResult> ordered;
   for (int64_t from : order)
     ordered.push_back(sizes[from]);

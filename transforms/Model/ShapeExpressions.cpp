@@ -89,7 +89,8 @@ IndexExpr ShapeExpressions::compute(Value value) {
       return algebra.value(value, range);
     }
     auto loop = dyn_cast<scf::ForOp>(parent);
-    if (loop && value == loop.getInductionVar() && getConstantIntValue(loop.getStep()).value_or(0) > 0) {
+    if (loop && value == loop.getInductionVar() &&
+        getConstantIntValue(loop.getStep()).value_or(0) > 0) {
       IndexExpr low = of(loop.getLowerBound()), high = of(loop.getUpperBound());
       if (!low->isData && !high->isData)
         return algebra.value(value, {algebra.range(low).low, INT64_MAX},
@@ -107,16 +108,22 @@ IndexExpr ShapeExpressions::computeComparison(Operation *op) {
   IndexExpr x = of(compare.getLhs()), y = of(compare.getRhs()), one = algebra.constant(1);
   using Predicate = arith::CmpIPredicate;
   switch (compare.getPredicate()) {
-  case Predicate::eq: return algebra.equal(x, y);
+  case Predicate::eq:
+    return algebra.equal(x, y);
   case Predicate::ne: {
     IndexExpr same = algebra.equal(x, y);
     return same ? algebra.negation(same) : nullptr;
   }
-  case Predicate::slt: return algebra.lessOrEqual(algebra.add(x, one), y);
-  case Predicate::sle: return algebra.lessOrEqual(x, y);
-  case Predicate::sgt: return algebra.lessOrEqual(algebra.add(y, one), x);
-  case Predicate::sge: return algebra.lessOrEqual(y, x);
-  default: return nullptr;
+  case Predicate::slt:
+    return algebra.lessOrEqual(algebra.add(x, one), y);
+  case Predicate::sle:
+    return algebra.lessOrEqual(x, y);
+  case Predicate::sgt:
+    return algebra.lessOrEqual(algebra.add(y, one), x);
+  case Predicate::sge:
+    return algebra.lessOrEqual(y, x);
+  default:
+    return nullptr;
   }
 }
 
@@ -145,8 +152,8 @@ IndexExpr ShapeExpressions::computeOperation(Operation *op) {
   }
   if (isa<arith::IndexCastUIOp>(op))
     return op->getOperand(0).getType().isInteger(1) ? of(op->getOperand(0)) : nullptr;
-  bool isKnown = op->getNumResults() == 1 && op->getNumRegions() == 0 &&
-                 op->getNumOperands() > 0 && isa<arith::ArithDialect>(op->getDialect());
+  bool isKnown = op->getNumResults() == 1 && op->getNumRegions() == 0 && op->getNumOperands() > 0 &&
+                 isa<arith::ArithDialect>(op->getDialect());
   if (!isKnown || !llvm::all_of(op->getOperandTypes(), isHandled) ||
       !isHandled(op->getResult(0).getType()))
     return nullptr;
@@ -291,8 +298,7 @@ IndexExpr ShapeExpressions::computeExtent(Operation *op, unsigned result, int64_
             break;
         return of(slice.getMixedSizes()[at]);
       })
-      .Case<tensor::ExpandShapeOp>(
-          [&](auto expand) { return of(expand.getMixedOutputShape()[d]); })
+      .Case<tensor::ExpandShapeOp>([&](auto expand) { return of(expand.getMixedOutputShape()[d]); })
       .Case<tensor::CollapseShapeOp>([&](auto collapse) {
         IndexExpr product = algebra.constant(1);
         ReassociationIndices group = collapse.getReassociationIndices()[d];

@@ -80,9 +80,8 @@ static void hoistAssertions(Block &entry) {
   };
   for (AssertOp assertion : assertions) {
     llvm::SetVector<Operation *> slice;
-    if (!llvm::all_of(assertion->getOperands(), [&](Value operand) {
-          return gatherShapeArithmetic(operand, entry, slice);
-        }))
+    if (!llvm::all_of(assertion->getOperands(),
+                      [&](Value operand) { return gatherShapeArithmetic(operand, entry, slice); }))
       continue;
     llvm::for_each(slice, move);
     move(assertion);
@@ -186,7 +185,8 @@ void Simplifier::nameResultDims(func::FuncOp function) {
     auto dims = function.getResultAttrOfType<ArrayAttr>(result.getOperandNumber(), "weft.dims");
     auto type = dyn_cast<RankedTensorType>(result.get().getType());
     // A packed tensor has other extents than its component.
-    bool isPacked = !!function.getResultAttr(result.getOperandNumber(), WeftDialect::packedAttrName);
+    bool isPacked =
+        !!function.getResultAttr(result.getOperandNumber(), WeftDialect::packedAttrName);
     if (!dims || !type || isPacked || static_cast<int64_t>(dims.size()) != type.getRank())
       continue;
     SmallVector<Attribute> names(dims.begin(), dims.end());

@@ -51,8 +51,7 @@ static bool isFlattenable(AffineMap map, RankedTensorType type) {
 bool weft::canFlattenSpatial(Operation *op) {
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   if (!linalgOp || linalgOp.getNumLoops() != linalgOp.getNumParallelLoops() ||
-      linalgOp.getNumLoops() < 3 || op->getNumResults() != 1 ||
-      !linalgOp.hasPureTensorSemantics())
+      linalgOp.getNumLoops() < 3 || op->getNumResults() != 1 || !linalgOp.hasPureTensorSemantics())
     return false;
   if (linalgOp.hasIndexSemantics())
     return false;
@@ -61,8 +60,7 @@ bool weft::canFlattenSpatial(Operation *op) {
     if (type && !isFlattenable(linalgOp.getMatchingIndexingMap(&operand), type))
       return false;
   }
-  return linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0))
-      .isIdentity();
+  return linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0)).isIdentity();
 }
 
 /// What a value in destination style is computed into at last: it has the same
@@ -81,11 +79,9 @@ class ConvolutionLowering {
 public:
   ConvolutionLowering(ConvOp conv, RewriterBase &b)
       : conv(conv), b(b), loc(conv.getLoc()),
-        rank(cast<RankedTensorType>(conv.getInput().getType()).getRank()),
-        groups(conv.getGroups()),
+        rank(cast<RankedTensorType>(conv.getInput().getType()).getRank()), groups(conv.getGroups()),
         splits(groups > 1 &&
-               groups != cast<RankedTensorType>(conv.getFilter().getType())
-                             .getDimSize(0)) {}
+               groups != cast<RankedTensorType>(conv.getFilter().getType()).getDimSize(0)) {}
   void run();
 
 private:
@@ -111,10 +107,8 @@ private:
 };
 } // namespace
 
-Value ConvolutionLowering::collapse(Value value,
-                                    ArrayRef<ReassociationIndices> dimensions) {
-  if (static_cast<int64_t>(dimensions.size()) ==
-      cast<RankedTensorType>(value.getType()).getRank())
+Value ConvolutionLowering::collapse(Value value, ArrayRef<ReassociationIndices> dimensions) {
+  if (static_cast<int64_t>(dimensions.size()) == cast<RankedTensorType>(value.getType()).getRank())
     return value;
   return tensor::CollapseShapeOp::create(b, loc, value, dimensions);
 }
@@ -133,9 +127,8 @@ Value ConvolutionLowering::split(Value value, int64_t d) {
       shape.push_back(type.getDimSize(i));
     }
   }
-  return tensor::ExpandShapeOp::create(
-      b, loc, RankedTensorType::get(shape, type.getElementType()), value,
-      dimensions);
+  return tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get(shape, type.getElementType()),
+                                       value, dimensions);
 }
 
 /// Brings a flattened value to the shape of `like`.
@@ -148,19 +141,15 @@ Value ConvolutionLowering::unflatten(Value value, Value like) {
   SmallVector<ReassociationIndices> dimensions{{0}, {1}, {}};
   for (int64_t i = 2; i < type.getRank(); ++i)
     dimensions.back().push_back(i);
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(b, loc, destinationOf(like));
-  auto result = RankedTensorType::get(
-      type.getShape(),
-      cast<RankedTensorType>(value.getType()).getElementType());
-  return tensor::ExpandShapeOp::create(b, loc, result, value, dimensions,
-                                       sizes);
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, destinationOf(like));
+  auto result = RankedTensorType::get(type.getShape(),
+                                      cast<RankedTensorType>(value.getType()).getElementType());
+  return tensor::ExpandShapeOp::create(b, loc, result, value, dimensions, sizes);
 }
 
 /// An operand that is read through `map` over [n, m, spatial...], and `flatMap`
 /// over the flattened loops.
-Value ConvolutionLowering::flattenOperand(Value value, AffineMap map,
-                                          AffineMap &flatMap) {
+Value ConvolutionLowering::flattenOperand(Value value, AffineMap map, AffineMap &flatMap) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type) {
     flatMap = AffineMap::get(loops(), 0, {}, b.getContext());
@@ -175,8 +164,7 @@ Value ConvolutionLowering::flattenOperand(Value value, AffineMap map,
     // Unit dimensions go with the one before them, the first ones with the one
     // after.
     if (!d) {
-      (dimensions.empty() ? units : dimensions.back())
-          .push_back(static_cast<int64_t>(i));
+      (dimensions.empty() ? units : dimensions.back()).push_back(static_cast<int64_t>(i));
       continue;
     }
     if (d.getPosition() > 2) {
@@ -209,15 +197,13 @@ Value ConvolutionLowering::flattenElementwise(linalg::LinalgOp op) {
     AffineMap flatMap;
     Value value = operand.get();
     // The value of an init that is not read is of no interest.
-    operands.push_back(
-        flattenOperand(value, op.getMatchingIndexingMap(&operand), flatMap));
+    operands.push_back(flattenOperand(value, op.getMatchingIndexingMap(&operand), flatMap));
     maps.push_back(flatMap);
   }
-  SmallVector<utils::IteratorType> iterators(loops(),
-                                             utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(loops(), utils::IteratorType::parallel);
   Value init = operands.pop_back_val();
-  auto generic = linalg::GenericOp::create(b, op.getLoc(), init.getType(),
-                                           operands, init, maps, iterators);
+  auto generic =
+      linalg::GenericOp::create(b, op.getLoc(), init.getType(), operands, init, maps, iterators);
   IRMapping mapping;
   op->getRegion(0).cloneInto(&generic.getRegion(), mapping);
   return generic.getResult(0);
@@ -246,8 +232,7 @@ Value ConvolutionLowering::columns() {
   auto ones = [](ArrayRef<int64_t> values) {
     return llvm::all_of(values, [](int64_t v) { return v == 1; });
   };
-  if (ones(filter.getShape().drop_front(2)) && ones(conv.getStrides()) &&
-      zeros(conv.getPads())) {
+  if (ones(filter.getShape().drop_front(2)) && ones(conv.getStrides()) && zeros(conv.getPads())) {
     // The input itself.
     SmallVector<ReassociationIndices> dimensions{{0}, {1}, {}};
     for (int64_t i = 2; i < rank; ++i)
@@ -256,15 +241,13 @@ Value ConvolutionLowering::columns() {
     if (groups > 1)
       return split(matrix, 1);
     auto flatType = cast<RankedTensorType>(matrix.getType());
-    auto wanted =
-        RankedTensorType::get({flatType.getDimSize(0), 1,
-                               flatType.getDimSize(1), flatType.getDimSize(2)},
-                              type.getElementType());
+    auto wanted = RankedTensorType::get(
+        {flatType.getDimSize(0), 1, flatType.getDimSize(1), flatType.getDimSize(2)},
+        type.getElementType());
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, matrix);
     sizes.insert(sizes.begin() + 1, b.getIndexAttr(1));
-    return tensor::ExpandShapeOp::create(
-        b, loc, wanted, matrix,
-        ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}}, sizes);
+    return tensor::ExpandShapeOp::create(b, loc, wanted, matrix,
+                                         ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}}, sizes);
   }
 
   // Unit dimensions say nothing about windows: one of them stays if all are
@@ -290,8 +273,7 @@ Value ConvolutionLowering::columns() {
     dilations.push_back(conv.getDilations()[i]);
     pads.push_back(conv.getPads()[i]);
     extents.push_back(getValueOrCreateConstantIndexOp(
-        b, loc,
-        tensor::getMixedSize(b, loc, destinationOf(conv.getInit()), 2 + i)));
+        b, loc, tensor::getMixedSize(b, loc, destinationOf(conv.getInit()), 2 + i)));
   }
   llvm::append_range(dimensions.back(), group);
   for (int64_t i : kept)
@@ -308,13 +290,12 @@ Value ConvolutionLowering::columns() {
     position = getAsOpFoldResult(cast<Value>(position));
   for (int64_t i = 1; i < rank; ++i)
     rows.push_back(tensor::getMixedSize(b, loc, conv.getFilter(), i));
-  SmallVector<OpFoldResult> sizes{tensor::getMixedSize(b, loc, input, 0),
-                                  b.getIndexAttr(groups), product(rows),
-                                  product(positions)};
+  SmallVector<OpFoldResult> sizes{tensor::getMixedSize(b, loc, input, 0), b.getIndexAttr(groups),
+                                  product(rows), product(positions)};
   Value empty = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
   return Im2colOp::create(b, loc, empty.getType(), collapse(input, dimensions),
-                          arith::ConstantIndexOp::create(b, loc, 0), extents,
-                          empty, kernel, strides, dilations, pads);
+                          arith::ConstantIndexOp::create(b, loc, 0), extents, empty, kernel,
+                          strides, dilations, pads);
 }
 
 /// The contraction of the filter with the columns, over [n, m, q] or
@@ -328,8 +309,7 @@ Value ConvolutionLowering::contract(Value init) {
   if (splits)
     filter = split(filter, 0);
   unsigned q = loops() - 1, k = loops();
-  AffineExpr group =
-      groups == 1 ? getAffineConstantExpr(0, b.getContext()) : dim(1);
+  AffineExpr group = groups == 1 ? getAffineConstantExpr(0, b.getContext()) : dim(1);
   SmallVector<AffineExpr> output, weights{dim(1)};
   for (unsigned i = 0; i < loops(); ++i)
     output.push_back(dim(i));
@@ -339,13 +319,11 @@ Value ConvolutionLowering::contract(Value init) {
   auto map = [&](ArrayRef<AffineExpr> exprs) {
     return AffineMap::get(loops() + 1, 0, exprs, b.getContext());
   };
-  SmallVector<utils::IteratorType> iterators(loops(),
-                                             utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(loops(), utils::IteratorType::parallel);
   iterators.push_back(utils::IteratorType::reduction);
   auto generic = linalg::GenericOp::create(
       b, loc, init.getType(), ValueRange{column, filter}, init,
-      ArrayRef<AffineMap>{map({dim(0), group, dim(k), dim(q)}), map(weights),
-                          map(output)},
+      ArrayRef<AffineMap>{map({dim(0), group, dim(k), dim(q)}), map(weights), map(output)},
       iterators, [](OpBuilder &b, Location loc, ValueRange args) {
         Type type = args[2].getType();
         auto widen = [&](Value value) -> Value {
@@ -357,11 +335,9 @@ Value ConvolutionLowering::contract(Value init) {
         };
         Value x = widen(args[0]), w = widen(args[1]), sum;
         if (isa<FloatType>(type))
-          sum = arith::AddFOp::create(b, loc, args[2],
-                                      arith::MulFOp::create(b, loc, x, w));
+          sum = arith::AddFOp::create(b, loc, args[2], arith::MulFOp::create(b, loc, x, w));
         else
-          sum = arith::AddIOp::create(b, loc, args[2],
-                                      arith::MulIOp::create(b, loc, x, w));
+          sum = arith::AddIOp::create(b, loc, args[2], arith::MulIOp::create(b, loc, x, w));
         linalg::YieldOp::create(b, loc, sum);
       });
   return generic.getResult(0);
@@ -380,8 +356,7 @@ void ConvolutionLowering::run() {
     auto readsByIdentity = [&](linalg::LinalgOp op) {
       return op.getMatchingIndexingMap(&*last->use_begin()).isIdentity();
     };
-    if (!next || next->getBlock() != last->getBlock() ||
-        !canFlattenSpatial(next) ||
+    if (!next || next->getBlock() != last->getBlock() || !canFlattenSpatial(next) ||
         !readsByIdentity(cast<linalg::LinalgOp>(next))) {
       b.replaceAllUsesWith(last->getResult(0), result);
       return;
@@ -395,8 +370,7 @@ void ConvolutionLowering::run() {
 }
 
 namespace {
-struct LowerConvolutions
-    : weft::impl::LowerConvolutionsBase<LowerConvolutions> {
+struct LowerConvolutions : weft::impl::LowerConvolutionsBase<LowerConvolutions> {
   void runOnOperation() override {
     SmallVector<ConvOp> convolutions;
     getOperation()->walk([&](ConvOp op) { convolutions.push_back(op); });
@@ -405,11 +379,10 @@ struct LowerConvolutions
       if (op.isContraction())
         ConvolutionLowering(op, rewriter).run();
     // Bottom up: what was flattened has no users left.
-    getOperation()->walk<WalkOrder::PostOrder, ReverseIterator>(
-        [&](Operation *op) {
-          if (isOpTriviallyDead(op))
-            rewriter.eraseOp(op);
-        });
+    getOperation()->walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {
+      if (isOpTriviallyDead(op))
+        rewriter.eraseOp(op);
+    });
   }
 };
 } // namespace

@@ -113,13 +113,14 @@ Value ChunkedNonZero::count() {
   Value init = tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{chunks}, b.getI64Type());
   return forChunks(init, [&](Value chunk, BlockArgument out) {
     Value elements = elementsOf(chunk), none = arith::ConstantIntOp::create(b, loc, 0, 64);
-    auto sum = scf::ForOp::create(
-        b, loc, zero, m.dim(elements, 0), one, ValueRange{none},
-        [&](OpBuilder &, Location, Value i, ValueRange args) {
-          Value found = isNonZero(tensor::ExtractOp::create(b, loc, elements, i));
-          Value step = arith::ExtUIOp::create(b, loc, b.getI64Type(), found);
-          scf::YieldOp::create(b, loc, m.add(args[0], step));
-        });
+    auto sum = scf::ForOp::create(b, loc, zero, m.dim(elements, 0), one, ValueRange{none},
+                                  [&](OpBuilder &, Location, Value i, ValueRange args) {
+                                    Value found =
+                                        isNonZero(tensor::ExtractOp::create(b, loc, elements, i));
+                                    Value step =
+                                        arith::ExtUIOp::create(b, loc, b.getI64Type(), found);
+                                    scf::YieldOp::create(b, loc, m.add(args[0], step));
+                                  });
     auto single = RankedTensorType::get({1}, b.getI64Type());
     Value slot = tensor::ExtractSliceOp::create(b, loc, single, out, OpFoldResult(chunk),
                                                 attribute(1), attribute(1));
@@ -208,14 +209,15 @@ SmallVector<Value> ChunkedNonZero::lower() {
   chunks = arith::CeilDivSIOp::create(b, loc, length, m.constant(kChunkElements));
   Value counts = count();
   Value init = tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{chunks}, b.getI64Type());
-  auto sums = scf::ForOp::create(
-      b, loc, zero, chunks, one, ValueRange{zero, init},
-      [&](OpBuilder &, Location, Value i, ValueRange args) {
-        Value start = arith::IndexCastOp::create(b, loc, b.getI64Type(), args[0]);
-        Value starts = tensor::InsertOp::create(b, loc, start, args[1], i);
-        Value sum = m.add(args[0], numberAt(counts, i));
-        scf::YieldOp::create(b, loc, ValueRange{sum, starts});
-      });
+  auto sums = scf::ForOp::create(b, loc, zero, chunks, one, ValueRange{zero, init},
+                                 [&](OpBuilder &, Location, Value i, ValueRange args) {
+                                   Value start =
+                                       arith::IndexCastOp::create(b, loc, b.getI64Type(), args[0]);
+                                   Value starts =
+                                       tensor::InsertOp::create(b, loc, start, args[1], i);
+                                   Value sum = m.add(args[0], numberAt(counts, i));
+                                   scf::YieldOp::create(b, loc, ValueRange{sum, starts});
+                                 });
   Value indices = write(sums.getResult(1), counts);
   Value total = arith::IndexCastOp::create(b, loc, b.getI64Type(), sums.getResult(0));
   Value count = tensor::InsertOp::create(b, loc, total, op.getCountInit(), ValueRange());

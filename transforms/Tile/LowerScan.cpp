@@ -30,9 +30,8 @@ static constexpr int64_t kMinColumns = 16, kAssumedColumns = 64, kMaxItems = 16;
 static Value createStart(OpBuilder &b, ScanOp op) {
   Type element = getElementTypeOrSelf(op.getInput().getType());
   bool isSum = op.getKind() == ScanKind::Sum, isFloat = isa<FloatType>(element);
-  TypedAttr neutral =
-      isFloat ? TypedAttr(b.getFloatAttr(element, isSum ? 0.0 : 1.0))
-              : TypedAttr(b.getIntegerAttr(element, isSum ? 0 : 1));
+  TypedAttr neutral = isFloat ? TypedAttr(b.getFloatAttr(element, isSum ? 0.0 : 1.0))
+                              : TypedAttr(b.getIntegerAttr(element, isSum ? 0 : 1));
   return arith::ConstantOp::create(b, op.getLoc(), neutral);
 }
 
@@ -58,12 +57,11 @@ static Value scanRow(OpBuilder &b, ScanOp op, Value input, Value init) {
       [&](OpBuilder &b, Location loc, Value step, ValueRange carried) {
         Value at = step;
         if (op.getReverse())
-          at = arith::SubIOp::create(
-              b, loc, arith::SubIOp::create(b, loc, length, one), step);
+          at = arith::SubIOp::create(b, loc, arith::SubIOp::create(b, loc, length, one), step);
         Value x = tensor::ExtractOp::create(b, loc, input, at);
         Value next = combine(b, op, carried[0], x);
-        Value written = tensor::InsertOp::create(
-            b, loc, op.getExclusive() ? carried[0] : next, carried[1], at);
+        Value written =
+            tensor::InsertOp::create(b, loc, op.getExclusive() ? carried[0] : next, carried[1], at);
         scf::YieldOp::create(b, loc, ValueRange{next, written});
       });
   return loop.getResult(1);
@@ -108,19 +106,19 @@ static Value scanColumns(OpBuilder &b, ScanOp op, Value input, Value init) {
             row);
         scf::YieldOp::create(b, loc, written);
       });
-  auto rest = scf::ForOp::create(
-      b, loc, one, length, one, first.getResults(),
-      [&](OpBuilder &, Location, Value step, ValueRange args) {
-        Value row = rowAt(step), before = rowAt(arith::SubIOp::create(b, loc, step, one));
-        Value written = forColumns(
-            args[0],
-            [&](Value rows, Value i) {
-              Value x = at(input, op.getExclusive() ? before : row, i);
-              return combine(b, op, at(rows, before, i), x);
-            },
-            row);
-        scf::YieldOp::create(b, loc, written);
-      });
+  auto rest = scf::ForOp::create(b, loc, one, length, one, first.getResults(),
+                                 [&](OpBuilder &, Location, Value step, ValueRange args) {
+                                   Value row = rowAt(step),
+                                         before = rowAt(arith::SubIOp::create(b, loc, step, one));
+                                   Value written = forColumns(
+                                       args[0],
+                                       [&](Value rows, Value i) {
+                                         Value x = at(input, op.getExclusive() ? before : row, i);
+                                         return combine(b, op, at(rows, before, i), x);
+                                       },
+                                       row);
+                                   scf::YieldOp::create(b, loc, written);
+                                 });
   return rest.getResult(0);
 }
 
@@ -151,12 +149,12 @@ static Value scanBlocks(RewriterBase &b, ScanOp op) {
     if (i != along)
       offsets[i] = loop.getInductionVar(next++);
   sizes[along] = extents[along];
-  Value width = arith::SubIOp::create(b, loc, getValueOrCreateConstantIndexOp(b, loc, extents.back()),
-                                      cast<Value>(offsets.back()));
+  Value width = arith::SubIOp::create(
+      b, loc, getValueOrCreateConstantIndexOp(b, loc, extents.back()), cast<Value>(offsets.back()));
   width = arith::MinSIOp::create(b, loc, width, arith::ConstantIndexOp::create(b, loc, block));
   sizes.back() = width;
-  auto part = RankedTensorType::get({type.getDimSize(along), ShapedType::kDynamic},
-                                    type.getElementType());
+  auto part =
+      RankedTensorType::get({type.getDimSize(along), ShapedType::kDynamic}, type.getElementType());
   auto partOf = [&](Value whole) -> Value {
     return tensor::ExtractSliceOp::create(b, loc, part, whole, offsets, sizes, ones);
   };
@@ -180,11 +178,10 @@ struct LowerScan : weft::impl::LowerScanBase<LowerScan> {
         rewriter.replaceOp(op, scanBlocks(rewriter, op));
         continue;
       }
-      rewriter.replaceOp(op, createRowLoop(rewriter, op.getLoc(), op.getInput(),
-                                           op.getInit(), op.getDimension(),
-                                           [&](Value input, ValueRange outs) {
-                                             return SmallVector<Value>{scanRow(
-                                                 rewriter, op, input, outs[0])};
+      rewriter.replaceOp(op, createRowLoop(rewriter, op.getLoc(), op.getInput(), op.getInit(),
+                                           op.getDimension(), [&](Value input, ValueRange outs) {
+                                             return SmallVector<Value>{
+                                                 scanRow(rewriter, op, input, outs[0])};
                                            }));
     }
   }

@@ -54,7 +54,8 @@ static std::optional<Cut> chooseCut(ScatterOp op) {
   for (auto [i, extent] : llvm::enumerate(updates.getShape())) {
     elements = std::min<int64_t>(elements * assumed(extent), int64_t(1) << 40);
     auto dimension = static_cast<int64_t>(i);
-    if (dimension >= rows && (cut.dimension < 0 || assumed(extent) > assumed(updates.getDimSize(cut.dimension))))
+    if (dimension >= rows &&
+        (cut.dimension < 0 || assumed(extent) > assumed(updates.getDimSize(cut.dimension))))
       cut.dimension = dimension;
   }
   if (cut.dimension < 0 || elements < kMinElements)
@@ -82,7 +83,8 @@ static Value applyUpdates(RewriterBase &b, ScatterOp op, Cut cut, Value part, Va
   for (int64_t i = 0; i < rows; ++i)
     rowExtents.push_back(m.dim(op.getUpdates(), i));
   for (int64_t i = rows; i < rank; ++i)
-    windowExtents.push_back(i == cut.dimension ? m.dim(part, partDimension) : m.dim(op.getUpdates(), i));
+    windowExtents.push_back(i == cut.dimension ? m.dim(part, partDimension)
+                                               : m.dim(op.getUpdates(), i));
   for (int64_t i = 0; i < tuple; ++i)
     extents.push_back(m.dim(op.getInit(), i));
   // Nothing is written into an empty tensor.
@@ -106,7 +108,8 @@ static Value applyUpdates(RewriterBase &b, ScatterOp op, Cut cut, Value part, Va
     for (int64_t i = 0; i < tuple; ++i) {
       SmallVector<Value> at(row);
       at.push_back(m.constant(i));
-      corner.push_back(m.position(tensor::ExtractOp::create(b, loc, op.getIndices(), at), extents[i]));
+      corner.push_back(
+          m.position(tensor::ExtractOp::create(b, loc, op.getIndices(), at), extents[i]));
     }
     return nest(windowExtents, result, [&](ValueRange window, Value whole) {
       SmallVector<Value> position(corner), source(row);
@@ -138,9 +141,9 @@ static Value lower(RewriterBase &b, ScatterOp op, Cut cut) {
   Value extent = m.dim(op.getInit(), dimension), tile = m.constant(cut.tile);
   OpFoldResult items = arith::CeilDivSIOp::create(b, loc, extent, tile).getResult();
   SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
-      ones(type.getRank(), b.getIndexAttr(1)),
-      sizes = tensor::getMixedSizes(b, loc, op.getInit());
-  auto loop = scf::ForallOp::create(b, loc, ArrayRef(items), op.getInit(), /*mapping=*/std::nullopt);
+      ones(type.getRank(), b.getIndexAttr(1)), sizes = tensor::getMixedSizes(b, loc, op.getInit());
+  auto loop =
+      scf::ForallOp::create(b, loc, ArrayRef(items), op.getInit(), /*mapping=*/std::nullopt);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   BlockArgument whole = loop.getRegionIterArgs()[0];

@@ -31,8 +31,7 @@ using namespace weft;
 namespace {
 struct LowerReference : OpInterfaceRewritePattern<ReferenceOpInterface> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
-  LogicalResult matchAndRewrite(ReferenceOpInterface op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(ReferenceOpInterface op, PatternRewriter &rewriter) const override {
     FailureOr<SmallVector<Value>> values = op.lowerToReference(rewriter);
     if (failed(values))
       return rewriter.notifyMatchFailure(op, "has no reference for these operands");
@@ -47,8 +46,7 @@ struct LowerReference : OpInterfaceRewritePattern<ReferenceOpInterface> {
 /// the shape only.
 struct DecomposeSoftmax : OpRewritePattern<linalg::SoftmaxOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(linalg::SoftmaxOp op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(linalg::SoftmaxOp op, PatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     Value input = op.getInput(), output = op.getOutput();
     auto type = cast<RankedTensorType>(input.getType());
@@ -56,7 +54,8 @@ struct DecomposeSoftmax : OpRewritePattern<linalg::SoftmaxOp> {
     int64_t rank = type.getRank(), dimension = static_cast<int64_t>(op.getDimension());
     SmallVector<OpFoldResult> rowSizes;
     SmallVector<AffineExpr> rowExprs;
-    SmallVector<utils::IteratorType> parallel(rank, utils::IteratorType::parallel), reduced(parallel);
+    SmallVector<utils::IteratorType> parallel(rank, utils::IteratorType::parallel),
+        reduced(parallel);
     reduced[dimension] = utils::IteratorType::reduction;
     for (int64_t i = 0; i < rank; ++i)
       if (i != dimension) {
@@ -67,7 +66,8 @@ struct DecomposeSoftmax : OpRewritePattern<linalg::SoftmaxOp> {
     AffineMap rows = AffineMap::get(rank, 0, rowExprs, rewriter.getContext());
     Value rowEmpty = tensor::EmptyOp::create(rewriter, loc, rowSizes, element);
     auto filled = [&](const APFloat &value) {
-      Value number = arith::ConstantOp::create(rewriter, loc, rewriter.getFloatAttr(element, value));
+      Value number =
+          arith::ConstantOp::create(rewriter, loc, rewriter.getFloatAttr(element, value));
       return linalg::FillOp::create(rewriter, loc, number, rowEmpty).getResult(0);
     };
     auto build = [&](ValueRange inputs, Value init, ArrayRef<AffineMap> maps,
@@ -76,7 +76,8 @@ struct DecomposeSoftmax : OpRewritePattern<linalg::SoftmaxOp> {
       return linalg::GenericOp::create(rewriter, loc, init.getType(), inputs, init, maps, iterators,
                                        [&](OpBuilder &b, Location at, ValueRange args) {
                                          linalg::YieldOp::create(b, at, body(b, at, args));
-                                       }).getResult(0);
+                                       })
+          .getResult(0);
     };
     const llvm::fltSemantics &semantics = element.getFloatSemantics();
     Value largest = build(input, filled(APFloat::getInf(semantics, /*Negative=*/true)), {all, rows},
@@ -121,7 +122,8 @@ static bool isLarge(Operation *op) {
         return true;
     return elements >= kMinElements;
   };
-  return llvm::any_of(op->getOperandTypes(), hasMany) || llvm::any_of(op->getResultTypes(), hasMany);
+  return llvm::any_of(op->getOperandTypes(), hasMany) ||
+         llvm::any_of(op->getResultTypes(), hasMany);
 }
 
 /// Notes on the kernel which large operations of it will be lowered by

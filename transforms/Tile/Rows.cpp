@@ -12,16 +12,14 @@
 
 using namespace mlir;
 
-SmallVector<Value> weft::createRowLoop(
-    RewriterBase &rewriter, Location loc, Value input, ValueRange inits,
-    int64_t along,
-    llvm::function_ref<SmallVector<Value>(Value, ValueRange)> row) {
+SmallVector<Value>
+weft::createRowLoop(RewriterBase &rewriter, Location loc, Value input, ValueRange inits,
+                    int64_t along, llvm::function_ref<SmallVector<Value>(Value, ValueRange)> row) {
   auto type = cast<RankedTensorType>(input.getType());
   int64_t rank = type.getRank();
   if (rank == 1)
     return row(input, inits);
-  SmallVector<OpFoldResult> extents, offsets,
-      sizes(rank, rewriter.getIndexAttr(1)),
+  SmallVector<OpFoldResult> extents, offsets, sizes(rank, rewriter.getIndexAttr(1)),
       strides(rank, rewriter.getIndexAttr(1));
   for (int64_t i = 0; i < rank; ++i)
     if (i != along)
@@ -41,10 +39,8 @@ SmallVector<Value> weft::createRowLoop(
   auto rowOf = [&](Value tensor, OpFoldResult extent) -> Value {
     sizes[along] = extent;
     auto whole = cast<RankedTensorType>(tensor.getType());
-    auto part = RankedTensorType::get({whole.getDimSize(along)},
-                                      whole.getElementType());
-    return tensor::ExtractSliceOp::create(rewriter, loc, part, tensor, offsets,
-                                          sizes, strides);
+    auto part = RankedTensorType::get({whole.getDimSize(along)}, whole.getElementType());
+    return tensor::ExtractSliceOp::create(rewriter, loc, part, tensor, offsets, sizes, strides);
   };
   Value inputRow = rowOf(input, length);
   SmallVector<Value> initRows;
@@ -52,11 +48,9 @@ SmallVector<Value> weft::createRowLoop(
     initRows.push_back(rowOf(out, extent));
   SmallVector<Value> results = row(inputRow, initRows);
   rewriter.setInsertionPointToEnd(forall.getTerminator().getBody());
-  for (auto [result, out, extent] :
-       llvm::zip(results, forall.getRegionIterArgs(), lengths)) {
+  for (auto [result, out, extent] : llvm::zip(results, forall.getRegionIterArgs(), lengths)) {
     sizes[along] = extent;
-    tensor::ParallelInsertSliceOp::create(rewriter, loc, result, out, offsets,
-                                          sizes, strides);
+    tensor::ParallelInsertSliceOp::create(rewriter, loc, result, out, offsets, sizes, strides);
   }
   return SmallVector<Value>(forall.getResults());
 }

@@ -17,11 +17,9 @@ namespace weft {
 /// the tensors of rank 1 of one row, the input's and the inits', and gives the
 /// latter's new values. Returns the results, one each for the inits.
 mlir::SmallVector<mlir::Value> createRowLoop(
-    mlir::RewriterBase &rewriter, mlir::Location loc, mlir::Value input,
-    mlir::ValueRange inits, int64_t along,
-    llvm::function_ref<mlir::SmallVector<mlir::Value>(mlir::Value,
-                                                      mlir::ValueRange)>
-        row);
+    mlir::RewriterBase &rewriter, mlir::Location loc, mlir::Value input, mlir::ValueRange inits,
+    int64_t along,
+    llvm::function_ref<mlir::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> row);
 
 } // namespace weft
 

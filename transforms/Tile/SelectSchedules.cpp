@@ -33,9 +33,7 @@ struct SelectSchedules : weft::impl::SelectSchedulesBase<SelectSchedules> {
       return signalPassFailure();
     }
     DenseMap<StringAttr, SmallVector<Location>> nodes;
-    module.walk([&](DispatchOp op) {
-      nodes[op.getKernelAttr().getAttr()].push_back(op.getLoc());
-    });
+    module.walk([&](DispatchOp op) { nodes[op.getKernelAttr().getAttr()].push_back(op.getLoc()); });
     for (KernelOp kernel : module.getOps<KernelOp>()) {
       if (kernel.getSchedule())
         continue;

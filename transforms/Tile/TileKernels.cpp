@@ -55,8 +55,9 @@ struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
       return;
     size_t loops = root.getLoopIteratorTypes().size();
     if (schedule.getParallel().size() > loops) {
-      kernel.emitOpError("has a schedule of ") << schedule.getParallel().size()
-          << " parallel tile sizes for a root of " << loops << " loops";
+      kernel.emitOpError("has a schedule of ")
+          << schedule.getParallel().size() << " parallel tile sizes for a root of " << loops
+          << " loops";
       return signalPassFailure();
     }
     IRRewriter rewriter(&getContext());

@@ -137,8 +137,7 @@ void RowTiler::computeTile(ArrayRef<int64_t> tiles, scf::ForallOp loop,
     AffineMap map = AffineMap::get(1, 1, {b.getAffineConstantExpr(tile), s0 - d0}, b.getContext());
     sizes.push_back(affine::makeComposedFoldedAffineMin(b, loc, map, {offset, extent}));
   }
-  for (auto [value, out] :
-       llvm::zip(kernel.getYield().getValues(), loop.getRegionIterArgs()))
+  for (auto [value, out] : llvm::zip(kernel.getYield().getValues(), loop.getRegionIterArgs()))
     outOf[value.getDefiningOp()] = out;
 
   for (linalg::LinalgOp op : rows.ops) {
@@ -159,8 +158,7 @@ void RowTiler::computeTile(ArrayRef<int64_t> tiles, scf::ForallOp loop,
   }
 
   b.setInsertionPointToStart(loop.getTerminator().getBody());
-  for (auto [value, out] :
-       llvm::zip(kernel.getYield().getValues(), loop.getRegionIterArgs())) {
+  for (auto [value, out] : llvm::zip(kernel.getYield().getValues(), loop.getRegionIterArgs())) {
     auto op = cast<linalg::LinalgOp>(value.getDefiningOp());
     AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
     Value tile = tileOf[value];

@@ -38,8 +38,7 @@ static constexpr size_t kMaxOperations = 16;
 /// Whether `op` is an instruction, or nearly so, on vectors.
 static bool isCheap(Operation &op) {
   if (isa<math::MathDialect>(op.getDialect()))
-    return isa<math::AbsFOp, math::AbsIOp, math::SqrtOp, math::FmaOp,
-               math::CopySignOp>(op);
+    return isa<math::AbsFOp, math::AbsIOp, math::SqrtOp, math::FmaOp, math::CopySignOp>(op);
   return op.getNumResults() == 1 && OpTrait::hasElementwiseMappableTraits(&op);
 }
 
@@ -47,12 +46,10 @@ static bool isCheap(Operation &op) {
 /// purely elementwise, without reading what it overwrites.
 static bool isElementwise(linalg::GenericOp op) {
   if (!op || op.getNumResults() != 1 || op.getNumLoops() == 0 ||
-      op.getNumLoops() != op.getNumParallelLoops() ||
-      !op.hasPureTensorSemantics())
+      op.getNumLoops() != op.getNumParallelLoops() || !op.hasPureTensorSemantics())
     return false;
   OpOperand *init = op.getDpsInitOperand(0);
-  if (!op.getMatchingIndexingMap(init).isIdentity() ||
-      op.payloadUsesValueFromOperand(init))
+  if (!op.getMatchingIndexingMap(init).isIdentity() || op.payloadUsesValueFromOperand(init))
     return false;
   for (OpOperand *operand : op.getDpsInputOperands())
     if (!isVectorRead(op.getMatchingIndexingMap(operand)))
@@ -67,8 +64,8 @@ static bool isElementwise(linalg::GenericOp op) {
 Epilogue::Epilogue(linalg::GenericOp contraction) : contraction(contraction) {
   Value start = contraction.getDpsInitOperand(0)->get();
   auto init = start.getDefiningOp<linalg::GenericOp>();
-  if (init && start.hasOneUse() &&
-      init->getBlock() == contraction->getBlock() && isElementwise(init))
+  if (init && start.hasOneUse() && init->getBlock() == contraction->getBlock() &&
+      isElementwise(init))
     producer = init;
   fill = start.getDefiningOp<linalg::FillOp>();
   // A start that lies in memory is overwritten in place, nothing else.
@@ -76,11 +73,8 @@ Epilogue::Epilogue(linalg::GenericOp contraction) : contraction(contraction) {
     return;
   while (true) {
     Value result = last().getResult(0);
-    auto next = result.hasOneUse()
-                    ? dyn_cast<linalg::GenericOp>(*result.user_begin())
-                    : nullptr;
-    if (!next || next->getBlock() != contraction->getBlock() ||
-        !isElementwise(next))
+    auto next = result.hasOneUse() ? dyn_cast<linalg::GenericOp>(*result.user_begin()) : nullptr;
+    if (!next || next->getBlock() != contraction->getBlock() || !isElementwise(next))
       return;
     OpOperand &use = *result.use_begin();
     if (next.isDpsInit(&use) || !next.getMatchingIndexingMap(&use).isIdentity())
@@ -100,13 +94,12 @@ Value Epilogue::destination() const {
 
 /// Computes an elementwise operation on the vectors at `position`; `known` is
 /// the vector of the value `of`.
-static Value evaluate(OpBuilder &b, linalg::GenericOp op, ValueRange position,
-                      int64_t lanes, Value mask, Value of, Value known) {
+static Value evaluate(OpBuilder &b, linalg::GenericOp op, ValueRange position, int64_t lanes,
+                      Value mask, Value of, Value known) {
   Location loc = op.getLoc();
   IRMapping mapping;
   auto broadcast = [&](Value scalar) -> Value {
-    return vector::BroadcastOp::create(
-        b, loc, VectorType::get({lanes}, scalar.getType()), scalar);
+    return vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, scalar.getType()), scalar);
   };
   for (OpOperand *operand : op.getDpsInputOperands()) {
     BlockArgument argument = op.getMatchingBlockArgument(operand);
@@ -135,19 +128,14 @@ static Value evaluate(OpBuilder &b, linalg::GenericOp op, ValueRange position,
       }
     }
     if (!isVector) {
-      mapping.map(argument,
-                  broadcast(tensor::ExtractOp::create(b, loc, value, at)));
+      mapping.map(argument, broadcast(tensor::ExtractOp::create(b, loc, value, at)));
       continue;
     }
-    Value zero =
-        arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
-    auto minor =
-        AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
-    mapping.map(argument,
-                vector::TransferReadOp::create(
-                    b, loc, VectorType::get({lanes}, type.getElementType()),
-                    value, at, AffineMapAttr::get(minor), zero, mask,
-                    b.getBoolArrayAttr({true})));
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+    auto minor = AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
+    mapping.map(argument, vector::TransferReadOp::create(
+                              b, loc, VectorType::get({lanes}, type.getElementType()), value, at,
+                              AffineMapAttr::get(minor), zero, mask, b.getBoolArrayAttr({true})));
   }
   // Scalars, be they constants of the body or values from outside, are
   // broadcast.
@@ -168,36 +156,31 @@ static Value evaluate(OpBuilder &b, linalg::GenericOp op, ValueRange position,
     for (Value operand : inner.getOperands())
       operands.push_back(lookup(operand));
     Type type = VectorType::get({lanes}, inner.getResult(0).getType());
-    OperationState state(loc, inner.getName().getStringRef(), operands, type,
-                         inner.getAttrs());
+    OperationState state(loc, inner.getName().getStringRef(), operands, type, inner.getAttrs());
     mapping.map(inner.getResult(0), b.create(state)->getResult(0));
   }
   return lookup(op.getBody()->getTerminator()->getOperand(0));
 }
 
-Value Epilogue::start(OpBuilder &b, Value out, ValueRange position,
-                      int64_t lanes, Value mask) const {
+Value Epilogue::start(OpBuilder &b, Value out, ValueRange position, int64_t lanes,
+                      Value mask) const {
   if (producer)
     return evaluate(b, producer, position, lanes, mask, Value(), Value());
   linalg::GenericOp op = contraction;
   Location loc = op.getLoc();
   if (linalg::FillOp filled = fill) {
     Value number = filled.getInputs()[0];
-    return vector::BroadcastOp::create(
-        b, loc, VectorType::get({lanes}, number.getType()), number);
+    return vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, number.getType()), number);
   }
   auto type = cast<RankedTensorType>(out.getType());
-  Value zero =
-      arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
-  auto minor =
-      AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
-  return vector::TransferReadOp::create(
-      b, loc, VectorType::get({lanes}, type.getElementType()), out, position,
-      AffineMapAttr::get(minor), zero, mask, b.getBoolArrayAttr({true}));
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+  auto minor = AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
+  return vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, type.getElementType()),
+                                        out, position, AffineMapAttr::get(minor), zero, mask,
+                                        b.getBoolArrayAttr({true}));
 }
 
-Value Epilogue::finish(OpBuilder &b, Value sum, ValueRange position,
-                       Value mask) const {
+Value Epilogue::finish(OpBuilder &b, Value sum, ValueRange position, Value mask) const {
   int64_t lanes = cast<VectorType>(sum.getType()).getDimSize(0);
   linalg::GenericOp previous = contraction;
   for (linalg::GenericOp op : consumers) {

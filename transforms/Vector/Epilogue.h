@@ -33,12 +33,11 @@ public:
   /// The accumulator's start at `position` of the result, `lanes` elements
   /// along its last dimension, those outside of `mask` being arbitrary. `out`
   /// is the present value of `destination`.
-  mlir::Value start(mlir::OpBuilder &b, mlir::Value out,
-                    mlir::ValueRange position, int64_t lanes,
+  mlir::Value start(mlir::OpBuilder &b, mlir::Value out, mlir::ValueRange position, int64_t lanes,
                     mlir::Value mask) const;
   /// What becomes of the sum at `position`.
-  mlir::Value finish(mlir::OpBuilder &b, mlir::Value sum,
-                     mlir::ValueRange position, mlir::Value mask) const;
+  mlir::Value finish(mlir::OpBuilder &b, mlir::Value sum, mlir::ValueRange position,
+                     mlir::Value mask) const;
 
   /// Replaces the last operation by `result`, and erases all.
   void replace(mlir::RewriterBase &rewriter, mlir::Value result) const;

@@ -31,8 +31,7 @@ using namespace weft;
 
 /// Scalars and vectors of fixed shape: a tensor is not yet at this level, and a
 /// scalable vector is no target's.
-static LogicalResult checkShape(Operation *op, Type type,
-                                PatternRewriter &rewriter) {
+static LogicalResult checkShape(Operation *op, Type type, PatternRewriter &rewriter) {
   if (auto vector = dyn_cast<VectorType>(type)) {
     if (vector.isScalable())
       return rewriter.notifyMatchFailure(op, "the vector type is scalable");
@@ -43,8 +42,7 @@ static LogicalResult checkShape(Operation *op, Type type,
 }
 
 /// Such a shape of f64, f32, or a narrower float.
-static LogicalResult checkFloat(Operation *op, Type type,
-                                PatternRewriter &rewriter) {
+static LogicalResult checkFloat(Operation *op, Type type, PatternRewriter &rewriter) {
   auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
   if (!element || (element.getWidth() > 32 && !element.isF64()))
     return rewriter.notifyMatchFailure(op, "no float of at most 64 bits");
@@ -52,8 +50,7 @@ static LogicalResult checkFloat(Operation *op, Type type,
 }
 
 /// Such a shape of integers of at most 64 bits.
-static LogicalResult checkInteger(Operation *op, Type type,
-                                  PatternRewriter &rewriter) {
+static LogicalResult checkInteger(Operation *op, Type type, PatternRewriter &rewriter) {
   auto element = dyn_cast<IntegerType>(getElementTypeOrSelf(type));
   if (!element || element.getWidth() > 64)
     return rewriter.notifyMatchFailure(op, "no integer of at most 64 bits");
@@ -70,10 +67,9 @@ static Type withElementType(Type like, Type element) {
 /// to compute with or to carry between blocks, which costs a call on most x86.
 static Num extendBFloat16(ImplicitLocOpBuilder &builder, Value value) {
   Type type = value.getType();
-  Value bits = arith::BitcastOp::create(
-      builder, withElementType(type, builder.getI16Type()), value);
-  Value wide = arith::ExtUIOp::create(
-      builder, withElementType(type, builder.getI32Type()), bits);
+  Value bits =
+      arith::BitcastOp::create(builder, withElementType(type, builder.getI16Type()), value);
+  Value wide = arith::ExtUIOp::create(builder, withElementType(type, builder.getI32Type()), bits);
   return fromBits(shiftLeft(Num(builder, wide), 16));
 }
 
@@ -97,8 +93,8 @@ static Value roundToBFloat16(Num number, Type type) {
   Num rounded = bits + 0x7FFF + (shiftRight(bits, 16) & 1);
   Num quiet = bits | bits.constant(0x00400000);
   Num high = shiftRight(select(isNaN(number), quiet, rounded), 16);
-  Value narrow = arith::TruncIOp::create(
-      builder, withElementType(type, builder.getI16Type()), high.get());
+  Value narrow =
+      arith::TruncIOp::create(builder, withElementType(type, builder.getI16Type()), high.get());
   return arith::BitcastOp::create(builder, type, narrow);
 }
 
@@ -122,8 +118,7 @@ template <typename OpTy> struct ExpandUnary final : OpRewritePattern<OpTy> {
   ExpandUnary(MLIRContext *context, Function function)
       : OpRewritePattern<OpTy>(context), function(function) {}
 
-  LogicalResult matchAndRewrite(OpTy op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
     if (failed(checkFloat(op, op.getType(), rewriter)))
       return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
@@ -138,13 +133,11 @@ private:
 
 struct ExpandAtan2 final : OpRewritePattern<math::Atan2Op> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(math::Atan2Op op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(math::Atan2Op op, PatternRewriter &rewriter) const override {
     if (failed(checkFloat(op, op.getType(), rewriter)))
       return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
-    Num result = kernels::atan2(widened(builder, op.getLhs()),
-                                widened(builder, op.getRhs()));
+    Num result = kernels::atan2(widened(builder, op.getLhs()), widened(builder, op.getRhs()));
     rewriter.replaceOp(op, narrowed(result, op.getType()));
     return success();
   }
@@ -152,8 +145,7 @@ struct ExpandAtan2 final : OpRewritePattern<math::Atan2Op> {
 
 struct ExpandSincos final : OpRewritePattern<math::SincosOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(math::SincosOp op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(math::SincosOp op, PatternRewriter &rewriter) const override {
     Type type = op.getOperand().getType();
     if (failed(checkFloat(op, type, rewriter)))
       return failure();
@@ -166,8 +158,7 @@ struct ExpandSincos final : OpRewritePattern<math::SincosOp> {
 
 struct ExpandPowF final : OpRewritePattern<math::PowFOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(math::PowFOp op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(math::PowFOp op, PatternRewriter &rewriter) const override {
     if (failed(checkFloat(op, op.getType(), rewriter)))
       return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
@@ -205,8 +196,7 @@ private:
 
 struct ExpandFPowI final : OpRewritePattern<math::FPowIOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(math::FPowIOp op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(math::FPowIOp op, PatternRewriter &rewriter) const override {
     if (failed(checkFloat(op, op.getType(), rewriter)) ||
         failed(checkInteger(op, op.getRhs().getType(), rewriter)))
       return failure();
@@ -214,8 +204,7 @@ struct ExpandFPowI final : OpRewritePattern<math::FPowIOp> {
     Num power(builder, op.getRhs());
     // f64 rounds integers above 2^53, so their parity is taken before.
     Num odd = (power & 1) != 0;
-    Num result =
-        kernels::pow(widened(builder, op.getLhs()), toDouble(power), odd);
+    Num result = kernels::pow(widened(builder, op.getLhs()), toDouble(power), odd);
     rewriter.replaceOp(op, narrowed(result, op.getType()));
     return success();
   }
@@ -223,13 +212,11 @@ struct ExpandFPowI final : OpRewritePattern<math::FPowIOp> {
 
 struct ExpandIPowI final : OpRewritePattern<math::IPowIOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(math::IPowIOp op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(math::IPowIOp op, PatternRewriter &rewriter) const override {
     if (failed(checkInteger(op, op.getType(), rewriter)))
       return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
-    Num result = kernels::integerPower(Num(builder, op.getLhs()),
-                                       Num(builder, op.getRhs()));
+    Num result = kernels::integerPower(Num(builder, op.getLhs()), Num(builder, op.getRhs()));
     rewriter.replaceOp(op, result.get());
     return success();
   }
@@ -237,12 +224,10 @@ struct ExpandIPowI final : OpRewritePattern<math::IPowIOp> {
 
 struct ExpandClampF final : OpRewritePattern<math::ClampFOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(math::ClampFOp op,
-                                PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(math::ClampFOp op, PatternRewriter &rewriter) const override {
     if (failed(checkShape(op, op.getType(), rewriter)))
       return failure();
-    Value lower = arith::MaximumFOp::create(rewriter, op.getLoc(),
-                                            op.getValue(), op.getMin());
+    Value lower = arith::MaximumFOp::create(rewriter, op.getLoc(), op.getValue(), op.getMin());
     rewriter.replaceOpWithNewOp<arith::MinimumFOp>(op, lower, op.getMax());
     return success();
   }
@@ -263,8 +248,7 @@ struct ExpandMath final : weft::impl::ExpandMathBase<ExpandMath> {
 
 void weft::populateMathExpansionPatterns(RewritePatternSet &patterns) {
   MLIRContext *context = patterns.getContext();
-  auto add = [&]<typename OpTy>(std::type_identity<OpTy>,
-                                Num (*function)(Num)) {
+  auto add = [&]<typename OpTy>(std::type_identity<OpTy>, Num (*function)(Num)) {
     patterns.add<ExpandUnary<OpTy>>(context, function);
   };
   add(std::type_identity<math::ExpOp>(), kernels::exp);
@@ -291,6 +275,6 @@ void weft::populateMathExpansionPatterns(RewritePatternSet &patterns) {
   add(std::type_identity<math::CbrtOp>(), kernels::cbrt);
   add(std::type_identity<math::RsqrtOp>(), kernels::rsqrt);
   add(std::type_identity<math::RoundOp>(), kernels::roundHalfAway);
-  patterns.add<ExpandAtan2, ExpandSincos, ExpandPowF, ExpandFPowI, ExpandIPowI,
-               ExpandClampF>(context);
+  patterns.add<ExpandAtan2, ExpandSincos, ExpandPowF, ExpandFPowI, ExpandIPowI, ExpandClampF>(
+      context);
 }

@@ -16,11 +16,9 @@ using namespace weft::coefficients;
 /// 0 <= x < inf", Math. Comp. 36 (1981).
 static kernels::ScaledExp scaledErfc(Num a, bool forSingle) {
   Num q = (a - 4) / (a + 4);
-  Num p = (forSingle ? polynomial(q, erfcNarrow) : polynomial(q, erfcDouble)) +
-          1.125;
+  Num p = (forSingle ? polynomial(q, erfcNarrow) : polynomial(q, erfcDouble)) + 1.125;
   DoubleNum square = twoProduct(a, a);
-  kernels::ScaledExp e =
-      kernels::expOfDouble(-square.hi, -square.lo, forSingle);
+  kernels::ScaledExp e = kernels::expOfDouble(-square.hi, -square.lo, forSingle);
   e.mantissa = e.mantissa * (p / fma(a, 2.0, 1.0));
   return e;
 }

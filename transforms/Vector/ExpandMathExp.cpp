@@ -42,9 +42,7 @@ static Rounded roundScaled(Num x, double scale, int bias) {
 }
 
 /// 2^(exponent) of bits that hold exponent + the bias of the type.
-static Num powerOfTwo(Num bits, int mantissa) {
-  return fromBits(shiftLeft(bits, mantissa));
-}
+static Num powerOfTwo(Num bits, int mantissa) { return fromBits(shiftLeft(bits, mantissa)); }
 
 /// x - n ln 2. The first fma is exact, by cancellation.
 static Num reduce(Num x, Num n) {
@@ -54,8 +52,7 @@ static Num reduce(Num x, Num n) {
 
 /// e^r for |r| <= ln(2)/2.
 static Num expReduced(Num r) {
-  Num q =
-      r.getWidth() == 64 ? polynomial(r, expDouble) : polynomial(r, expSingle);
+  Num q = r.getWidth() == 64 ? polynomial(r, expDouble) : polynomial(r, expSingle);
   return r.getWidth() == 64 ? fma(r * r, q, r) + 1
                             : fma(fma(q, r, r.constant(1)), r, r.constant(1));
 }
@@ -80,8 +77,7 @@ Num scaleNormal(ScaledExp value) {
 Num scaleAny(ScaledExp value) {
   int mantissa = mantissaBits(value.mantissa);
   Num half = shiftRight(value.bits, 1);
-  return value.mantissa * powerOfTwo(half, mantissa) *
-         powerOfTwo(value.bits - half, mantissa);
+  return value.mantissa * powerOfTwo(half, mantissa) * powerOfTwo(value.bits - half, mantissa);
 }
 
 ScaledExp expOfDouble(Num hi, std::optional<Num> lo, bool forSingle) {
@@ -108,10 +104,9 @@ Num expSmall(Num x) {
 
 Num exp(Num x) {
   bool isDouble = x.getWidth() == 64;
-  Num bounded =
-      isDouble ? atLeast(atMost(x, 710), -746) : atLeast(atMost(x, 89), -104);
-  Rounded n = roundScaled(bounded, isDouble ? log2eDouble[0] : log2eSingle[0],
-                          isDouble ? 2046 : 254);
+  Num bounded = isDouble ? atLeast(atMost(x, 710), -746) : atLeast(atMost(x, 89), -104);
+  Rounded n =
+      roundScaled(bounded, isDouble ? log2eDouble[0] : log2eSingle[0], isDouble ? 2046 : 254);
   return scaleAny({expReduced(reduce(bounded, n.number)), n.bits});
 }
 
@@ -134,8 +129,7 @@ Num exp2(Num x) {
 static Num expm1Bounded(Num x) {
   bool isDouble = x.getWidth() == 64;
   // Half the result, 2^(n-1) (e^r - 1) + (2^(n-1) - 1/2), where 2^n overflows.
-  Rounded n = roundScaled(x, isDouble ? log2eDouble[0] : log2eSingle[0],
-                          isDouble ? 1022 : 126);
+  Rounded n = roundScaled(x, isDouble ? log2eDouble[0] : log2eSingle[0], isDouble ? 1022 : 126);
   Num half = powerOfTwo(n.bits, mantissaBits(x));
   Num r = reduce(x, n.number);
   Num q = isDouble ? polynomial(r, expm1Double) : polynomial(r, expm1Single);
@@ -145,8 +139,7 @@ static Num expm1Bounded(Num x) {
 
 Num expm1(Num x) {
   bool isDouble = x.getWidth() == 64;
-  Num bounded =
-      isDouble ? atLeast(atMost(x, 710), -40) : atLeast(atMost(x, 89), -20);
+  Num bounded = isDouble ? atLeast(atMost(x, 710), -40) : atLeast(atMost(x, 89), -20);
   return copySign(expm1Bounded(bounded), x);
 }
 

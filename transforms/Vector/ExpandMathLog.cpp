@@ -48,26 +48,22 @@ static Decomposed decompose(Num x) {
   int64_t one = static_cast<int64_t>(biasOf(x)) << mantissa;
   Num bits = toBits(x);
   Num biased = shiftRight(bits + (one - lowest), mantissa);
-  return {biased, exponentToFloat(biased),
-          fromBits(bits - shiftLeft(biased, mantissa) + one)};
+  return {biased, exponentToFloat(biased), fromBits(bits - shiftLeft(biased, mantissa) + one)};
 }
 
 /// Of any positive x, subnormal ones as well.
 static LogParts logParts(Num x) {
   bool isDouble = x.getWidth() == 64;
   Num subnormal = x < (isDouble ? 0x1p-1022 : 0x1p-126);
-  Decomposed parts =
-      decompose(select(subnormal, x * (isDouble ? 0x1p52 : 0x1p23), x));
-  return {select(subnormal, parts.exponent - mantissaBits(x), parts.exponent),
-          parts.mantissa - 1};
+  Decomposed parts = decompose(select(subnormal, x * (isDouble ? 0x1p52 : 0x1p23), x));
+  return {select(subnormal, parts.exponent - mantissaBits(x), parts.exponent), parts.mantissa - 1};
 }
 
 /// Of 1 + x for x > -1. f is exact but for one rounding, though 1 + x is not:
 /// it is x 2^-e + (2^-e - 1).
 static LogParts log1pParts(Num x) {
   Decomposed parts = decompose(x + 1);
-  Num scale =
-      fromBits(shiftLeft(2 * biasOf(x) - parts.biased, mantissaBits(x)));
+  Num scale = fromBits(shiftLeft(2 * biasOf(x) - parts.biased, mantissaBits(x)));
   // From here on 1 + x is x to working precision, and 2^-e may be subnormal.
   Num large = x > 0x1p60;
   Num f = select(large, parts.mantissa - 1, fma(x, scale, scale - 1));
@@ -77,9 +73,8 @@ static LogParts log1pParts(Num x) {
 /// -inf of 0, NaN of negative numbers, x itself of +inf and NaN.
 static Num withSpecialCases(Num x, Num zeroAt, Num result) {
   Num finite = select(x < infinity, result, x);
-  return select(
-      zeroAt > 0, finite,
-      select(zeroAt == 0, x.constant(-infinity), x.constant(notANumber)));
+  return select(zeroAt > 0, finite,
+                select(zeroAt == 0, x.constant(-infinity), x.constant(notANumber)));
 }
 
 /// s^2 and the sum (log(1 + f) - 2s)/s, for s = f/(2 + f).
@@ -105,8 +100,7 @@ static Num naturalLog(LogParts parts) {
 
 /// (e ln 2 + log(1 + f)) / ln(base), given 1/ln(base) in two parts and
 /// ln(2)/ln(base) in two, whose first times e is exact.
-static Num otherLog(LogParts parts, const double *inverse,
-                    const double *perExponent) {
+static Num otherLog(LogParts parts, const double *inverse, const double *perExponent) {
   auto [e, f] = parts;
   if (f.getWidth() == 32) {
     Num series = f * f * polynomial(f, logSingle);
@@ -142,8 +136,7 @@ Num log2(Num x) {
 Num log10(Num x) {
   bool isDouble = x.getWidth() == 64;
   const double *inverse = isDouble ? log10eDouble : log10eSingle;
-  const double *perExponent =
-      isDouble ? log10Of2DoubleShort : log10Of2SingleShort;
+  const double *perExponent = isDouble ? log10Of2DoubleShort : log10Of2SingleShort;
   return withSpecialCases(x, x, otherLog(logParts(x), inverse, perExponent));
 }
 

@@ -22,8 +22,7 @@ static Num magnitudeForSingle(Num a, Num y) {
   Num product = y * select(a == 0, -infinity, log);
   // Beyond these every f32 result is 0 or infinite.
   Num bounded = atLeast(atMost(product, 200), -200);
-  return kernels::scaleNormal(
-      kernels::expOfDouble(bounded * ln2Double[0], std::nullopt, true));
+  return kernels::scaleNormal(kernels::expOfDouble(bounded * ln2Double[0], std::nullopt, true));
 }
 
 /// The same for f64: log a and its product with y carry twice the precision, as
@@ -52,8 +51,7 @@ Num pow(Num x, Num y, std::optional<Num> givenOdd) {
   // Beyond 2^70 a power of any number but 1 overflows or vanishes; the bound
   // makes 1^inf = 1 come out of the arithmetic.
   Num exponent = atLeast(atMost(y, 0x1p70), -0x1p70);
-  Num result = forSingle ? magnitudeForSingle(a, exponent)
-                         : magnitudeDouble(a, exponent);
+  Num result = forSingle ? magnitudeForSingle(a, exponent) : magnitudeDouble(a, exponent);
   Num undefined = (wide < 0) & (a < infinity) & !isInteger;
   result = select(undefined, notANumber, result);
   result = select(odd, copySign(result, wide), result);
@@ -67,11 +65,10 @@ Num integerPower(Num base, Num exponent) {
   auto step = [](llvm::ArrayRef<Num> carried) {
     Num result = carried[0], factor = carried[1], left = carried[2];
     Num isOdd = (left & 1) != 0;
-    return llvm::SmallVector<Num>{select(isOdd, result * factor, result),
-                                  factor * factor, shiftRight(left, 1)};
+    return llvm::SmallVector<Num>{select(isOdd, result * factor, result), factor * factor,
+                                  shiftRight(left, 1)};
   };
-  Num positive =
-      repeat(width, {base.constant(1), base, exponent}, step).front();
+  Num positive = repeat(width, {base.constant(1), base, exponent}, step).front();
   // 1/base^n is 1 or -1 for those bases, and truncates to 0 for others.
   Num isUnit = (base == 1) | (base == -1);
   Num parity = select((exponent & 1) != 0, base, 1);
@@ -105,8 +102,7 @@ Num cbrt(Num x) {
   }
   Num bits = toBits(scaled);
   Num exponent = shiftRight(bits, 52);
-  Num m =
-      fromBits((bits & 0x000FFFFFFFFFFFFF) | bits.constant(0x3FF0000000000000));
+  Num m = fromBits((bits & 0x000FFFFFFFFFFFFF) | bits.constant(0x3FF0000000000000));
   // k = floor(e / 3) for e = exponent - 1023 >= -1023: round((e - 1)/3).
   Num e = exponentToFloat(exponent);
   Num sum = fma(e - 1, 1.0 / 3, 0x1.8p52);
@@ -115,8 +111,7 @@ Num cbrt(Num x) {
   Num one = rest == 1, two = rest == 2;
   Num w = m * select(two, 4, select(one, 2, m.constant(1)));
   Num y = polynomial(m, inverseCbrt) *
-          select(two, 0x1.428a2f98d728bp-1,
-                 select(one, 0x1.965fea53d6e3dp-1, m.constant(1)));
+          select(two, 0x1.428a2f98d728bp-1, select(one, 0x1.965fea53d6e3dp-1, m.constant(1)));
   Num h = fma(-(w * y), y * y, 1);
   Num series = fma(fma(h, 14.0 / 81, 2.0 / 9), h, h.constant(1.0 / 3));
   y = fma(y * h, series, y);

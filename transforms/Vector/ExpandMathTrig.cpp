@@ -37,24 +37,23 @@ struct Reduced {
 /// x 2/pi mod 4 of f64 x, as an integer in [-2, 2] times any multiple of 4 and
 /// a fraction hi + lo in [-1/2, 1/2]. `parts` are numbers whose sum is x and
 /// whose product with each entry of `table` is exact.
-static std::pair<Num, DoubleNum>
-fractionOfHalfPi(llvm::ArrayRef<Num> parts, llvm::ArrayRef<double> table) {
+static std::pair<Num, DoubleNum> fractionOfHalfPi(llvm::ArrayRef<Num> parts,
+                                                  llvm::ArrayRef<double> table) {
   Num zero = parts.front().constant(0.0);
-  auto sums = forEachEntry(
-      table, {zero, zero, zero}, [&](Num entry, llvm::ArrayRef<Num> carried) {
-        Num whole = carried[0];
-        DoubleNum fraction = {carried[1], carried[2]};
-        for (Num part : parts) {
-          Num product = part * entry;
-          product = fma(roundEven(product * 0.25), -4.0, product);
-          DoubleNum sum = twoSum(fraction.hi, product);
-          Num units = roundEven(sum.hi);
-          whole = whole + units;
-          // Renormalised, so that a sum close to an integer keeps its digits.
-          fraction = fastTwoSum(sum.hi - units, sum.lo + fraction.lo);
-        }
-        return llvm::SmallVector<Num>{whole, fraction.hi, fraction.lo};
-      });
+  auto sums = forEachEntry(table, {zero, zero, zero}, [&](Num entry, llvm::ArrayRef<Num> carried) {
+    Num whole = carried[0];
+    DoubleNum fraction = {carried[1], carried[2]};
+    for (Num part : parts) {
+      Num product = part * entry;
+      product = fma(roundEven(product * 0.25), -4.0, product);
+      DoubleNum sum = twoSum(fraction.hi, product);
+      Num units = roundEven(sum.hi);
+      whole = whole + units;
+      // Renormalised, so that a sum close to an integer keeps its digits.
+      fraction = fastTwoSum(sum.hi - units, sum.lo + fraction.lo);
+    }
+    return llvm::SmallVector<Num>{whole, fraction.hi, fraction.lo};
+  });
   return {sums[0], {sums[1], sums[2]}};
 }
 
@@ -76,10 +75,9 @@ static Reduced reduceLarge(Num x, bool wide) {
   } else {
     parts = {finite};
   }
-  auto [whole, fraction] = wide ? fractionOfHalfPi(parts, twoOverPiDouble)
-                                : fractionOfHalfPi(parts, twoOverPiSingle);
-  DoubleNum r = multiply(
-      fraction, {x.constant(halfPiDouble[0]), x.constant(halfPiDouble[1])});
+  auto [whole, fraction] =
+      wide ? fractionOfHalfPi(parts, twoOverPiDouble) : fractionOfHalfPi(parts, twoOverPiSingle);
+  DoubleNum r = multiply(fraction, {x.constant(halfPiDouble[0]), x.constant(halfPiDouble[1])});
   return {r.hi, r.lo, integerBits(whole)};
 }
 
@@ -90,11 +88,10 @@ static Reduced reduceDouble(Num x) {
   DoubleNum product = twoProduct(n, n.constant(halfPiDouble[1]));
   DoubleNum r = twoSum(first, -product.hi);
   Num lo = fma(n, -halfPiDouble[2], r.lo - product.lo);
-  auto replaced =
-      replaceWhereRare(!(abs(x) < 0x1p20), {r.hi, lo, toBits(sum)}, [&] {
-        Reduced large = reduceLarge(x, true);
-        return llvm::SmallVector<Num>{large.hi, large.lo, large.quadrant};
-      });
+  auto replaced = replaceWhereRare(!(abs(x) < 0x1p20), {r.hi, lo, toBits(sum)}, [&] {
+    Reduced large = reduceLarge(x, true);
+    return llvm::SmallVector<Num>{large.hi, large.lo, large.quadrant};
+  });
   return {replaced[0], replaced[1], replaced[2]};
 }
 
@@ -105,15 +102,12 @@ static Reduced reduceSingle(Num x) {
   DoubleNum product = twoProduct(n, n.constant(halfPiSingle[1]));
   DoubleNum r = twoSum(first, -product.hi);
   Num lo = fma(n, -halfPiSingle[2], r.lo - product.lo);
-  auto replaced =
-      replaceWhereRare(!(abs(x) < 0x1p15), {r.hi, lo, toBits(sum)}, [&] {
-        Reduced large = reduceLarge(extend(x), false);
-        Num hi = narrow(large.hi);
-        Num quadrant =
-            toBits(narrow(fromBits(large.quadrant) - 0x1.8p52) + 0x1.8p23);
-        return llvm::SmallVector<Num>{hi, narrow(large.hi - extend(hi)),
-                                      quadrant};
-      });
+  auto replaced = replaceWhereRare(!(abs(x) < 0x1p15), {r.hi, lo, toBits(sum)}, [&] {
+    Reduced large = reduceLarge(extend(x), false);
+    Num hi = narrow(large.hi);
+    Num quadrant = toBits(narrow(fromBits(large.quadrant) - 0x1.8p52) + 0x1.8p23);
+    return llvm::SmallVector<Num>{hi, narrow(large.hi - extend(hi)), quadrant};
+  });
   return {replaced[0], replaced[1], replaced[2]};
 }
 
@@ -134,9 +128,7 @@ static std::pair<Num, Num> sinCosReduced(const Reduced &r) {
 
 static Num withSign(Num x, Num negative) { return select(negative, -x, x); }
 
-static Reduced reduce(Num x) {
-  return x.getWidth() == 64 ? reduceDouble(x) : reduceSingle(x);
-}
+static Reduced reduce(Num x) { return x.getWidth() == 64 ? reduceDouble(x) : reduceSingle(x); }
 
 static Num sineOfQuadrant(std::pair<Num, Num> values, Num quadrant) {
   Num value = select((quadrant & 1) != 0, values.second, values.first);
@@ -176,11 +168,10 @@ Num tan(Num x) {
   Num sum = fma(wide, 0x1.45f306dc9c883p-1, 0x1.8p52);
   Num n = sum - 0x1.8p52;
   Num usual = fma(n, -halfPiDouble[1], fma(n, -halfPiDouble[0], wide));
-  auto replaced =
-      replaceWhereRare(!(abs(x) < 0x1p25), {usual, toBits(sum)}, [&] {
-        Reduced large = reduceLarge(wide, false);
-        return llvm::SmallVector<Num>{large.hi, large.quadrant};
-      });
+  auto replaced = replaceWhereRare(!(abs(x) < 0x1p25), {usual, toBits(sum)}, [&] {
+    Reduced large = reduceLarge(wide, false);
+    return llvm::SmallVector<Num>{large.hi, large.quadrant};
+  });
   Num r = replaced[0];
   Num z = r * r;
   Num sine = fma(z * r, polynomial(z, sinNarrow), r);

@@ -30,13 +30,9 @@ static Num constantOf(Num like, TypedAttr element) {
   return Num(builder, arith::ConstantOp::create(builder, attribute));
 }
 
-bool Num::isFloat() const {
-  return isa<FloatType>(getElementTypeOrSelf(value));
-}
+bool Num::isFloat() const { return isa<FloatType>(getElementTypeOrSelf(value)); }
 
-unsigned Num::getWidth() const {
-  return getElementTypeOrSelf(value).getIntOrFloatBitWidth();
-}
+unsigned Num::getWidth() const { return getElementTypeOrSelf(value).getIntOrFloatBitWidth(); }
 
 Num Num::constant(double number) const {
   Type element = getElementTypeOrSelf(value);
@@ -57,8 +53,7 @@ Num Num::constant(int64_t number) const {
 // Operations
 //===----------------------------------------------------------------------===//
 
-template <typename OpTy, typename... Args>
-static Num make(Num first, Args... rest) {
+template <typename OpTy, typename... Args> static Num make(Num first, Args... rest) {
   ImplicitLocOpBuilder &builder = first.getBuilder();
   return Num(builder, OpTy::create(builder, first.get(), rest...).getResult());
 }
@@ -69,36 +64,24 @@ template <typename OpTy> static Num convert(Num x, Type element) {
   return Num(builder, OpTy::create(builder, type, x.get()).getResult());
 }
 
-template <typename FloatOp, typename IntegerOp>
-static Num makeByType(Num a, Num b) {
+template <typename FloatOp, typename IntegerOp> static Num makeByType(Num a, Num b) {
   return a.isFloat() ? make<FloatOp>(a, b.get()) : make<IntegerOp>(a, b.get());
 }
 
-static Num compare(Num a, Num b, arith::CmpFPredicate forFloats,
-                   arith::CmpIPredicate forIntegers) {
+static Num compare(Num a, Num b, arith::CmpFPredicate forFloats, arith::CmpIPredicate forIntegers) {
   ImplicitLocOpBuilder &builder = a.getBuilder();
   if (a.isFloat())
-    return Num(builder,
-               arith::CmpFOp::create(builder, forFloats, a.get(), b.get()));
-  return Num(builder,
-             arith::CmpIOp::create(builder, forIntegers, a.get(), b.get()));
+    return Num(builder, arith::CmpFOp::create(builder, forFloats, a.get(), b.get()));
+  return Num(builder, arith::CmpIOp::create(builder, forIntegers, a.get(), b.get()));
 }
 
 namespace weft {
 
-Num operator+(Num a, Num b) {
-  return makeByType<arith::AddFOp, arith::AddIOp>(a, b);
-}
-Num operator-(Num a, Num b) {
-  return makeByType<arith::SubFOp, arith::SubIOp>(a, b);
-}
-Num operator*(Num a, Num b) {
-  return makeByType<arith::MulFOp, arith::MulIOp>(a, b);
-}
+Num operator+(Num a, Num b) { return makeByType<arith::AddFOp, arith::AddIOp>(a, b); }
+Num operator-(Num a, Num b) { return makeByType<arith::SubFOp, arith::SubIOp>(a, b); }
+Num operator*(Num a, Num b) { return makeByType<arith::MulFOp, arith::MulIOp>(a, b); }
 Num operator/(Num a, Num b) { return make<arith::DivFOp>(a, b.get()); }
-Num operator-(Num a) {
-  return a.isFloat() ? make<arith::NegFOp>(a) : a.constant(0) - a;
-}
+Num operator-(Num a) { return a.isFloat() ? make<arith::NegFOp>(a) : a.constant(0) - a; }
 Num operator&(Num a, Num b) { return make<arith::AndIOp>(a, b.get()); }
 Num operator|(Num a, Num b) { return make<arith::OrIOp>(a, b.get()); }
 Num operator^(Num a, Num b) { return make<arith::XOrIOp>(a, b.get()); }
@@ -133,13 +116,10 @@ Num abs(Num x) { return make<math::AbsFOp>(x); }
 Num sqrt(Num x) { return make<math::SqrtOp>(x); }
 Num truncate(Num x) { return make<math::TruncOp>(x); }
 Num roundEven(Num x) { return make<math::RoundEvenOp>(x); }
-Num copySign(Num magnitude, Num sign) {
-  return make<math::CopySignOp>(magnitude, sign.get());
-}
+Num copySign(Num magnitude, Num sign) { return make<math::CopySignOp>(magnitude, sign.get()); }
 Num isNaN(Num x) {
   ImplicitLocOpBuilder &builder = x.getBuilder();
-  return Num(builder, arith::CmpFOp::create(builder, arith::CmpFPredicate::UNO,
-                                            x.get(), x.get()));
+  return Num(builder, arith::CmpFOp::create(builder, arith::CmpFPredicate::UNO, x.get(), x.get()));
 }
 
 // The order of the operands lets x86 select one vminps or vmaxps, which give
@@ -154,21 +134,15 @@ Num atLeast(Num x, double bound) {
 }
 
 Num toBits(Num x) {
-  return convert<arith::BitcastOp>(x,
-                                   x.getBuilder().getIntegerType(x.getWidth()));
+  return convert<arith::BitcastOp>(x, x.getBuilder().getIntegerType(x.getWidth()));
 }
 Num fromBits(Num x) {
   ImplicitLocOpBuilder &builder = x.getBuilder();
-  return convert<arith::BitcastOp>(x, x.getWidth() == 64
-                                          ? Type(builder.getF64Type())
-                                          : Type(builder.getF32Type()));
+  return convert<arith::BitcastOp>(x, x.getWidth() == 64 ? Type(builder.getF64Type())
+                                                         : Type(builder.getF32Type()));
 }
-Num shiftLeft(Num x, int amount) {
-  return make<arith::ShLIOp>(x, x.constant(amount).get());
-}
-Num shiftRight(Num x, int amount) {
-  return make<arith::ShRUIOp>(x, x.constant(amount).get());
-}
+Num shiftLeft(Num x, int amount) { return make<arith::ShLIOp>(x, x.constant(amount).get()); }
+Num shiftRight(Num x, int amount) { return make<arith::ShRUIOp>(x, x.constant(amount).get()); }
 Num shiftRightSigned(Num x, int amount) {
   return make<arith::ShRSIOp>(x, x.constant(amount).get());
 }
@@ -180,15 +154,9 @@ Num exponentToFloat(Num x) {
     return fromBits(x | x.constant(0x4330000000000000)) - (0x1p52 + 1023);
   return convert<arith::SIToFPOp>(x, x.getBuilder().getF32Type()) - 127;
 }
-Num toDouble(Num x) {
-  return convert<arith::SIToFPOp>(x, x.getBuilder().getF64Type());
-}
-Num extend(Num x) {
-  return convert<arith::ExtFOp>(x, x.getBuilder().getF64Type());
-}
-Num narrow(Num x) {
-  return convert<arith::TruncFOp>(x, x.getBuilder().getF32Type());
-}
+Num toDouble(Num x) { return convert<arith::SIToFPOp>(x, x.getBuilder().getF64Type()); }
+Num extend(Num x) { return convert<arith::ExtFOp>(x, x.getBuilder().getF64Type()); }
+Num narrow(Num x) { return convert<arith::TruncFOp>(x, x.getBuilder().getF32Type()); }
 
 //===----------------------------------------------------------------------===//
 // Control flow
@@ -202,8 +170,7 @@ static Value anyLane(Num condition) {
     return condition.get();
   Value flat = condition.get();
   if (type.getRank() != 1) {
-    auto flatType =
-        VectorType::get({type.getNumElements()}, type.getElementType());
+    auto flatType = VectorType::get({type.getNumElements()}, type.getElementType());
     flat = vector::ShapeCastOp::create(builder, flatType, flat);
   }
   return vector::ReductionOp::create(builder, vector::CombiningKind::OR, flat);
@@ -213,18 +180,16 @@ static SmallVector<Value> valuesOf(ArrayRef<Num> nums) {
   return llvm::map_to_vector(nums, [](Num num) { return num.get(); });
 }
 
-static SmallVector<Num> numsOf(ImplicitLocOpBuilder &builder,
-                               ValueRange values) {
-  return llvm::map_to_vector(values,
-                             [&](Value value) { return Num(builder, value); });
+static SmallVector<Num> numsOf(ImplicitLocOpBuilder &builder, ValueRange values) {
+  return llvm::map_to_vector(values, [&](Value value) { return Num(builder, value); });
 }
 
 SmallVector<Num> replaceWhereRare(Num condition, ArrayRef<Num> usual,
                                   llvm::function_ref<SmallVector<Num>()> rare) {
   ImplicitLocOpBuilder &builder = condition.getBuilder();
   SmallVector<Value> usualValues = valuesOf(usual);
-  auto branch = scf::IfOp::create(builder, ValueRange(usualValues).getTypes(),
-                                  anyLane(condition), /*addThenBlock=*/true,
+  auto branch = scf::IfOp::create(builder, ValueRange(usualValues).getTypes(), anyLane(condition),
+                                  /*addThenBlock=*/true,
                                   /*addElseBlock=*/true);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToEnd(branch.thenBlock());
@@ -237,9 +202,8 @@ SmallVector<Num> replaceWhereRare(Num condition, ArrayRef<Num> usual,
   return numsOf(builder, branch.getResults());
 }
 
-static SmallVector<Num>
-loop(int64_t count, ArrayRef<Num> initial,
-     llvm::function_ref<SmallVector<Num>(Value, ArrayRef<Num>)> body) {
+static SmallVector<Num> loop(int64_t count, ArrayRef<Num> initial,
+                             llvm::function_ref<SmallVector<Num>(Value, ArrayRef<Num>)> body) {
   ImplicitLocOpBuilder &builder = initial.front().getBuilder();
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value one = arith::ConstantIndexOp::create(builder, 1);
@@ -254,30 +218,24 @@ loop(int64_t count, ArrayRef<Num> initial,
   return numsOf(builder, loop.getResults());
 }
 
-SmallVector<Num>
-forEachEntry(ArrayRef<double> table, ArrayRef<Num> initial,
-             llvm::function_ref<SmallVector<Num>(Num, ArrayRef<Num>)> body) {
+SmallVector<Num> forEachEntry(ArrayRef<double> table, ArrayRef<Num> initial,
+                              llvm::function_ref<SmallVector<Num>(Num, ArrayRef<Num>)> body) {
   Num first = initial.front();
   ImplicitLocOpBuilder &builder = first.getBuilder();
-  auto tableType = VectorType::get({static_cast<int64_t>(table.size())},
-                                   builder.getF64Type());
-  Value entries = arith::ConstantOp::create(
-      builder, DenseElementsAttr::get(tableType, table));
+  auto tableType = VectorType::get({static_cast<int64_t>(table.size())}, builder.getF64Type());
+  Value entries = arith::ConstantOp::create(builder, DenseElementsAttr::get(tableType, table));
   Type type = withElementType(first.getType(), builder.getF64Type());
   return loop(table.size(), initial, [&](Value index, ArrayRef<Num> carried) {
-    Value entry =
-        vector::ExtractOp::create(builder, entries, OpFoldResult(index));
+    Value entry = vector::ExtractOp::create(builder, entries, OpFoldResult(index));
     if (isa<VectorType>(type))
       entry = vector::BroadcastOp::create(builder, type, entry);
     return body(Num(builder, entry), carried);
   });
 }
 
-SmallVector<Num>
-repeat(int64_t count, ArrayRef<Num> initial,
-       llvm::function_ref<SmallVector<Num>(ArrayRef<Num>)> body) {
-  return loop(count, initial,
-              [&](Value, ArrayRef<Num> carried) { return body(carried); });
+SmallVector<Num> repeat(int64_t count, ArrayRef<Num> initial,
+                        llvm::function_ref<SmallVector<Num>(ArrayRef<Num>)> body) {
+  return loop(count, initial, [&](Value, ArrayRef<Num> carried) { return body(carried); });
 }
 
 //===----------------------------------------------------------------------===//

@@ -29,8 +29,7 @@ namespace weft {
 /// refers to outlives it.
 class Num {
 public:
-  Num(mlir::ImplicitLocOpBuilder &builder, mlir::Value value)
-      : builder(&builder), value(value) {}
+  Num(mlir::ImplicitLocOpBuilder &builder, mlir::Value value) : builder(&builder), value(value) {}
 
   mlir::Value get() const { return value; }
   mlir::Type getType() const { return value.getType(); }
@@ -94,18 +93,12 @@ Num operator!=(Num a, Number auto b) { return a != a.constant(b); }
 /// a * b + c with one rounding.
 Num fma(Num a, Num b, Num c);
 Num fma(Num a, Number auto b, Num c) { return fma(a, a.constant(b), c); }
-Num fma(Num a, Number auto b, Number auto c) {
-  return fma(a, a.constant(b), a.constant(c));
-}
+Num fma(Num a, Number auto b, Number auto c) { return fma(a, a.constant(b), a.constant(c)); }
 Num fma(Num a, Num b, Number auto c) { return fma(a, b, a.constant(c)); }
 
 Num select(Num condition, Num a, Num b);
-Num select(Num condition, Number auto a, Num b) {
-  return select(condition, b.constant(a), b);
-}
-Num select(Num condition, Num a, Number auto b) {
-  return select(condition, a, a.constant(b));
-}
+Num select(Num condition, Number auto a, Num b) { return select(condition, b.constant(a), b); }
+Num select(Num condition, Num a, Number auto b) { return select(condition, a, a.constant(b)); }
 
 Num abs(Num x);
 Num sqrt(Num x);
@@ -136,20 +129,18 @@ Num narrow(Num x);
 
 /// `usual`, with `rare()` in the lanes where `condition` holds. The code of
 /// `rare` runs only if it holds in some lane.
-llvm::SmallVector<Num>
-replaceWhereRare(Num condition, llvm::ArrayRef<Num> usual,
-                 llvm::function_ref<llvm::SmallVector<Num>()> rare);
+llvm::SmallVector<Num> replaceWhereRare(Num condition, llvm::ArrayRef<Num> usual,
+                                        llvm::function_ref<llvm::SmallVector<Num>()> rare);
 
 /// A loop over the entries of a table: body(entry, carried values). The entry
 /// is f64, of the shape of the first carried value.
-llvm::SmallVector<Num> forEachEntry(
-    llvm::ArrayRef<double> table, llvm::ArrayRef<Num> initial,
-    llvm::function_ref<llvm::SmallVector<Num>(Num, llvm::ArrayRef<Num>)> body);
+llvm::SmallVector<Num>
+forEachEntry(llvm::ArrayRef<double> table, llvm::ArrayRef<Num> initial,
+             llvm::function_ref<llvm::SmallVector<Num>(Num, llvm::ArrayRef<Num>)> body);
 
 /// A loop of `count` iterations.
-llvm::SmallVector<Num>
-repeat(int64_t count, llvm::ArrayRef<Num> initial,
-       llvm::function_ref<llvm::SmallVector<Num>(llvm::ArrayRef<Num>)> body);
+llvm::SmallVector<Num> repeat(int64_t count, llvm::ArrayRef<Num> initial,
+                              llvm::function_ref<llvm::SmallVector<Num>(llvm::ArrayRef<Num>)> body);
 
 /// A polynomial in x, lowest power first, by Horner's rule in fma.
 Num polynomial(Num x, llvm::ArrayRef<double> coefficients);

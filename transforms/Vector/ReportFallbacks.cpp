@@ -34,17 +34,15 @@ static constexpr int64_t kAssumedExtent = 64;
 static bool isContraction(linalg::LinalgOp op) {
   if (op.getNumReductionLoops() == 0 || op.getNumDpsInputs() != 2)
     return false;
-  return llvm::any_of(*op.getBlock(),
-                      llvm::IsaPred<arith::MulFOp, arith::MulIOp>);
+  return llvm::any_of(*op.getBlock(), llvm::IsaPred<arith::MulFOp, arith::MulIOp>);
 }
 
 /// The iterations of `op`'s loops.
 static int64_t iterationsOf(linalg::LinalgOp op) {
   int64_t count = 1;
   for (int64_t extent : op.getStaticLoopRanges())
-    if (__builtin_mul_overflow(
-            count, ShapedType::isDynamic(extent) ? kAssumedExtent : extent,
-            &count))
+    if (__builtin_mul_overflow(count, ShapedType::isDynamic(extent) ? kAssumedExtent : extent,
+                               &count))
       return std::numeric_limits<int64_t>::max();
   return count;
 }
@@ -56,15 +54,12 @@ static int64_t iterationsAround(Operation *op) {
   for (auto loop = op->getParentOfType<scf::ForallOp>(); loop;
        loop = loop->getParentOfType<scf::ForallOp>())
     for (auto [lower, upper, step] :
-         llvm::zip(loop.getMixedLowerBound(), loop.getMixedUpperBound(),
-                   loop.getMixedStep())) {
-      std::optional<int64_t> first = getConstantIntValue(lower),
-                             last = getConstantIntValue(upper),
+         llvm::zip(loop.getMixedLowerBound(), loop.getMixedUpperBound(), loop.getMixedStep())) {
+      std::optional<int64_t> first = getConstantIntValue(lower), last = getConstantIntValue(upper),
                              by = getConstantIntValue(step);
-      int64_t trips =
-          first && last && by && *by > 0 && *last >= *first
-              ? static_cast<int64_t>(llvm::divideCeil(*last - *first, *by))
-              : kAssumedExtent;
+      int64_t trips = first && last && by && *by > 0 && *last >= *first
+                          ? static_cast<int64_t>(llvm::divideCeil(*last - *first, *by))
+                          : kAssumedExtent;
       if (__builtin_mul_overflow(count, trips, &count))
         return std::numeric_limits<int64_t>::max();
     }
@@ -79,24 +74,19 @@ static std::string reasonFor(KernelOp kernel) {
       reasons.push_back(std::move(reason));
   };
   bool isParallel =
-      kernel->walk([](scf::ForallOp) { return WalkResult::interrupt(); })
-          .wasInterrupted();
-  if (auto ops =
-          kernel->getAttrOfType<ArrayAttr>(WeftDialect::referenceOpsAttrName);
+      kernel->walk([](scf::ForallOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  if (auto ops = kernel->getAttrOfType<ArrayAttr>(WeftDialect::referenceOpsAttrName);
       ops && !isParallel)
     for (StringAttr name : ops.getAsRange<StringAttr>())
-      add((name.getValue() + " runs serially, by its reference lowering")
-              .str());
+      add((name.getValue() + " runs serially, by its reference lowering").str());
   kernel->walk([&](linalg::LinalgOp op) {
     int64_t work;
     if (isContraction(op) &&
-        (__builtin_mul_overflow(iterationsOf(op), iterationsAround(op),
-                                &work) ||
+        (__builtin_mul_overflow(iterationsOf(op), iterationsAround(op), &work) ||
          work >= kMinMultiplications))
-      add(kernel.getSchedule()
-              ? "a contraction runs in scalar loops: it has no form that is "
-                "computed in register tiles"
-              : "a contraction runs in scalar loops: it has no schedule");
+      add(kernel.getSchedule() ? "a contraction runs in scalar loops: it has no form that is "
+                                 "computed in register tiles"
+                               : "a contraction runs in scalar loops: it has no schedule");
   });
   return llvm::join(reasons, "; ");
 }
@@ -107,9 +97,8 @@ static bool hasScalarLoops(KernelOp kernel) {
   return kernel
       ->walk([](linalg::GenericOp op) {
         int64_t work;
-        bool isMuch =
-            __builtin_mul_overflow(iterationsOf(op), iterationsAround(op), &work) ||
-            work >= kMinMultiplications;
+        bool isMuch = __builtin_mul_overflow(iterationsOf(op), iterationsAround(op), &work) ||
+                      work >= kMinMultiplications;
         return isMuch ? WalkResult::interrupt() : WalkResult::advance();
       })
       .wasInterrupted();
@@ -119,9 +108,8 @@ namespace {
 struct ReportFallbacks : weft::impl::ReportFallbacksBase<ReportFallbacks> {
   void runOnOperation() override {
     DenseMap<StringAttr, SmallVector<Location>> nodes;
-    getOperation().walk([&](DispatchOp op) {
-      nodes[op.getKernelAttr().getAttr()].push_back(op.getLoc());
-    });
+    getOperation().walk(
+        [&](DispatchOp op) { nodes[op.getKernelAttr().getAttr()].push_back(op.getLoc()); });
     for (KernelOp kernel : getOperation().getOps<KernelOp>()) {
       std::string reason = reasonFor(kernel);
       kernel->removeAttr(WeftDialect::referenceOpsAttrName);
@@ -137,13 +125,11 @@ struct ReportFallbacks : weft::impl::ReportFallbacksBase<ReportFallbacks> {
         continue;
       }
       ++numFallbacks;
-      kernel->setAttr(WeftDialect::fallbackAttrName,
-                      StringAttr::get(&getContext(), reason));
-      Location loc =
-          FusedLoc::get(&getContext(), nodes[dispatchedNameOf(kernel)]);
-      remark::missed(loc, remark::RemarkOpts::name("fallback")
-                              .category("vector")
-                              .function(kernel.getSymName()))
+      kernel->setAttr(WeftDialect::fallbackAttrName, StringAttr::get(&getContext(), reason));
+      Location loc = FusedLoc::get(&getContext(), nodes[dispatchedNameOf(kernel)]);
+      remark::missed(
+          loc,
+          remark::RemarkOpts::name("fallback").category("vector").function(kernel.getSymName()))
           << remark::reason("{0}", reason);
     }
   }

@@ -27,8 +27,8 @@ bool weft::isContiguousAlong(AffineMap map, unsigned loop) {
     if (expr.isFunctionOfDim(loop))
       return false;
   AffineExpr last = map.getResults().back();
-  AffineExpr rest = simplifyAffineExpr(last - getAffineDimExpr(loop, map.getContext()),
-                                       map.getNumDims(), 0);
+  AffineExpr rest =
+      simplifyAffineExpr(last - getAffineDimExpr(loop, map.getContext()), map.getNumDims(), 0);
   return last.isPureAffine() && !rest.isFunctionOfDim(loop);
 }
 
@@ -50,23 +50,22 @@ bool weft::hasContiguousRows(Value tensor) {
   return true;
 }
 
-Value weft::readVector(OpBuilder &b, Location loc, Value tensor, ValueRange position,
-                       int64_t lanes, Value mask) {
+Value weft::readVector(OpBuilder &b, Location loc, Value tensor, ValueRange position, int64_t lanes,
+                       Value mask) {
   auto type = cast<RankedTensorType>(tensor.getType());
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
   auto map = AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
-  return vector::TransferReadOp::create(
-      b, loc, VectorType::get({lanes}, type.getElementType()), tensor, position,
-      AffineMapAttr::get(map), zero, mask, b.getBoolArrayAttr({true}));
+  return vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, type.getElementType()),
+                                        tensor, position, AffineMapAttr::get(map), zero, mask,
+                                        b.getBoolArrayAttr({true}));
 }
 
-Value weft::writeVector(OpBuilder &b, Location loc, Value vector, Value tensor,
-                        ValueRange position, Value mask) {
+Value weft::writeVector(OpBuilder &b, Location loc, Value vector, Value tensor, ValueRange position,
+                        Value mask) {
   int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
   auto map = AffineMap::getMinorIdentityMap(rank, 1, b.getContext());
   return vector::TransferWriteOp::create(b, loc, tensor.getType(), vector, tensor, position,
-                                         AffineMapAttr::get(map), mask,
-                                         b.getBoolArrayAttr({true}))
+                                         AffineMapAttr::get(map), mask, b.getBoolArrayAttr({true}))
       .getResult();
 }
 
@@ -91,8 +90,7 @@ SmallVector<Value> VectorBody::position(OpBuilder &b, linalg::GenericOp op, OpOp
 // What can be computed
 //===----------------------------------------------------------------------===//
 
-VectorBody::VectorBody(linalg::GenericOp op, unsigned vectorLoop)
-    : op(op), vectorLoop(vectorLoop) {
+VectorBody::VectorBody(linalg::GenericOp op, unsigned vectorLoop) : op(op), vectorLoop(vectorLoop) {
   analyze();
 }
 
@@ -226,9 +224,8 @@ bool VectorBody::analyzeOperation(Operation &inner) {
     return number && *number > 0 && llvm::isPowerOf2_64(*number);
   };
   bool isShift = isa<arith::DivUIOp, arith::RemUIOp>(inner) && isPowerOfTwo(inner.getOperand(1));
-  if (!isShift &&
-      isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp,
-          arith::CeilDivUIOp, arith::FloorDivSIOp>(inner)) {
+  if (!isShift && isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+                      arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp>(inner)) {
     reason = "the body divides integers, one by one";
     return false;
   }
@@ -304,18 +301,18 @@ Value VectorBody::atLane(OpBuilder &b, Value index, Value start) const {
 
 /// Bytes of which neighbours may lie in the same: eight lanes of less than eight
 /// bits each are in 64 bits, from which each takes its own by a shift.
-Value VectorBody::readBytes(OpBuilder &b, tensor::ExtractOp extract, const Read &read,
-                            Value start, int64_t lanes) const {
+Value VectorBody::readBytes(OpBuilder &b, tensor::ExtractOp extract, const Read &read, Value start,
+                            int64_t lanes) const {
   Location loc = extract.getLoc();
   auto constant = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(b, loc, value);
   };
   Value codes = extract.getTensor(), size = b.createOrFold<tensor::DimOp>(loc, codes, 0);
   Value bit = atLane(b, read.bit, start);
-  Value inByte = arith::IndexCastOp::create(
-      b, loc, b.getI64Type(), arith::RemUIOp::create(b, loc, bit, constant(8)));
-  Value first = arith::AddIOp::create(
-      b, loc, arith::DivUIOp::create(b, loc, bit, constant(8)), constant(read.offset));
+  Value inByte = arith::IndexCastOp::create(b, loc, b.getI64Type(),
+                                            arith::RemUIOp::create(b, loc, bit, constant(8)));
+  Value first = arith::AddIOp::create(b, loc, arith::DivUIOp::create(b, loc, bit, constant(8)),
+                                      constant(read.offset));
   int64_t group = std::min<int64_t>(lanes, 8);
   auto words = VectorType::get({group}, b.getI64Type()),
        bytes = VectorType::get({group}, b.getI8Type());
@@ -329,8 +326,8 @@ Value VectorBody::readBytes(OpBuilder &b, tensor::ExtractOp extract, const Read 
       b, loc, vector::BroadcastOp::create(b, loc, words, inByte),
       arith::ConstantOp::create(b, loc, DenseElementsAttr::get(words, ArrayRef(bitOf))));
   shift = arith::AndIOp::create(b, loc, shift, splat(~int64_t(7)));
-  Value result = arith::ConstantOp::create(
-      b, loc, b.getZeroAttr(VectorType::get({lanes}, b.getI8Type())));
+  Value result =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(VectorType::get({lanes}, b.getI8Type())));
   for (int64_t lane = 0; lane < lanes; lane += group) {
     Value byte = arith::AddIOp::create(b, loc, first, constant(lane * read.bits / 8));
     Value left = arith::SubIOp::create(b, loc, size, byte);
@@ -338,13 +335,13 @@ Value VectorBody::readBytes(OpBuilder &b, tensor::ExtractOp extract, const Read 
     Value word = vector::BitCastOp::create(b, loc, VectorType::get({1}, b.getI64Type()),
                                            readVector(b, loc, codes, byte, 8, inside));
     word = vector::ExtractOp::create(b, loc, word, ArrayRef<int64_t>{0});
-    Value own = arith::ShRUIOp::create(b, loc, vector::BroadcastOp::create(b, loc, words, word),
-                                       shift);
+    Value own =
+        arith::ShRUIOp::create(b, loc, vector::BroadcastOp::create(b, loc, words, word), shift);
     own = arith::TruncIOp::create(b, loc, bytes, own);
-    result = lanes == group ? own
-                            : Value(vector::InsertStridedSliceOp::create(
-                                  b, loc, own, result, ArrayRef<int64_t>{lane},
-                                  ArrayRef<int64_t>{1}));
+    result = lanes == group
+                 ? own
+                 : Value(vector::InsertStridedSliceOp::create(
+                       b, loc, own, result, ArrayRef<int64_t>{lane}, ArrayRef<int64_t>{1}));
   }
   return result;
 }
@@ -387,14 +384,14 @@ SmallVector<Value> VectorBody::compute(OpBuilder &b, Value start, int64_t lanes,
     Value tensor = operand->get();
     for (auto [i, value] : llvm::enumerate(carried)) {
       OpOperand *init = generic.getDpsInitOperand(static_cast<int64_t>(i));
-      if (init->get() == tensor && generic.getMatchingIndexingMap(init) ==
-                                       generic.getMatchingIndexingMap(operand)) {
+      if (init->get() == tensor &&
+          generic.getMatchingIndexingMap(init) == generic.getMatchingIndexingMap(operand)) {
         tensor = value;
         break;
       }
     }
-    vectors.map(argument, readVector(b, loc, tensor, position(b, generic, operand, loops),
-                                     lanes, mask));
+    vectors.map(argument,
+                readVector(b, loc, tensor, position(b, generic, operand, loops), lanes, mask));
   }
   for (Operation &inner : generic.getBody()->without_terminator()) {
     if (llvm::none_of(inner.getResults(), [&](Value v) { return varies(v); }))

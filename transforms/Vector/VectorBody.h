@@ -38,14 +38,12 @@ public:
   /// vectors that stand for the arguments of the inits, or null where these
   /// are not used. `carried` are the present values of the init tensors, which
   /// inputs that are the same tensors are read from.
-  llvm::SmallVector<mlir::Value> compute(mlir::OpBuilder &b, mlir::Value position,
-                                         int64_t lanes, mlir::Value mask,
-                                         mlir::ValueRange outs,
+  llvm::SmallVector<mlir::Value> compute(mlir::OpBuilder &b, mlir::Value position, int64_t lanes,
+                                         mlir::Value mask, mlir::ValueRange outs,
                                          mlir::ValueRange carried) const;
 
   /// Where `operand` is accessed for the given values of all loops.
-  static llvm::SmallVector<mlir::Value> position(mlir::OpBuilder &b,
-                                                 mlir::linalg::GenericOp op,
+  static llvm::SmallVector<mlir::Value> position(mlir::OpBuilder &b, mlir::linalg::GenericOp op,
                                                  mlir::OpOperand *operand,
                                                  llvm::ArrayRef<mlir::Value> loops);
 
@@ -92,8 +90,7 @@ mlir::Value readVector(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tenso
 
 /// The tensor with a vector written at `position`.
 mlir::Value writeVector(mlir::OpBuilder &b, mlir::Location loc, mlir::Value vector,
-                        mlir::Value tensor, mlir::ValueRange position,
-                        mlir::Value mask);
+                        mlir::Value tensor, mlir::ValueRange position, mlir::Value mask);
 
 } // namespace weft
 

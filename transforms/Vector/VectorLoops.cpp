@@ -21,9 +21,10 @@ int64_t weft::vectorBitsOf(Operation *op) {
   auto kernel = dyn_cast<KernelOp>(op);
   if (!kernel)
     kernel = op->getParentOfType<KernelOp>();
-  TargetAttr target = kernel ? targetOf(kernel)
-                             : op->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(
-                                   WeftDialect::targetAttrName);
+  TargetAttr target =
+      kernel
+          ? targetOf(kernel)
+          : op->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName);
   return target ? target.getVectorBits() : 128;
 }
 
@@ -40,9 +41,7 @@ void VectorLoops::start() {
     extents.push_back(range.size);
 }
 
-Value VectorLoops::constant(int64_t value) {
-  return arith::ConstantIndexOp::create(b, loc, value);
-}
+Value VectorLoops::constant(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
 
 Value VectorLoops::add(Value position, int64_t offset) {
   return offset == 0 ? position : b.createOrFold<arith::AddIOp>(loc, position, constant(offset));
@@ -129,18 +128,17 @@ SmallVector<Value> VectorLoops::vectorLoop(unsigned dim, int64_t step, int64_t t
   Value end = getValueOrCreateConstantIndexOp(b, loc, extents[dim]);
   std::optional<int64_t> known = getConstantIntValue(extents[dim]);
   auto loop = [&](Value from, Value to, int64_t by, Value limit) {
-    auto forOp = scf::ForOp::create(
-        b, loc, from, to, constant(by), values,
-        [&](OpBuilder &, Location, Value position, ValueRange args) {
-          scf::YieldOp::create(b, loc, body(position, limit, args));
-        });
+    auto forOp = scf::ForOp::create(b, loc, from, to, constant(by), values,
+                                    [&](OpBuilder &, Location, Value position, ValueRange args) {
+                                      scf::YieldOp::create(b, loc, body(position, limit, args));
+                                    });
     values.assign(forOp.result_begin(), forOp.result_end());
   };
   Value whole = constant(0);
   if (!known || *known >= step) {
     Value rest = b.createOrFold<arith::RemUIOp>(loc, end, constant(step));
-    whole = known ? constant(*known - *known % step)
-                  : b.createOrFold<arith::SubIOp>(loc, end, rest);
+    whole =
+        known ? constant(*known - *known % step) : b.createOrFold<arith::SubIOp>(loc, end, rest);
     loop(constant(0), whole, step, Value());
   }
   if (!known || *known % step != 0)

@@ -34,8 +34,8 @@ class ContractionEmitter {
 public:
   ContractionEmitter(const Contraction &contraction, const Epilogue &epilogue, int64_t rows,
                      int64_t columns, int64_t lanes, RewriterBase &rewriter)
-      : c(contraction), epilogue(epilogue), rows(rows), columns(columns), lanes(lanes), vectors(columns / lanes),
-        b(rewriter), loc(contraction.op->getLoc()) {}
+      : c(contraction), epilogue(epilogue), rows(rows), columns(columns), lanes(lanes),
+        vectors(columns / lanes), b(rewriter), loc(contraction.op->getLoc()) {}
   Value emit();
 
 private:
@@ -73,7 +73,8 @@ Value ContractionEmitter::extent(unsigned loop) {
   return {};
 }
 
-ContractionEmitter::Position ContractionEmitter::position(OpOperand *operand, ArrayRef<Value> loops) {
+ContractionEmitter::Position ContractionEmitter::position(OpOperand *operand,
+                                                          ArrayRef<Value> loops) {
   AffineMap map = c.op.getMatchingIndexingMap(operand);
   Position result;
   for (AffineExpr expr : map.getResults()) {
@@ -101,8 +102,8 @@ bool ContractionEmitter::columnsAreContiguous(OpOperand *operand, unsigned dimen
       return false;
   // The last position is n plus something without n.
   AffineExpr last = map.getResults().back();
-  AffineExpr rest = simplifyAffineExpr(last - getAffineDimExpr(dimension, b.getContext()),
-                                       map.getNumDims(), 0);
+  AffineExpr rest =
+      simplifyAffineExpr(last - getAffineDimExpr(dimension, b.getContext()), map.getNumDims(), 0);
   return last.isPureAffine() && !rest.isFunctionOfDim(dimension);
 }
 
@@ -153,7 +154,8 @@ SmallVector<Value> ContractionEmitter::pack(ArrayRef<Value> outer) {
         Value k = zero;
         for (auto [i, loop] : llvm::enumerate(c.k)) {
           loops[loop] = ivs[1 + i];
-          k = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, k, kExtents[i]), ivs[1 + i]);
+          k = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, k, kExtents[i]),
+                                    ivs[1 + i]);
         }
         Value first = arith::MulIOp::create(b, loc, ivs[0], constant(columns));
         Value result = carried[0];
@@ -162,9 +164,10 @@ SmallVector<Value> ContractionEmitter::pack(ArrayRef<Value> outer) {
           Value left = arith::SubIOp::create(b, loc, n, column);
           Value mask = vector::CreateMaskOp::create(b, loc, maskType, left);
           Value values = readColumns(loops, column, mask);
-          result = vector::TransferWriteOp::create(
-                       b, loc, values, result, ValueRange{ivs[0], k, constant(v * lanes)},
-                       ArrayRef<bool>{true}).getResult();
+          result = vector::TransferWriteOp::create(b, loc, values, result,
+                                                   ValueRange{ivs[0], k, constant(v * lanes)},
+                                                   ArrayRef<bool>{true})
+                       .getResult();
         }
         return {result};
       });
@@ -234,7 +237,8 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
   auto maskType = VectorType::get({lanes}, b.getI1Type());
   Value rowStep = constant(rows), panels = arith::CeilDivUIOp::create(b, loc, n, constant(columns));
   OpOperand *outOperand = c.op.getDpsInitOperand(0);
-  auto outMap = AffineMapAttr::get(AffineMap::getMinorIdentityMap(outType.getRank(), 1, b.getContext()));
+  auto outMap =
+      AffineMapAttr::get(AffineMap::getMinorIdentityMap(outType.getRank(), 1, b.getContext()));
 
   scf::LoopNest nest = scf::buildLoopNest(
       b, loc, {zero, zero}, {m, panels}, {rowStep, one}, out,
@@ -269,7 +273,8 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
         SmallVector<Value> lower(kExtents.size(), zero), steps(kExtents.size(), one);
         scf::LoopNest inner = scf::buildLoopNest(
             b, loc, lower, kExtents, steps, sums,
-            [&](OpBuilder &, Location, ValueRange kIvs, ValueRange accumulators) -> scf::ValueVector {
+            [&](OpBuilder &, Location, ValueRange kIvs,
+                ValueRange accumulators) -> scf::ValueVector {
               SmallVector<Value> loops(outer);
               Value k = zero;
               for (auto [i, loop] : llvm::enumerate(c.k)) {
@@ -283,7 +288,8 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
                 Value values;
                 if (packed) {
                   auto type = cast<RankedTensorType>(packed.getType());
-                  Value pad = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+                  Value pad =
+                      arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
                   values = vector::TransferReadOp::create(
                       b, loc, VectorType::get({lanes}, type.getElementType()), packed,
                       ValueRange{ivs[1], k, constant(v * lanes)}, pad, ArrayRef<bool>{true});
@@ -309,12 +315,14 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
         for (int64_t r = 0; r < rows; ++r)
           for (int64_t v = 0; v < vectors; ++v) {
             Value inside = vector::BroadcastOp::create(b, loc, maskType, rowInside[r]);
-            Value mask = r == 0 ? laneMask[v]
-                                : Value(arith::AndIOp::create(b, loc, laneMask[v], inside));
-            Value value = epilogue.finish(b, inner.results[r * vectors + v], outPosition(r, v),
-                                          laneMask[v]);
-            result = vector::TransferWriteOp::create(
-                         b, loc, result.getType(), value, result, outPosition(r, v), outMap, mask, b.getBoolArrayAttr({true})).getResult();
+            Value mask =
+                r == 0 ? laneMask[v] : Value(arith::AndIOp::create(b, loc, laneMask[v], inside));
+            Value value =
+                epilogue.finish(b, inner.results[r * vectors + v], outPosition(r, v), laneMask[v]);
+            result = vector::TransferWriteOp::create(b, loc, result.getType(), value, result,
+                                                     outPosition(r, v), outMap, mask,
+                                                     b.getBoolArrayAttr({true}))
+                         .getResult();
           }
         return {result};
       });

@@ -102,8 +102,8 @@ SmallVector<Value> ElementwiseEmitter::step(Value at, int64_t count, Value end,
   SmallVector<Value> tensors(carried);
   for (int64_t v = 0; v < count; ++v)
     for (int64_t r = 0; r < results; ++r)
-      tensors[r] = writeVector(b, loc, values[v * results + r], tensors[r],
-                               where[v * results + r], masks[v]);
+      tensors[r] = writeVector(b, loc, values[v * results + r], tensors[r], where[v * results + r],
+                               masks[v]);
   return tensors;
 }
 

@@ -33,8 +33,7 @@ static void vectorize(Im2colOp op, int64_t lanes, RewriterBase &b) {
   int64_t outerRank = reader.outerRank();
   Value channels = reader.channelsPerGroup();
   SmallVector<Value> upper{b.createOrFold<tensor::DimOp>(loc, op.getInit(), 0),
-                           b.createOrFold<tensor::DimOp>(loc, op.getInit(), 1),
-                           channels};
+                           b.createOrFold<tensor::DimOp>(loc, op.getInit(), 1), channels};
   for (int64_t extent : op.getKernel())
     upper.push_back(reader.constant(extent));
   SmallVector<Value> lower(upper.size(), zero), steps(upper.size(), one);
@@ -43,8 +42,7 @@ static void vectorize(Im2colOp op, int64_t lanes, RewriterBase &b) {
   steps.push_back(one);
   scf::LoopNest nest = scf::buildLoopNest(
       b, loc, lower, upper, steps, op.getInit(),
-      [&](OpBuilder &, Location, ValueRange ivs,
-          ValueRange carried) -> scf::ValueVector {
+      [&](OpBuilder &, Location, ValueRange ivs, ValueRange carried) -> scf::ValueVector {
         Value n = ivs[0], group = ivs[1], channel = ivs[2];
         ValueRange kernel = ivs.slice(3, outerRank + 1);
         WindowReader::Row row = reader.row(ivs.back());
@@ -53,33 +51,29 @@ static void vectorize(Im2colOp op, int64_t lanes, RewriterBase &b) {
           k = reader.apply(reader.d(0) * extent + reader.d(1), {k, position});
         // Where the row lies in the input, or nowhere.
         Value limit = reader.extent(outerRank);
-        Value inputChannel = arith::AddIOp::create(
-            b, loc, arith::MulIOp::create(b, loc, group, channels), channel);
+        Value inputChannel =
+            arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, group, channels), channel);
         SmallVector<Value> outer{n, inputChannel};
         for (int64_t i = 0; i < outerRank; ++i) {
           Value position = reader.outerPosition(i, row.outer[i], kernel[i]);
-          Value inside = arith::CmpIOp::create(
-              b, loc, arith::CmpIPredicate::ult, position, reader.extent(i));
+          Value inside =
+              arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, position, reader.extent(i));
           limit = arith::SelectOp::create(b, loc, inside, limit, zero);
-          outer.push_back(
-              arith::SelectOp::create(b, loc, inside, position, zero));
+          outer.push_back(arith::SelectOp::create(b, loc, inside, position, zero));
         }
         auto copy = scf::ForOp::create(
             b, loc, row.begin, row.end, reader.constant(lanes), carried,
             [&](OpBuilder &, Location, Value position, ValueRange args) {
               Value values = reader.read(outer, position, kernel.back(), limit);
-              Value column =
-                  reader.apply(reader.d(0) + reader.d(1) - reader.d(2),
-                               {row.firstColumn, position, row.begin});
-              Value left =
-                  reader.apply(reader.d(0) - reader.d(1), {row.end, position});
+              Value column = reader.apply(reader.d(0) + reader.d(1) - reader.d(2),
+                                          {row.firstColumn, position, row.begin});
+              Value left = reader.apply(reader.d(0) - reader.d(1), {row.end, position});
               auto map = AffineMap::getMinorIdentityMap(4, 1, b.getContext());
-              Value result =
-                  vector::TransferWriteOp::create(
-                      b, loc, op.getInit().getType(), values, args[0],
-                      ValueRange{n, group, k, column}, AffineMapAttr::get(map),
-                      reader.mask(left), b.getBoolArrayAttr({true}))
-                      .getResult();
+              Value result = vector::TransferWriteOp::create(
+                                 b, loc, op.getInit().getType(), values, args[0],
+                                 ValueRange{n, group, k, column}, AffineMapAttr::get(map),
+                                 reader.mask(left), b.getBoolArrayAttr({true}))
+                                 .getResult();
               scf::YieldOp::create(b, loc, result);
             });
         return {copy.getResult(0)};

@@ -55,8 +55,7 @@ static TypedAttr neutralElement(Operation *combiner, OpBuilder &b) {
 
 /// Combines two values, scalars or vectors, as `combiner` does.
 static Value combine(OpBuilder &b, Operation *combiner, Value x, Value y) {
-  OperationState state(combiner->getLoc(), combiner->getName().getStringRef(), {x, y},
-                       x.getType());
+  OperationState state(combiner->getLoc(), combiner->getName().getStringRef(), {x, y}, x.getType());
   return b.create(state)->getResult(0);
 }
 
@@ -116,8 +115,7 @@ Value ReductionEmitter::finish(Operation *combiner, ArrayRef<Value> partial) {
   for (int64_t width = lanes / 2; width >= 1; width /= 2) {
     auto part = [&](int64_t from) {
       return vector::ExtractStridedSliceOp::create(b, loc, value, ArrayRef<int64_t>{from},
-                                                   ArrayRef<int64_t>{width},
-                                                   ArrayRef<int64_t>{1});
+                                                   ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
     };
     value = combine(b, combiner, part(0), part(width));
   }
@@ -129,8 +127,8 @@ SmallVector<Value> ReductionEmitter::reduceRow(ArrayRef<Value> ivs, ValueRange c
   SmallVector<Value> position(ivs), partial;
   for (Operation *combiner : combiners) {
     Value neutral = arith::ConstantOp::create(b, loc, neutralElement(combiner, b));
-    Value vector = vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, neutral.getType()),
-                                               neutral);
+    Value vector =
+        vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, neutral.getType()), neutral);
     partial.append(vectors, vector);
   }
   // The reduced loops, the last of which is cut into vectors.
@@ -141,11 +139,10 @@ SmallVector<Value> ReductionEmitter::reduceRow(ArrayRef<Value> ivs, ValueRange c
   partial = loops.nest(reduced, position, partial, [&](ValueRange sums) -> SmallVector<Value> {
     position[last] = loops.constant(0);
     body.enterRow(b, position);
-    return loops.vectorLoop(
-        last, vectors * lanes, /*tailStep=*/vectors * lanes, sums,
-        [&](Value at, Value end, ValueRange values) {
-          return step(llvm::to_vector(values), at, end);
-        });
+    return loops.vectorLoop(last, vectors * lanes, /*tailStep=*/vectors * lanes, sums,
+                            [&](Value at, Value end, ValueRange values) {
+                              return step(llvm::to_vector(values), at, end);
+                            });
   });
   SmallVector<Value> results;
   for (auto [r, combiner] : llvm::enumerate(combiners)) {
@@ -155,8 +152,8 @@ SmallVector<Value> ReductionEmitter::reduceRow(ArrayRef<Value> ivs, ValueRange c
     if (!start)
       start = tensor::ExtractOp::create(b, loc, carried[r], at);
     Value sum = finish(combiner, ArrayRef(partial).slice(r * vectors, vectors));
-    results.push_back(tensor::InsertOp::create(b, loc, combine(b, combiner, start, sum),
-                                               carried[r], at));
+    results.push_back(
+        tensor::InsertOp::create(b, loc, combine(b, combiner, start, sum), carried[r], at));
   }
   return results;
 }

@@ -17,9 +17,8 @@ namespace weft {
 
 /// Emits a contraction that reads windows (`Contraction::readsWindows`) in
 /// vectors of `lanes`; returns the result.
-mlir::Value emitWindowContraction(const Contraction &contraction,
-                                  const Epilogue &epilogue, int64_t lanes,
-                                  mlir::RewriterBase &b);
+mlir::Value emitWindowContraction(const Contraction &contraction, const Epilogue &epilogue,
+                                  int64_t lanes, mlir::RewriterBase &b);
 
 } // namespace weft
 

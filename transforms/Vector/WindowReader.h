@@ -32,15 +32,12 @@ public:
   mlir::Value firstRow, endRow;
   Row row(mlir::Value number);
 
-  int64_t outerRank() {
-    return static_cast<int64_t>(op.getKernel().size()) - 1;
-  }
+  int64_t outerRank() { return static_cast<int64_t>(op.getKernel().size()) - 1; }
   mlir::Value channelsPerGroup();
 
   /// The kernel positions [first, second) along outer dimension `i` at which
   /// output position `output` reads from within the input.
-  std::pair<mlir::Value, mlir::Value> kernelRange(int64_t i,
-                                                  mlir::Value output);
+  std::pair<mlir::Value, mlir::Value> kernelRange(int64_t i, mlir::Value output);
 
   /// Where output and kernel positions of outer dimensions lie in the input;
   /// `limit` becomes 0 where they do not, and the position 0.
@@ -51,15 +48,12 @@ public:
   /// Reads `lanes` elements for the innermost output positions from `position`
   /// on, at kernel position `kernel`; `outer` indexes the input's dimensions
   /// but the last, whose elements from `limit` on count as 0.
-  mlir::Value read(mlir::ArrayRef<mlir::Value> outer, mlir::Value position,
-                   mlir::Value kernel, mlir::Value limit);
+  mlir::Value read(mlir::ArrayRef<mlir::Value> outer, mlir::Value position, mlir::Value kernel,
+                   mlir::Value limit);
 
   /// `expr` of the operands as its dimensions.
-  mlir::Value apply(mlir::AffineExpr expr,
-                    mlir::ArrayRef<mlir::Value> operands);
-  mlir::AffineExpr d(unsigned i) {
-    return mlir::getAffineDimExpr(i, b.getContext());
-  }
+  mlir::Value apply(mlir::AffineExpr expr, mlir::ArrayRef<mlir::Value> operands);
+  mlir::AffineExpr d(unsigned i) { return mlir::getAffineDimExpr(i, b.getContext()); }
   mlir::Value constant(int64_t value) {
     return mlir::arith::ConstantIndexOp::create(b, loc, value);
   }
@@ -75,8 +69,7 @@ public:
 private:
   /// Lanes [begin, end), clamped.
   mlir::Value mask(mlir::Value begin, mlir::Value end);
-  mlir::Value load(mlir::ArrayRef<mlir::Value> outer, mlir::Value position,
-                   mlir::Value limit);
+  mlir::Value load(mlir::ArrayRef<mlir::Value> outer, mlir::Value position, mlir::Value limit);
 
   Im2colOp op;
   int64_t lanes;

@@ -15,9 +15,8 @@ namespace weft {
 /// Whether the number `x` comes strictly before `y` in the order of
 /// `weft.sort`, as an i1: NaN is larger than all numbers and equal to NaN, as
 /// NumPy sorts.
-mlir::Value createComesBefore(mlir::OpBuilder &b, mlir::Location loc,
-                              mlir::Value x, mlir::Value y, bool descending,
-                              bool isUnsigned);
+mlir::Value createComesBefore(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Value y,
+                              bool descending, bool isUnsigned);
 
 } // namespace weft
 

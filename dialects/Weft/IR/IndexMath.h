@@ -22,12 +22,24 @@ struct IndexMath {
   mlir::Value constant(int64_t value) const {
     return mlir::arith::ConstantIndexOp::create(b, loc, value);
   }
-  mlir::Value add(mlir::Value x, mlir::Value y) const { return mlir::arith::AddIOp::create(b, loc, x, y); }
-  mlir::Value sub(mlir::Value x, mlir::Value y) const { return mlir::arith::SubIOp::create(b, loc, x, y); }
-  mlir::Value mul(mlir::Value x, mlir::Value y) const { return mlir::arith::MulIOp::create(b, loc, x, y); }
-  mlir::Value div(mlir::Value x, mlir::Value y) const { return mlir::arith::DivSIOp::create(b, loc, x, y); }
-  mlir::Value rem(mlir::Value x, mlir::Value y) const { return mlir::arith::RemSIOp::create(b, loc, x, y); }
-  mlir::Value both(mlir::Value x, mlir::Value y) const { return mlir::arith::AndIOp::create(b, loc, x, y); }
+  mlir::Value add(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::AddIOp::create(b, loc, x, y);
+  }
+  mlir::Value sub(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::SubIOp::create(b, loc, x, y);
+  }
+  mlir::Value mul(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::MulIOp::create(b, loc, x, y);
+  }
+  mlir::Value div(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::DivSIOp::create(b, loc, x, y);
+  }
+  mlir::Value rem(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::RemSIOp::create(b, loc, x, y);
+  }
+  mlir::Value both(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::AndIOp::create(b, loc, x, y);
+  }
   mlir::Value cmp(mlir::arith::CmpIPredicate p, mlir::Value x, mlir::Value y) const {
     return mlir::arith::CmpIOp::create(b, loc, p, x, y);
   }
@@ -47,8 +59,8 @@ struct IndexMath {
   /// what lies outside is clamped.
   mlir::Value position(mlir::Value raw, mlir::Value extent) const {
     mlir::Value i = raw.getType().isIndex()
-                  ? raw
-                  : mlir::arith::IndexCastOp::create(b, loc, b.getIndexType(), raw);
+                        ? raw
+                        : mlir::arith::IndexCastOp::create(b, loc, b.getIndexType(), raw);
     mlir::Value negative = cmp(mlir::arith::CmpIPredicate::slt, i, constant(0));
     return clamp(select(negative, add(i, extent), i), extent);
   }

@@ -14,16 +14,13 @@
 using namespace mlir;
 using namespace weft;
 
-static void
-collectNames(Location loc,
-             SmallVectorImpl<std::pair<StringRef, StringRef>> &names) {
+static void collectNames(Location loc, SmallVectorImpl<std::pair<StringRef, StringRef>> &names) {
   if (auto fused = dyn_cast<FusedLoc>(loc)) {
     for (Location part : fused.getLocations())
       collectNames(part, names);
   } else if (auto name = dyn_cast<NameLoc>(loc)) {
     auto child = dyn_cast<NameLoc>(name.getChildLoc());
-    std::pair<StringRef, StringRef> entry{
-        name.getName(), child ? child.getName().getValue() : ""};
+    std::pair<StringRef, StringRef> entry{name.getName(), child ? child.getName().getValue() : ""};
     if (!llvm::is_contained(names, entry))
       names.push_back(entry);
   } else if (auto call = dyn_cast<CallSiteLoc>(loc)) {

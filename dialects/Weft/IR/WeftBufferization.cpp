@@ -18,11 +18,9 @@ using namespace weft;
 
 namespace {
 /// A dispatch reads its inputs and reads and writes its outs in place.
-struct DispatchInterface
-    : DstBufferizableOpInterfaceExternalModel<DispatchInterface, DispatchOp> {
+struct DispatchInterface : DstBufferizableOpInterfaceExternalModel<DispatchInterface, DispatchOp> {
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
-                          const BufferizationOptions &options,
-                          BufferizationState &state) const {
+                          const BufferizationOptions &options, BufferizationState &state) const {
     auto dispatch = cast<DispatchOp>(op);
     auto toBuffer = [&](Value value) -> FailureOr<Value> {
       if (!isa<RankedTensorType>(value.getType()))
@@ -76,10 +74,9 @@ struct DispatchInterface
 };
 
 /// A weight is read-only memory.
-struct ConstantInterface
-    : BufferizableOpInterface::ExternalModel<ConstantInterface, ConstantOp> {
-  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
-                          const BufferizationOptions &, BufferizationState &) const {
+struct ConstantInterface : BufferizableOpInterface::ExternalModel<ConstantInterface, ConstantOp> {
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &,
+                          BufferizationState &) const {
     auto constant = cast<ConstantOp>(op);
     auto type = cast<RankedTensorType>(constant.getType());
     replaceOpWithNewBufferizedOp<WeightBufferOp>(

@@ -18,13 +18,11 @@ using namespace weft;
 bool ConvOp::isContraction() {
   auto input = cast<RankedTensorType>(getInput().getType());
   auto filter = cast<RankedTensorType>(getFilter().getType());
-  if (getTransposed() ||
-      ShapedType::isDynamicShape(filter.getShape().drop_front(2)))
+  if (getTransposed() || ShapedType::isDynamicShape(filter.getShape().drop_front(2)))
     return false;
   // Splitting channels into groups needs their number.
   return getGroups() == 1 ||
-         !(input.isDynamicDim(1) || filter.isDynamicDim(0) ||
-           filter.isDynamicDim(1));
+         !(input.isDynamicDim(1) || filter.isDynamicDim(0) || filter.isDynamicDim(1));
 }
 
 //===----------------------------------------------------------------------===//
@@ -36,17 +34,15 @@ LogicalResult Im2colOp::verify() {
   auto result = cast<RankedTensorType>(getInit().getType());
   int64_t spatial = input.getRank() - 2;
   if (spatial < 1)
-    return emitOpError("expects an input of rank >= 3, got ")
-           << input.getRank();
+    return emitOpError("expects an input of rank >= 3, got ") << input.getRank();
   if (result.getRank() != 4)
     return emitOpError("expects an init of rank 4, got ") << result.getRank();
   auto count = static_cast<size_t>(spatial);
   if (getKernel().size() != count || getStrides().size() != count ||
       getDilations().size() != count || getPads().size() != 2 * count ||
       getExtents().size() != count)
-    return emitOpError("expects ")
-           << spatial << " kernel extents, strides, dilations and output "
-           << "extents and " << 2 * spatial << " pads";
+    return emitOpError("expects ") << spatial << " kernel extents, strides, dilations and output "
+                                   << "extents and " << 2 * spatial << " pads";
   int64_t window = 1;
   for (size_t i = 0; i < count; ++i) {
     if (getKernel()[i] < 0 || getStrides()[i] < 1 || getDilations()[i] < 1)
@@ -56,8 +52,7 @@ LogicalResult Im2colOp::verify() {
     if (__builtin_mul_overflow(window, getKernel()[i], &window))
       return emitOpError("has a kernel that is too large");
   }
-  if (result.getElementType() != input.getElementType() ||
-      getResult().getType() != result)
+  if (result.getElementType() != input.getElementType() || getResult().getType() != result)
     return emitOpError("input, init and result differ in type");
   auto differ = [](int64_t a, int64_t b) {
     return !ShapedType::isDynamic(a) && !ShapedType::isDynamic(b) && a != b;
@@ -70,17 +65,15 @@ LogicalResult Im2colOp::verify() {
       !ShapedType::isDynamic(rows)) {
     int64_t total = 0, expected = 0;
     if (__builtin_mul_overflow(groups, rows, &total) ||
-        __builtin_mul_overflow(channels, window, &expected) ||
-        total != expected)
-      return emitOpError("has ") << channels << " channels and a kernel of "
-                                 << window << " positions, but an init of "
-                                 << groups << " x " << rows << " rows";
+        __builtin_mul_overflow(channels, window, &expected) || total != expected)
+      return emitOpError("has ") << channels << " channels and a kernel of " << window
+                                 << " positions, but an init of " << groups << " x " << rows
+                                 << " rows";
   }
   return success();
 }
 
-LogicalResult Im2colOp::reifyResultShapes(OpBuilder &builder,
-                                          ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult Im2colOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getInit()));
   return success();
 }
@@ -98,9 +91,9 @@ SmallVector<Range> Im2colOp::getIterationDomain(OpBuilder &b) {
 
 /// A tile keeps all rows: batch and groups select a part of the input, columns
 /// move the offset.
-FailureOr<TilingResult>
-Im2colOp::getTiledImplementation(OpBuilder &b, ArrayRef<OpFoldResult> offsets,
-                                 ArrayRef<OpFoldResult> sizes) {
+FailureOr<TilingResult> Im2colOp::getTiledImplementation(OpBuilder &b,
+                                                         ArrayRef<OpFoldResult> offsets,
+                                                         ArrayRef<OpFoldResult> sizes) {
   Location loc = getLoc();
   if (!isConstantIntValue(offsets[2], 0))
     return failure();
@@ -108,8 +101,7 @@ Im2colOp::getTiledImplementation(OpBuilder &b, ArrayRef<OpFoldResult> offsets,
   // A tile takes whole groups of channels.
   std::optional<int64_t> channels =
       getConstantIntValue(tensor::getMixedSize(b, loc, getInput(), 1));
-  std::optional<int64_t> groups =
-      getConstantIntValue(tensor::getMixedSize(b, loc, getInit(), 1));
+  std::optional<int64_t> groups = getConstantIntValue(tensor::getMixedSize(b, loc, getInit(), 1));
   if (groups != 1 && (!groups || !channels || *groups == 0))
     return failure();
   int64_t rank = cast<RankedTensorType>(getInput().getType()).getRank();
@@ -121,37 +113,31 @@ Im2colOp::getTiledImplementation(OpBuilder &b, ArrayRef<OpFoldResult> offsets,
   extent[0] = sizes[0];
   if (groups != 1) {
     AffineExpr perGroup = d(0) * (*channels / *groups);
-    from[1] =
-        affine::makeComposedFoldedAffineApply(b, loc, perGroup, {offsets[1]});
-    extent[1] =
-        affine::makeComposedFoldedAffineApply(b, loc, perGroup, {sizes[1]});
+    from[1] = affine::makeComposedFoldedAffineApply(b, loc, perGroup, {offsets[1]});
+    extent[1] = affine::makeComposedFoldedAffineApply(b, loc, perGroup, {sizes[1]});
   }
-  auto input =
-      tensor::ExtractSliceOp::create(b, loc, getInput(), from, extent, step);
+  auto input = tensor::ExtractSliceOp::create(b, loc, getInput(), from, extent, step);
   SmallVector<OpFoldResult> ones(4, b.getIndexAttr(1));
-  auto init =
-      tensor::ExtractSliceOp::create(b, loc, getInit(), offsets, sizes, ones);
+  auto init = tensor::ExtractSliceOp::create(b, loc, getInit(), offsets, sizes, ones);
   OpFoldResult column = affine::makeComposedFoldedAffineApply(
       b, loc, d(0) + d(1), {OpFoldResult(getOffset()), offsets[3]});
   auto tile = Im2colOp::create(b, loc, init.getType(), input,
-                               getValueOrCreateConstantIndexOp(b, loc, column),
-                               getExtents(), init, getKernel(), getStrides(),
-                               getDilations(), getPads());
+                               getValueOrCreateConstantIndexOp(b, loc, column), getExtents(), init,
+                               getKernel(), getStrides(), getDilations(), getPads());
   return TilingResult{{tile}, {tile.getResult()}, {input, init}};
 }
 
-LogicalResult Im2colOp::getResultTilePosition(
-    OpBuilder &, unsigned, ArrayRef<OpFoldResult> offsets,
-    ArrayRef<OpFoldResult> sizes, SmallVector<OpFoldResult> &resultOffsets,
-    SmallVector<OpFoldResult> &resultSizes) {
+LogicalResult Im2colOp::getResultTilePosition(OpBuilder &, unsigned, ArrayRef<OpFoldResult> offsets,
+                                              ArrayRef<OpFoldResult> sizes,
+                                              SmallVector<OpFoldResult> &resultOffsets,
+                                              SmallVector<OpFoldResult> &resultSizes) {
   resultOffsets.assign(offsets.begin(), offsets.end());
   resultSizes.assign(sizes.begin(), sizes.end());
   return success();
 }
 
-FailureOr<TilingResult>
-Im2colOp::generateResultTileValue(OpBuilder &b, unsigned,
-                                  ArrayRef<OpFoldResult> offsets,
-                                  ArrayRef<OpFoldResult> sizes) {
+FailureOr<TilingResult> Im2colOp::generateResultTileValue(OpBuilder &b, unsigned,
+                                                          ArrayRef<OpFoldResult> offsets,
+                                                          ArrayRef<OpFoldResult> sizes) {
   return getTiledImplementation(b, offsets, sizes);
 }

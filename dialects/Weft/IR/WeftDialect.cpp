@@ -30,12 +30,8 @@ namespace {
 /// Weft operations may be inlined anywhere; none depends on its function.
 struct WeftInlinerInterface : DialectInlinerInterface {
   using DialectInlinerInterface::DialectInlinerInterface;
-  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final {
-    return true;
-  }
-  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const final {
-    return true;
-  }
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final { return true; }
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const final { return true; }
 };
 } // namespace
 
@@ -49,8 +45,8 @@ void WeftDialect::initialize() {
   addInterfaces<WeftInlinerInterface>();
 }
 
-Operation *WeftDialect::materializeConstant(OpBuilder &builder, Attribute value,
-                                            Type type, Location loc) {
+Operation *WeftDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
+                                            Location loc) {
   if (auto weight = dyn_cast<WeightAttr>(value))
     return ConstantOp::create(builder, loc, weight);
   return arith::ConstantOp::materialize(builder, value, type, loc);

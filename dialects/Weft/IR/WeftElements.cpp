@@ -32,43 +32,31 @@ struct Lanes {
   }
   Value constant(TypedAttr value) const {
     if (auto vector = dyn_cast<VectorType>(like))
-      value = DenseElementsAttr::get(vector.clone(value.getType()),
-                                     Attribute(value));
+      value = DenseElementsAttr::get(vector.clone(value.getType()), Attribute(value));
     return arith::ConstantOp::create(b, loc, value);
   }
   Value integer(Type element, uint64_t value) const {
-    return constant(
-        b.getIntegerAttr(element, APInt(element.getIntOrFloatBitWidth(), value,
-                                        false, /*implicitTrunc=*/true)));
+    return constant(b.getIntegerAttr(
+        element, APInt(element.getIntOrFloatBitWidth(), value, false, /*implicitTrunc=*/true)));
   }
   Value number(FloatType element, double value) const {
     return constant(b.getFloatAttr(element, value));
   }
-  Value same(uint64_t value, Value as) const {
-    return integer(getElementTypeOrSelf(as), value);
-  }
+  Value same(uint64_t value, Value as) const { return integer(getElementTypeOrSelf(as), value); }
 
   Value bits(Value x) const {
     return arith::BitcastOp::create(
-        b, loc,
-        type(b.getIntegerType(getElementTypeOrSelf(x).getIntOrFloatBitWidth())),
-        x);
+        b, loc, type(b.getIntegerType(getElementTypeOrSelf(x).getIntOrFloatBitWidth())), x);
   }
   Value asFloat(Value x, FloatType element) const {
     return arith::BitcastOp::create(b, loc, type(element), x);
   }
-  Value add(Value x, Value y) const {
-    return arith::AddIOp::create(b, loc, x, y);
-  }
-  Value sub(Value x, Value y) const {
-    return arith::SubIOp::create(b, loc, x, y);
-  }
+  Value add(Value x, Value y) const { return arith::AddIOp::create(b, loc, x, y); }
+  Value sub(Value x, Value y) const { return arith::SubIOp::create(b, loc, x, y); }
   Value both(Value x, uint64_t mask) const {
     return arith::AndIOp::create(b, loc, x, same(mask, x));
   }
-  Value either(Value x, Value y) const {
-    return arith::OrIOp::create(b, loc, x, y);
-  }
+  Value either(Value x, Value y) const { return arith::OrIOp::create(b, loc, x, y); }
   Value left(Value x, unsigned n) const {
     return n == 0 ? x : Value(arith::ShLIOp::create(b, loc, x, same(n, x)));
   }
@@ -107,16 +95,15 @@ struct Lanes {
 // Integers
 //===----------------------------------------------------------------------===//
 
-LogicalResult
-IntElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
-                       unsigned bits, bool) {
+LogicalResult IntElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                     unsigned bits, bool) {
   if (bits < 1 || bits > 8)
     return emitError() << "integer elements have 1 to 8 bits, got " << bits;
   return success();
 }
 
-LogicalResult IntElementAttr::verifyExpressed(
-    llvm::function_ref<InFlightDiagnostic()> emitError, Type type) const {
+LogicalResult IntElementAttr::verifyExpressed(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                              Type type) const {
   if (isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type) ||
       (type.isSignlessInteger() && type.getIntOrFloatBitWidth() >= 8))
     return success();
@@ -126,17 +113,15 @@ LogicalResult IntElementAttr::verifyExpressed(
                      << type;
 }
 
-LogicalResult IntElementAttr::verifyOptions(
-    llvm::function_ref<InFlightDiagnostic()> emitError,
-    const EncodeOptions &options) const {
+LogicalResult IntElementAttr::verifyOptions(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                            const EncodeOptions &options) const {
   if (options.rounding != Rounding::NearestEven)
     return emitError() << "integers are rounded to the nearest, got "
                        << stringifyRounding(options.rounding);
   return success();
 }
 
-Value IntElementAttr::decode(OpBuilder &b, Location loc, Value codes,
-                             Type type) const {
+Value IntElementAttr::decode(OpBuilder &b, Location loc, Value codes, Type type) const {
   Lanes l{b, loc, codes.getType()};
   if (getIsSigned() && getBits() < 8) {
     Value shift = l.same(8 - getBits(), codes);
@@ -144,10 +129,8 @@ Value IntElementAttr::decode(OpBuilder &b, Location loc, Value codes,
   }
   if (auto floating = dyn_cast<FloatType>(type)) {
     FloatType wide = floating.isF64() ? floating : FloatType(b.getF32Type());
-    Value number =
-        getIsSigned()
-            ? Value(arith::SIToFPOp::create(b, loc, l.type(wide), codes))
-            : Value(arith::UIToFPOp::create(b, loc, l.type(wide), codes));
+    Value number = getIsSigned() ? Value(arith::SIToFPOp::create(b, loc, l.type(wide), codes))
+                                 : Value(arith::UIToFPOp::create(b, loc, l.type(wide), codes));
     return l.convert(number, floating);
   }
   if (type.getIntOrFloatBitWidth() == 8)
@@ -162,8 +145,7 @@ Value IntElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
   Lanes l{b, loc, numbers.getType()};
   Type type = getElementTypeOrSelf(numbers);
   int64_t low = getIsSigned() ? -(int64_t(1) << (getBits() - 1)) : 0;
-  int64_t high =
-      (int64_t(1) << (getIsSigned() ? getBits() - 1 : getBits())) - 1;
+  int64_t high = (int64_t(1) << (getIsSigned() ? getBits() - 1 : getBits())) - 1;
   if (auto floating = dyn_cast<FloatType>(type)) {
     if (floating.getWidth() < 32) {
       floating = b.getF32Type();
@@ -172,8 +154,7 @@ Value IntElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
     // Without saturation, the low bits of what fits in 32 bits.
     double least = options.saturate ? double(low) : -2147483648.0;
     double most = options.saturate ? double(high) : 2147483520.0;
-    Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO,
-                                        numbers, numbers);
+    Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, numbers, numbers);
     Value x = math::RoundEvenOp::create(b, loc, numbers);
     x = arith::MaximumFOp::create(b, loc, x, l.number(floating, least));
     x = arith::MinimumFOp::create(b, loc, x, l.number(floating, most));
@@ -182,13 +163,10 @@ Value IntElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
   } else if (options.saturate) {
     unsigned width = type.getIntOrFloatBitWidth();
     if (getIsSigned() && getBits() < width) {
-      numbers = arith::MaxSIOp::create(b, loc, numbers,
-                                       l.same(uint64_t(low), numbers));
-      numbers = arith::MinSIOp::create(b, loc, numbers,
-                                       l.same(uint64_t(high), numbers));
+      numbers = arith::MaxSIOp::create(b, loc, numbers, l.same(uint64_t(low), numbers));
+      numbers = arith::MinSIOp::create(b, loc, numbers, l.same(uint64_t(high), numbers));
     } else if (getBits() < width) {
-      numbers = arith::MinUIOp::create(b, loc, numbers,
-                                       l.same(uint64_t(high), numbers));
+      numbers = arith::MinUIOp::create(b, loc, numbers, l.same(uint64_t(high), numbers));
     }
   }
   Value codes = l.resize(numbers, b.getI8Type());
@@ -221,13 +199,10 @@ struct FloatLayout {
 };
 } // namespace
 
-static bool isExponentOnly(FloatType type) {
-  return isa<Float8E8M0FNUType>(type);
-}
+static bool isExponentOnly(FloatType type) { return isa<Float8E8M0FNUType>(type); }
 
-LogicalResult
-FloatElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
-                         FloatType type) {
+LogicalResult FloatElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                       FloatType type) {
   if (type.getWidth() > 8)
     return emitError() << "float elements have at most 8 bits, got " << type;
   return success();
@@ -235,19 +210,18 @@ FloatElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
 
 unsigned FloatElementAttr::getBits() const { return getType().getWidth(); }
 
-LogicalResult FloatElementAttr::verifyExpressed(
-    llvm::function_ref<InFlightDiagnostic()> emitError, Type type) const {
+LogicalResult FloatElementAttr::verifyExpressed(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                                Type type) const {
   if (isa<BFloat16Type, Float32Type, Float64Type>(type) ||
       (isa<Float16Type>(type) && !isExponentOnly(getType())))
     return success();
   return emitError() << getType() << " is expressed in "
-                     << (isExponentOnly(getType()) ? "" : "f16, ")
-                     << "bf16, f32 or f64, got " << type;
+                     << (isExponentOnly(getType()) ? "" : "f16, ") << "bf16, f32 or f64, got "
+                     << type;
 }
 
-LogicalResult FloatElementAttr::verifyOptions(
-    llvm::function_ref<InFlightDiagnostic()> emitError,
-    const EncodeOptions &options) const {
+LogicalResult FloatElementAttr::verifyOptions(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                              const EncodeOptions &options) const {
   if (options.rounding != Rounding::NearestEven && !isExponentOnly(getType()))
     return emitError() << getType() << " is rounded to the nearest, got "
                        << stringifyRounding(options.rounding);
@@ -261,15 +235,13 @@ static Value decodeExponent(const Lanes &l, Value codes, FloatType target) {
   Value c = l.resize(codes, i32);
   Value x = l.left(c, 23);
   x = l.select(l.cmp(arith::CmpIPredicate::eq, c, 0), l.same(1 << 22, x), x);
-  x = l.select(l.cmp(arith::CmpIPredicate::eq, c, 255), l.same(0x7fc00000, x),
-               x);
+  x = l.select(l.cmp(arith::CmpIPredicate::eq, c, 255), l.same(0x7fc00000, x), x);
   if (target.isBF16())
     return l.asFloat(l.resize(l.right(x, 16), l.b.getI16Type()), target);
   return l.convert(l.asFloat(x, l.b.getF32Type()), target);
 }
 
-Value FloatElementAttr::decode(OpBuilder &b, Location loc, Value codes,
-                               Type type) const {
+Value FloatElementAttr::decode(OpBuilder &b, Location loc, Value codes, Type type) const {
   Lanes l{b, loc, codes.getType()};
   auto target = cast<FloatType>(type);
   if (isExponentOnly(getType()))
@@ -286,28 +258,23 @@ Value FloatElementAttr::decode(OpBuilder &b, Location loc, Value codes,
                        l.same(uint64_t(127 - f.bias) << 23, magnitude));
   Value units = arith::UIToFPOp::create(b, loc, l.type(f32), magnitude);
   Value small = arith::MulFOp::create(
-      b, loc, units,
-      l.number(f32, std::ldexp(1.0, 1 - f.bias - int(f.mantissaBits))));
-  Value isSmall = l.cmp(arith::CmpIPredicate::ult, magnitude,
-                        uint64_t(1) << f.mantissaBits);
+      b, loc, units, l.number(f32, std::ldexp(1.0, 1 - f.bias - int(f.mantissaBits))));
+  Value isSmall = l.cmp(arith::CmpIPredicate::ult, magnitude, uint64_t(1) << f.mantissaBits);
   Value x = l.select(isSmall, l.bits(small), normal);
   if (f.hasInfinity)
-    x = l.select(l.cmp(arith::CmpIPredicate::eq, magnitude, f.largest + 1),
-                 l.same(0x7f800000, x), x);
+    x = l.select(l.cmp(arith::CmpIPredicate::eq, magnitude, f.largest + 1), l.same(0x7f800000, x),
+                 x);
   if (f.hasNaN && !f.nanIsNegativeZero)
-    x = l.select(l.cmp(arith::CmpIPredicate::ugt, magnitude,
-                       f.largest + (f.hasInfinity ? 1 : 0)),
+    x = l.select(l.cmp(arith::CmpIPredicate::ugt, magnitude, f.largest + (f.hasInfinity ? 1 : 0)),
                  l.same(0x7fc00000, x), x);
   x = l.either(x, sign);
   if (f.nanIsNegativeZero)
-    x = l.select(l.cmp(arith::CmpIPredicate::eq, c, f.nan),
-                 l.same(0x7fc00000, x), x);
+    x = l.select(l.cmp(arith::CmpIPredicate::eq, c, f.nan), l.same(0x7fc00000, x), x);
   return l.convert(l.asFloat(x, f32), target);
 }
 
 /// Powers of two, in f64, where all of f32's numbers have a leading one.
-static Value encodeExponent(const Lanes &l, Value numbers,
-                            const EncodeOptions &options) {
+static Value encodeExponent(const Lanes &l, Value numbers, const EncodeOptions &options) {
   OpBuilder &b = l.b;
   Value x = l.bits(l.convert(numbers, b.getF64Type()));
   Value magnitude = l.both(x, ~uint64_t(0) >> 1);
@@ -317,8 +284,7 @@ static Value encodeExponent(const Lanes &l, Value numbers,
   uint64_t bound = options.rounding == Rounding::Up ? 1 : uint64_t(1) << 51;
   Value code = l.right(magnitude, 52);
   if (options.rounding != Rounding::Down) {
-    Value increment = l.resize(
-        l.cmp(arith::CmpIPredicate::uge, fraction, bound), b.getI64Type());
+    Value increment = l.resize(l.cmp(arith::CmpIPredicate::uge, fraction, bound), b.getI64Type());
     code = l.add(code, increment);
   }
   code = l.sub(code, l.same(1023 - 127, code));
@@ -326,13 +292,11 @@ static Value encodeExponent(const Lanes &l, Value numbers,
   Value above = l.cmp(arith::CmpIPredicate::sgt, code, 254);
   if (!options.saturate) {
     // What is smaller than the smallest number, too.
-    below =
-        l.cmp(arith::CmpIPredicate::ult, magnitude, uint64_t(1023 - 127) << 52);
+    below = l.cmp(arith::CmpIPredicate::ult, magnitude, uint64_t(1023 - 127) << 52);
   }
   code = l.select(below, l.same(options.saturate ? 0 : 255, code), code);
   code = l.select(above, l.same(options.saturate ? 254 : 255, code), code);
-  Value isNaN =
-      l.cmp(arith::CmpIPredicate::ugt, magnitude, uint64_t(0x7ff) << 52);
+  Value isNaN = l.cmp(arith::CmpIPredicate::ugt, magnitude, uint64_t(0x7ff) << 52);
   Value isNegative = l.cmp(arith::CmpIPredicate::ugt, x, uint64_t(1) << 63);
   code = l.select(l.either(isNaN, isNegative), l.same(255, code), code);
   return l.resize(code, b.getI8Type());
@@ -349,8 +313,7 @@ Value FloatElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
     source = b.getF32Type();
     numbers = l.convert(numbers, source);
   }
-  unsigned width = source.getWidth(),
-           sourceMantissa = source.getFPMantissaWidth() - 1;
+  unsigned width = source.getWidth(), sourceMantissa = source.getFPMantissaWidth() - 1;
   int sourceBias = width == 64 ? 1023 : 127;
   uint64_t signBit = uint64_t(1) << (width - 1);
   Value x = l.bits(numbers);
@@ -363,35 +326,27 @@ Value FloatElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
   Value odd = l.both(l.right(magnitude, cut), 1);
   Value half = l.same((uint64_t(1) << (cut - 1)) - 1, magnitude);
   Value normal = l.right(l.add(l.add(magnitude, half), odd), cut);
-  normal = l.sub(
-      normal, l.same(uint64_t(sourceBias - f.bias) << f.mantissaBits, normal));
+  normal = l.sub(normal, l.same(uint64_t(sourceBias - f.bias) << f.mantissaBits, normal));
   // Without: the sum with a number whose last place is the unit rounds to
   // units, and they are its lowest bits.
-  double shifter =
-      std::ldexp(1.0, int(sourceMantissa) + 1 - f.bias - int(f.mantissaBits));
+  double shifter = std::ldexp(1.0, int(sourceMantissa) + 1 - f.bias - int(f.mantissaBits));
   Value shifterValue = l.number(source, shifter);
-  Value sum =
-      arith::AddFOp::create(b, loc, l.asFloat(magnitude, source), shifterValue);
+  Value sum = arith::AddFOp::create(b, loc, l.asFloat(magnitude, source), shifterValue);
   Value small = l.sub(l.bits(sum), l.bits(shifterValue));
   uint64_t smallestNormal = uint64_t(sourceBias + 1 - f.bias) << sourceMantissa;
-  Value code =
-      l.select(l.cmp(arith::CmpIPredicate::ult, magnitude, smallestNormal),
-               small, normal);
+  Value code = l.select(l.cmp(arith::CmpIPredicate::ult, magnitude, smallestNormal), small, normal);
 
   uint64_t beyond = f.largest;
   if (!options.saturate && f.hasInfinity)
     beyond = f.largest + 1;
   else if (!options.saturate && f.hasNaN)
     beyond = f.nan;
-  code = l.select(l.cmp(arith::CmpIPredicate::ugt, code, f.largest),
-                  l.same(beyond, code), code);
-  uint64_t infinity = ((uint64_t(1) << (width - 1 - sourceMantissa)) - 1)
-                      << sourceMantissa;
+  code = l.select(l.cmp(arith::CmpIPredicate::ugt, code, f.largest), l.same(beyond, code), code);
+  uint64_t infinity = ((uint64_t(1) << (width - 1 - sourceMantissa)) - 1) << sourceMantissa;
   Value isNaN = l.cmp(arith::CmpIPredicate::ugt, magnitude, infinity);
   Value signedCode = l.either(code, l.left(sign, f.bits - 1));
   if (f.nanIsNegativeZero)
-    signedCode =
-        l.select(l.cmp(arith::CmpIPredicate::eq, code, 0), code, signedCode);
+    signedCode = l.select(l.cmp(arith::CmpIPredicate::eq, code, 0), code, signedCode);
   Value nan = l.same(f.nan, code);
   if (f.hasNaN && !f.nanIsNegativeZero)
     nan = l.either(nan, l.left(sign, f.bits - 1));

@@ -37,8 +37,8 @@ struct EncodeOptions {
 };
 
 /// The extents of a tensor: attributes where static, else index values.
-llvm::SmallVector<mlir::OpFoldResult>
-getExtents(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor);
+llvm::SmallVector<mlir::OpFoldResult> getExtents(mlir::OpBuilder &builder, mlir::Location loc,
+                                                 mlir::Value tensor);
 
 } // namespace weft
 

@@ -27,8 +27,7 @@ static ParseResult parseSignedness(AsmParser &parser, bool &isSigned) {
   if (parser.parseKeyword(&keyword))
     return failure();
   if (keyword != "signed" && keyword != "unsigned")
-    return parser.emitError(loc, "expected 'signed' or 'unsigned', got '")
-           << keyword << "'";
+    return parser.emitError(loc, "expected 'signed' or 'unsigned', got '") << keyword << "'";
   isSigned = keyword == "signed";
   return success();
 }
@@ -52,8 +51,7 @@ void WeftDialect::registerAttributesAndTypes() {
       >();
 }
 
-SmallVector<OpFoldResult> weft::getExtents(OpBuilder &builder, Location loc,
-                                           Value tensor) {
+SmallVector<OpFoldResult> weft::getExtents(OpBuilder &builder, Location loc, Value tensor) {
   return tensor::getMixedSizes(builder, loc, tensor);
 }
 
@@ -65,8 +63,7 @@ Type PackedType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;
   Type elementType;
   Attribute attribute;
-  if (parser.parseLess() ||
-      parser.parseDimensionList(shape, /*allowDynamic=*/true) ||
+  if (parser.parseLess() || parser.parseDimensionList(shape, /*allowDynamic=*/true) ||
       parser.parseType(elementType) || parser.parseComma())
     return {};
   auto loc = parser.getCurrentLocation();
@@ -77,8 +74,7 @@ Type PackedType::parse(AsmParser &parser) {
     parser.emitError(loc, "expected a format, got ") << attribute;
     return {};
   }
-  return parser.getChecked<PackedType>(loc, parser.getContext(), shape,
-                                       elementType, format);
+  return parser.getChecked<PackedType>(loc, parser.getContext(), shape, elementType, format);
 }
 
 void PackedType::print(AsmPrinter &printer) const {
@@ -93,23 +89,19 @@ void PackedType::print(AsmPrinter &printer) const {
   printer << getElementType() << ", " << Attribute(getFormat()) << '>';
 }
 
-LogicalResult
-PackedType::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
-                   ArrayRef<int64_t> shape, Type elementType,
-                   FormatInterface format) {
+LogicalResult PackedType::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                 ArrayRef<int64_t> shape, Type elementType,
+                                 FormatInterface format) {
   if (!elementType.isIntOrFloat())
-    return emitError() << "packed tensors have integers or floats, got "
-                       << elementType;
+    return emitError() << "packed tensors have integers or floats, got " << elementType;
   int64_t elements = 1;
   for (int64_t extent : shape) {
     if (ShapedType::isDynamic(extent))
       continue;
     if (extent < 0)
-      return emitError() << "packed tensors have extents of 0 or more, got "
-                         << extent;
+      return emitError() << "packed tensors have extents of 0 or more, got " << extent;
     // Empty tensors, too: their other extents are multiplied for strides.
-    std::optional<int64_t> product =
-        checkedMultiply(elements, std::max<int64_t>(extent, 1));
+    std::optional<int64_t> product = checkedMultiply(elements, std::max<int64_t>(extent, 1));
     if (!product || *product > INT64_MAX / 8)
       return emitError() << "packed tensors have fewer than 2^60 elements";
     elements = *product;
@@ -117,8 +109,7 @@ PackedType::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
   return format.verifyPacked(emitError, shape, elementType);
 }
 
-PackedType PackedType::cloneWith(std::optional<ArrayRef<int64_t>> shape,
-                                 Type elementType) const {
+PackedType PackedType::cloneWith(std::optional<ArrayRef<int64_t>> shape, Type elementType) const {
   return PackedType::get(shape.value_or(getShape()), elementType, getFormat());
 }
 
@@ -131,12 +122,11 @@ SmallVector<RankedTensorType> PackedType::getComponentTypes() const {
       bool dynamic = false;
       for (auto [i, extent] : llvm::enumerate(getShape())) {
         dynamic |= ShapedType::isDynamic(extent) && expr.isFunctionOfSymbol(i);
-        constants.push_back(getAffineConstantExpr(
-            ShapedType::isDynamic(extent) ? 0 : extent, getContext()));
+        constants.push_back(
+            getAffineConstantExpr(ShapedType::isDynamic(extent) ? 0 : extent, getContext()));
       }
       auto value = dyn_cast<AffineConstantExpr>(expr.replaceSymbols(constants));
-      shape.push_back(dynamic || !value ? ShapedType::kDynamic
-                                        : value.getValue());
+      shape.push_back(dynamic || !value ? ShapedType::kDynamic : value.getValue());
     }
     types.push_back(RankedTensorType::get(shape, component.elementType));
   }
@@ -144,11 +134,9 @@ SmallVector<RankedTensorType> PackedType::getComponentTypes() const {
 }
 
 SmallVector<SmallVector<OpFoldResult>>
-PackedType::getComponentSizes(OpBuilder &builder, Location loc,
-                              ArrayRef<OpFoldResult> dims) const {
+PackedType::getComponentSizes(OpBuilder &builder, Location loc, ArrayRef<OpFoldResult> dims) const {
   SmallVector<SmallVector<OpFoldResult>> sizes;
-  for (auto [component, type] :
-       llvm::zip(getFormat().getComponents(*this), getComponentTypes())) {
+  for (auto [component, type] : llvm::zip(getFormat().getComponents(*this), getComponentTypes())) {
     SmallVector<OpFoldResult> extents;
     for (auto [i, expr] : llvm::enumerate(component.shape.getResults())) {
       if (!type.isDynamicDim(i)) {
@@ -158,8 +146,7 @@ PackedType::getComponentSizes(OpBuilder &builder, Location loc,
       SmallVector<Value> symbols;
       for (OpFoldResult dim : dims)
         symbols.push_back(getValueOrCreateConstantIndexOp(builder, loc, dim));
-      extents.push_back(
-          affine::expandAffineExpr(builder, loc, expr, {}, symbols));
+      extents.push_back(affine::expandAffineExpr(builder, loc, expr, {}, symbols));
     }
     sizes.push_back(std::move(extents));
   }
@@ -170,20 +157,17 @@ PackedType::getComponentSizes(OpBuilder &builder, Location loc,
 // LeafFormatAttr
 //===----------------------------------------------------------------------===//
 
-LogicalResult
-LeafFormatAttr::verifyPacked(llvm::function_ref<InFlightDiagnostic()> emitError,
-                             ArrayRef<int64_t>, Type elementType) const {
+LogicalResult LeafFormatAttr::verifyPacked(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                           ArrayRef<int64_t>, Type elementType) const {
   return getElem().verifyExpressed(emitError, elementType);
 }
 
-LogicalResult LeafFormatAttr::verifyOptions(
-    llvm::function_ref<InFlightDiagnostic()> emitError,
-    const EncodeOptions &options) const {
+LogicalResult LeafFormatAttr::verifyOptions(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                            const EncodeOptions &options) const {
   return getElem().verifyOptions(emitError, options);
 }
 
-SmallVector<FormatComponent>
-LeafFormatAttr::getComponents(ShapedType type) const {
+SmallVector<FormatComponent> LeafFormatAttr::getComponents(ShapedType type) const {
   MLIRContext *context = getContext();
   unsigned rank = static_cast<unsigned>(type.getRank());
   SmallVector<AffineExpr> extents;
@@ -195,8 +179,7 @@ LeafFormatAttr::getComponents(ShapedType type) const {
       elements = elements * extent;
     extents.assign(1, (elements * getElem().getBits()).ceilDiv(8));
   }
-  return {{"codes", IntegerType::get(context, 8),
-           AffineMap::get(0, rank, extents, context)}};
+  return {{"codes", IntegerType::get(context, 8), AffineMap::get(0, rank, extents, context)}};
 }
 
 namespace {
@@ -205,34 +188,20 @@ struct Indices {
   OpBuilder &b;
   Location loc;
 
-  Value constant(int64_t value) const {
-    return arith::ConstantIndexOp::create(b, loc, value);
-  }
-  Value add(Value x, Value y) const {
-    return b.createOrFold<arith::AddIOp>(loc, x, y);
-  }
-  Value sub(Value x, Value y) const {
-    return b.createOrFold<arith::SubIOp>(loc, x, y);
-  }
-  Value mul(Value x, Value y) const {
-    return b.createOrFold<arith::MulIOp>(loc, x, y);
-  }
+  Value constant(int64_t value) const { return arith::ConstantIndexOp::create(b, loc, value); }
+  Value add(Value x, Value y) const { return b.createOrFold<arith::AddIOp>(loc, x, y); }
+  Value sub(Value x, Value y) const { return b.createOrFold<arith::SubIOp>(loc, x, y); }
+  Value mul(Value x, Value y) const { return b.createOrFold<arith::MulIOp>(loc, x, y); }
   Value div(Value x, int64_t y) const {
     return b.createOrFold<arith::DivUIOp>(loc, x, constant(y));
   }
   Value rem(Value x, int64_t y) const {
     return b.createOrFold<arith::RemUIOp>(loc, x, constant(y));
   }
-  Value min(Value x, Value y) const {
-    return b.createOrFold<arith::MinSIOp>(loc, x, y);
-  }
-  Value value(OpFoldResult x) const {
-    return getValueOrCreateConstantIndexOp(b, loc, x);
-  }
+  Value min(Value x, Value y) const { return b.createOrFold<arith::MinSIOp>(loc, x, y); }
+  Value value(OpFoldResult x) const { return getValueOrCreateConstantIndexOp(b, loc, x); }
   /// As an i32 that shifts are made with.
-  Value toInteger(Value x) const {
-    return arith::IndexCastOp::create(b, loc, b.getI32Type(), x);
-  }
+  Value toInteger(Value x) const { return arith::IndexCastOp::create(b, loc, b.getI32Type(), x); }
 };
 } // namespace
 
@@ -243,63 +212,50 @@ static Value readByte(const Indices &ix, Value bytes, Value position) {
 }
 
 /// The code of the element number `element` in a stream of `width` bits each.
-static Value readCode(const Indices &ix, Value bytes, Value element,
-                      unsigned width) {
+static Value readCode(const Indices &ix, Value bytes, Value element, unsigned width) {
   OpBuilder &b = ix.b;
   Value bit = ix.mul(element, ix.constant(width));
   Value byte = ix.div(bit, 8);
   // Shapes that are known are right; others may disagree with the component.
   bool dynamic = cast<RankedTensorType>(bytes.getType()).isDynamicDim(0);
-  Value last = ix.sub(ix.value(tensor::getMixedSize(b, ix.loc, bytes, 0)),
-                      ix.constant(1));
+  Value last = ix.sub(ix.value(tensor::getMixedSize(b, ix.loc, bytes, 0)), ix.constant(1));
   if (dynamic)
     byte = ix.min(byte, last);
   Value window = readByte(ix, bytes, byte);
   if (8 % width != 0) {
-    Value next =
-        readByte(ix, bytes, ix.min(ix.add(byte, ix.constant(1)), last));
-    next = arith::ShLIOp::create(
-        b, ix.loc, next, arith::ConstantIntOp::create(b, ix.loc, 8, 32));
+    Value next = readByte(ix, bytes, ix.min(ix.add(byte, ix.constant(1)), last));
+    next = arith::ShLIOp::create(b, ix.loc, next, arith::ConstantIntOp::create(b, ix.loc, 8, 32));
     window = arith::OrIOp::create(b, ix.loc, window, next);
   }
-  Value code =
-      arith::ShRUIOp::create(b, ix.loc, window, ix.toInteger(ix.rem(bit, 8)));
-  code = arith::AndIOp::create(
-      b, ix.loc, code,
-      arith::ConstantIntOp::create(b, ix.loc, (1 << width) - 1, 32));
+  Value code = arith::ShRUIOp::create(b, ix.loc, window, ix.toInteger(ix.rem(bit, 8)));
+  code = arith::AndIOp::create(b, ix.loc, code,
+                               arith::ConstantIntOp::create(b, ix.loc, (1 << width) - 1, 32));
   return arith::TruncIOp::create(b, ix.loc, b.getI8Type(), code);
 }
 
-Value LeafFormatAttr::decodeTile(OpBuilder &b, Location loc, ShapedType type,
-                                 ValueRange components,
-                                 ArrayRef<OpFoldResult> dims,
-                                 ArrayRef<OpFoldResult> offsets,
+Value LeafFormatAttr::decodeTile(OpBuilder &b, Location loc, ShapedType type, ValueRange components,
+                                 ArrayRef<OpFoldResult> dims, ArrayRef<OpFoldResult> offsets,
                                  Value init) const {
   auto resultType = cast<RankedTensorType>(init.getType());
   int64_t rank = resultType.getRank();
   ElementInterface elem = getElem();
   AffineMap identity = b.getMultiDimIdentityMap(rank);
-  SmallVector<utils::IteratorType> parallel(rank,
-                                            utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> parallel(rank, utils::IteratorType::parallel);
   Value codes = components.front();
 
   if (elem.getBits() == 8) {
-    bool whole =
-        llvm::all_of(offsets,
-                     [](OpFoldResult x) { return isZeroInteger(x); }) &&
-        cast<RankedTensorType>(codes.getType()).getShape() ==
-            resultType.getShape();
+    bool whole = llvm::all_of(offsets, [](OpFoldResult x) { return isZeroInteger(x); }) &&
+                 cast<RankedTensorType>(codes.getType()).getShape() == resultType.getShape();
     if (!whole) {
       SmallVector<OpFoldResult> ones(rank, b.getIndexAttr(1));
-      codes = tensor::ExtractSliceOp::create(b, loc, codes, offsets,
-                                             getExtents(b, loc, init), ones);
+      codes =
+          tensor::ExtractSliceOp::create(b, loc, codes, offsets, getExtents(b, loc, init), ones);
     }
     return linalg::GenericOp::create(
                b, loc, resultType, codes, init, {identity, identity}, parallel,
                [&](OpBuilder &b, Location loc, ValueRange args) {
-                 linalg::YieldOp::create(
-                     b, loc,
-                     elem.decode(b, loc, args[0], type.getElementType()));
+                 linalg::YieldOp::create(b, loc,
+                                         elem.decode(b, loc, args[0], type.getElementType()));
                })
         .getResult(0);
   }
@@ -310,13 +266,11 @@ Value LeafFormatAttr::decodeTile(OpBuilder &b, Location loc, ShapedType type,
                Indices ix{b, loc};
                Value element = ix.constant(0);
                for (int64_t i = 0; i < rank; ++i) {
-                 Value position = ix.add(linalg::IndexOp::create(b, loc, i),
-                                         ix.value(offsets[i]));
+                 Value position = ix.add(linalg::IndexOp::create(b, loc, i), ix.value(offsets[i]));
                  element = ix.add(ix.mul(element, ix.value(dims[i])), position);
                }
                Value code = readCode(ix, codes, element, elem.getBits());
-               linalg::YieldOp::create(
-                   b, loc, elem.decode(b, loc, code, type.getElementType()));
+               linalg::YieldOp::create(b, loc, elem.decode(b, loc, code, type.getElementType()));
              })
       .getResult(0);
 }
@@ -329,14 +283,12 @@ static int64_t elementsInByte(int64_t width) {
   return most;
 }
 
-SmallVector<Value> LeafFormatAttr::encode(OpBuilder &b, Location loc,
-                                          ShapedType type, Value numbers,
-                                          const EncodeOptions &options) const {
+SmallVector<Value> LeafFormatAttr::encode(OpBuilder &b, Location loc, ShapedType type,
+                                          Value numbers, const EncodeOptions &options) const {
   ElementInterface elem = getElem();
   SmallVector<OpFoldResult> dims = getExtents(b, loc, numbers);
   auto packed = PackedType::get(type.getShape(), type.getElementType(), *this);
-  SmallVector<OpFoldResult> sizes =
-      packed.getComponentSizes(b, loc, dims).front();
+  SmallVector<OpFoldResult> sizes = packed.getComponentSizes(b, loc, dims).front();
   Value empty = tensor::EmptyOp::create(b, loc, sizes, b.getI8Type());
   int64_t rank = type.getRank();
   if (elem.getBits() == 8) {
@@ -345,8 +297,7 @@ SmallVector<Value> LeafFormatAttr::encode(OpBuilder &b, Location loc,
         b, loc, empty.getType(), numbers, empty, {identity, identity},
         SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
         [&](OpBuilder &b, Location loc, ValueRange args) {
-          linalg::YieldOp::create(b, loc,
-                                  elem.encode(b, loc, args[0], options));
+          linalg::YieldOp::create(b, loc, elem.encode(b, loc, args[0], options));
         });
     return {generic.getResult(0)};
   }
@@ -354,20 +305,16 @@ SmallVector<Value> LeafFormatAttr::encode(OpBuilder &b, Location loc,
   if (rank > 1)
     numbers = tensor::CollapseShapeOp::create(
         b, loc, numbers,
-        ArrayRef<ReassociationIndices>{
-            llvm::to_vector<2>(llvm::seq<int64_t>(0, rank))});
+        ArrayRef<ReassociationIndices>{llvm::to_vector<2>(llvm::seq<int64_t>(0, rank))});
   auto generic = linalg::GenericOp::create(
       b, loc, empty.getType(), ValueRange(), empty, b.getMultiDimIdentityMap(1),
-      utils::IteratorType::parallel,
-      [&](OpBuilder &b, Location loc, ValueRange) {
+      utils::IteratorType::parallel, [&](OpBuilder &b, Location loc, ValueRange) {
         Indices ix{b, loc};
         int64_t width = elem.getBits();
-        Value firstBit =
-            ix.mul(linalg::IndexOp::create(b, loc, 0), ix.constant(8));
+        Value firstBit = ix.mul(linalg::IndexOp::create(b, loc, 0), ix.constant(8));
         Value first = ix.div(firstBit, width);
-        Value count = rank == 0
-                          ? ix.constant(1)
-                          : ix.value(tensor::getMixedSize(b, loc, numbers, 0));
+        Value count =
+            rank == 0 ? ix.constant(1) : ix.value(tensor::getMixedSize(b, loc, numbers, 0));
         Value eight = arith::ConstantIntOp::create(b, loc, 8, 32);
         Value zero = arith::ConstantIntOp::create(b, loc, 0, 32);
         Value byte = zero;
@@ -377,22 +324,19 @@ SmallVector<Value> LeafFormatAttr::encode(OpBuilder &b, Location loc,
           if (rank > 0)
             position.push_back(ix.min(element, ix.sub(count, ix.constant(1))));
           Value number = tensor::ExtractOp::create(b, loc, numbers, position);
-          Value code = arith::ExtUIOp::create(
-              b, loc, b.getI32Type(), elem.encode(b, loc, number, options));
-          Value inside = arith::CmpIOp::create(
-              b, loc, arith::CmpIPredicate::slt, element, count);
+          Value code =
+              arith::ExtUIOp::create(b, loc, b.getI32Type(), elem.encode(b, loc, number, options));
+          Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, element, count);
           code = arith::SelectOp::create(b, loc, inside, code, zero);
           // Eight further left, so that no shift is negative.
           Value shift =
-              ix.add(ix.sub(ix.mul(element, ix.constant(width)), firstBit),
-                     ix.constant(8));
+              ix.add(ix.sub(ix.mul(element, ix.constant(width)), firstBit), ix.constant(8));
           code = arith::ShLIOp::create(b, loc, code, ix.toInteger(shift));
           byte = arith::OrIOp::create(b, loc, byte, code);
         }
         byte = arith::ShRUIOp::create(b, loc, byte, eight);
-        linalg::YieldOp::create(
-            b, loc,
-            arith::TruncIOp::create(b, loc, b.getI8Type(), byte).getResult());
+        linalg::YieldOp::create(b, loc,
+                                arith::TruncIOp::create(b, loc, b.getI8Type(), byte).getResult());
       });
   return {generic.getResult(0)};
 }

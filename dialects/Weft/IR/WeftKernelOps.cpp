@@ -18,10 +18,9 @@ using namespace weft;
 // KernelOp
 //===----------------------------------------------------------------------===//
 
-void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name,
-                     TypeRange arguments, int64_t outs) {
-  state.addAttribute(SymbolTable::getSymbolAttrName(),
-                     builder.getStringAttr(name));
+void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name, TypeRange arguments,
+                     int64_t outs) {
+  state.addAttribute(SymbolTable::getSymbolAttrName(), builder.getStringAttr(name));
   state.addAttribute(getFunctionTypeAttrName(state.name),
                      TypeAttr::get(builder.getFunctionType(arguments, {})));
   state.addAttribute(getOutsAttrName(state.name), builder.getI64IntegerAttr(outs));
@@ -31,22 +30,19 @@ void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name,
     block.addArgument(type, state.location);
 }
 
-YieldOp KernelOp::getYield() {
-  return cast<YieldOp>(getBody().front().getTerminator());
-}
+YieldOp KernelOp::getYield() { return cast<YieldOp>(getBody().front().getTerminator()); }
 
 ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &state) {
   StringAttr name;
   SmallVector<OpAsmParser::Argument> arguments;
   IntegerAttr outs;
   Builder &builder = parser.getBuilder();
-  if (parser.parseSymbolName(name, SymbolTable::getSymbolAttrName(),
-                             state.attributes) ||
+  if (parser.parseSymbolName(name, SymbolTable::getSymbolAttrName(), state.attributes) ||
       parser.parseArgumentList(arguments, OpAsmParser::Delimiter::Paren,
                                /*allowType=*/true, /*allowAttrs=*/true) ||
       parser.parseKeyword("outs") ||
-      parser.parseAttribute(outs, builder.getI64Type(),
-                            getOutsAttrName(state.name), state.attributes) ||
+      parser.parseAttribute(outs, builder.getI64Type(), getOutsAttrName(state.name),
+                            state.attributes) ||
       parser.parseOptionalAttrDictWithKeyword(state.attributes))
     return failure();
   SmallVector<Type> types;
@@ -72,9 +68,8 @@ void KernelOp::print(OpAsmPrinter &printer) {
   });
   printer << ") outs " << getOuts();
   printer.printOptionalAttrDictWithKeyword(
-      (*this)->getAttrs(),
-      {SymbolTable::getSymbolAttrName(), getFunctionTypeAttrName(),
-       getOutsAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
+      (*this)->getAttrs(), {SymbolTable::getSymbolAttrName(), getFunctionTypeAttrName(),
+                            getOutsAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
 }
@@ -84,15 +79,13 @@ void KernelOp::print(OpAsmPrinter &printer) {
 LogicalResult KernelOp::verify() {
   ArrayRef<Type> types = getArgumentTypes();
   if (getOuts() < 0 || static_cast<size_t>(getOuts()) > types.size())
-    return emitOpError("has ") << types.size() << " arguments but claims "
-                               << getOuts() << " outs";
+    return emitOpError("has ") << types.size() << " arguments but claims " << getOuts() << " outs";
   bool seenShaped = false;
   for (auto [i, type] : llvm::enumerate(types)) {
     if (isa<ShapedType>(type)) {
       seenShaped = true;
     } else if (!type.isIndex()) {
-      return emitOpError("argument ")
-             << i << " must be index, tensor or memref, got " << type;
+      return emitOpError("argument ") << i << " must be index, tensor or memref, got " << type;
     } else if (seenShaped) {
       return emitOpError("argument ") << i << " is an index after a tensor";
     }
@@ -110,12 +103,11 @@ LogicalResult KernelOp::verify() {
   if (yield.getNumOperands() == 0)
     return success();
   if (yield.getNumOperands() != getOutArguments().size())
-    return emitOpError("yields ") << yield.getNumOperands() << " values for "
-                                  << getOuts() << " outs";
+    return emitOpError("yields ") << yield.getNumOperands() << " values for " << getOuts()
+                                  << " outs";
   for (auto [value, out] : llvm::zip(yield.getValues(), getOutArguments()))
     if (value.getType() != out.getType())
-      return emitOpError("yields ") << value.getType() << " for an out of type "
-                                    << out.getType();
+      return emitOpError("yields ") << value.getType() << " for an out of type " << out.getType();
   return success();
 }
 
@@ -124,9 +116,8 @@ LogicalResult KernelOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult DispatchOp::verify() {
-  bool tensors = llvm::all_of(getOuts(), [](Value v) {
-    return isa<RankedTensorType>(v.getType());
-  });
+  bool tensors =
+      llvm::all_of(getOuts(), [](Value v) { return isa<RankedTensorType>(v.getType()); });
   if (tensors && getOuts().getTypes() != getResultTypes())
     return emitOpError("has results that differ from its outs");
   if (!tensors && getNumResults() != 0)
@@ -159,11 +150,11 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   llvm::append_range(types, getOuts().getTypes());
   ArrayRef<Type> expected = kernel.getArgumentTypes();
   if (static_cast<size_t>(kernel.getOuts()) != getOuts().size())
-    return emitOpError("has ") << getOuts().size() << " outs, kernel "
-                               << getKernelAttr() << " has " << kernel.getOuts();
+    return emitOpError("has ") << getOuts().size() << " outs, kernel " << getKernelAttr() << " has "
+                               << kernel.getOuts();
   if (types.size() != expected.size())
-    return emitOpError("has ") << types.size() << " operands, kernel "
-                               << getKernelAttr() << " takes " << expected.size();
+    return emitOpError("has ") << types.size() << " operands, kernel " << getKernelAttr()
+                               << " takes " << expected.size();
   // Kernels bufferize before the host: a tensor may stand for its memref. And
   // upstream folds casts into destination-style operations: a tensor may have
   // static extents where the kernel has dynamic ones.
@@ -183,14 +174,13 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   };
   for (auto [i, type, want] : llvm::enumerate(types, expected))
     if (!matches(type, want))
-      return emitOpError("operand ") << i << " is " << type << ", kernel "
-                                     << getKernelAttr() << " takes " << want;
+      return emitOpError("operand ")
+             << i << " is " << type << ", kernel " << getKernelAttr() << " takes " << want;
   return success();
 }
 
-LogicalResult
-DispatchOp::reifyResultShapes(OpBuilder &builder,
-                              ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult DispatchOp::reifyResultShapes(OpBuilder &builder,
+                                            ReifiedRankedShapedTypeDims &shapes) {
   for (Value out : getOuts())
     shapes.push_back(tensor::getMixedSizes(builder, getLoc(), out));
   return success();

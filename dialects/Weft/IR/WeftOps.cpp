@@ -31,9 +31,7 @@ LogicalResult ConstantOp::verify() {
   return success();
 }
 
-void ConstantOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
-  setName(getResult(), "w");
-}
+void ConstantOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "w"); }
 
 //===----------------------------------------------------------------------===//
 // CompositeOp

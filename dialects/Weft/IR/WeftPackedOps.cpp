@@ -20,13 +20,11 @@ static bool isComponentOf(RankedTensorType have, RankedTensorType want) {
          succeeded(verifyCompatibleShape(have.getShape(), want.getShape()));
 }
 
-static LogicalResult verifyComponents(Operation *op, PackedType type,
-                                      TypeRange components) {
+static LogicalResult verifyComponents(Operation *op, PackedType type, TypeRange components) {
   SmallVector<RankedTensorType> expected = type.getComponentTypes();
   if (components.size() != expected.size())
     return op->emitOpError("has ")
-           << components.size() << " components, the format has "
-           << expected.size();
+           << components.size() << " components, the format has " << expected.size();
   for (auto [i, have, want] : llvm::enumerate(components, expected))
     if (!isComponentOf(cast<RankedTensorType>(have), want))
       return op->emitOpError("has component ")
@@ -35,13 +33,11 @@ static LogicalResult verifyComponents(Operation *op, PackedType type,
 }
 
 /// Numbers have the logical shape and the expressed element type.
-static LogicalResult verifyNumbers(Operation *op, PackedType type,
-                                   RankedTensorType numbers) {
+static LogicalResult verifyNumbers(Operation *op, PackedType type, RankedTensorType numbers) {
   auto expected = RankedTensorType::get(type.getShape(), type.getElementType());
   if (numbers.getElementType() != expected.getElementType() ||
       failed(verifyCompatibleShape(numbers.getShape(), expected.getShape())))
-    return op->emitOpError("has numbers of type ")
-           << numbers << ", expected " << expected;
+    return op->emitOpError("has numbers of type ") << numbers << ", expected " << expected;
   return success();
 }
 
@@ -54,17 +50,14 @@ LogicalResult AssembleOp::verify() {
 }
 
 LogicalResult DisassembleOp::verify() {
-  return verifyComponents(*this, getPacked().getType(),
-                          getComponents().getTypes());
+  return verifyComponents(*this, getPacked().getType(), getComponents().getTypes());
 }
 
-LogicalResult DisassembleOp::fold(FoldAdaptor,
-                                  SmallVectorImpl<OpFoldResult> &results) {
+LogicalResult DisassembleOp::fold(FoldAdaptor, SmallVectorImpl<OpFoldResult> &results) {
   auto assemble = getPacked().getDefiningOp<AssembleOp>();
   if (!assemble || assemble.getComponents().getTypes() != getResultTypes())
     return failure();
-  results.append(assemble.getComponents().begin(),
-                 assemble.getComponents().end());
+  results.append(assemble.getComponents().begin(), assemble.getComponents().end());
   return success();
 }
 
@@ -79,31 +72,28 @@ LogicalResult UnpackOp::verify() {
   return verifyNumbers(*this, getPacked().getType(), getInit().getType());
 }
 
-LogicalResult UnpackOp::reifyResultShapes(OpBuilder &builder,
-                                          ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult UnpackOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getInit()));
   return success();
 }
 
 FailureOr<SmallVector<Value>> UnpackOp::lowerToReference(OpBuilder &b) {
   PackedType type = getPacked().getType();
-  SmallVector<Type> types = llvm::map_to_vector(
-      type.getComponentTypes(), [](auto t) -> Type { return t; });
+  SmallVector<Type> types =
+      llvm::map_to_vector(type.getComponentTypes(), [](auto t) -> Type { return t; });
   auto parts = DisassembleOp::create(b, getLoc(), types, getPacked());
-  return SmallVector<Value>{type.getFormat().decode(
-      b, getLoc(), type, parts.getComponents(), getInit())};
+  return SmallVector<Value>{
+      type.getFormat().decode(b, getLoc(), type, parts.getComponents(), getInit())};
 }
 
 LogicalResult PackOp::verify() {
   if (failed(verifyNumbers(*this, getType(), getNumbers().getType())))
     return failure();
-  return getType().getFormat().verifyOptions([&] { return emitOpError(); },
-                                             getOptions());
+  return getType().getFormat().verifyOptions([&] { return emitOpError(); }, getOptions());
 }
 
 FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &b) {
   PackedType type = getType();
-  SmallVector<Value> parts =
-      type.getFormat().encode(b, getLoc(), type, getNumbers(), getOptions());
+  SmallVector<Value> parts = type.getFormat().encode(b, getLoc(), type, getNumbers(), getOptions());
   return SmallVector<Value>{AssembleOp::create(b, getLoc(), type, parts)};
 }

@@ -10,9 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Weft/IR/Weft.h"
 #include "dialects/Weft/IR/Compare.h"
 #include "dialects/Weft/IR/IndexMath.h"
+#include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -30,8 +30,7 @@ static Value readIf(OpBuilder &b, Location loc, Value exists, Type type,
   if (!exists)
     return element(b);
   auto choice = scf::IfOp::create(
-      b, loc, exists,
-      [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, element(b)); },
+      b, loc, exists, [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, element(b)); },
       [&](OpBuilder &b, Location loc) {
         Value zero = arith::ConstantOp::create(b, loc, cast<TypedAttr>(b.getZeroAttr(type)));
         scf::YieldOp::create(b, loc, zero);
@@ -91,8 +90,9 @@ FailureOr<SmallVector<Value>> ConvOp::lowerToReference(OpBuilder &b) {
   if (affine) {
     SmallVector<AffineExpr> input{d(0), d(2 + spatial)};
     if (groups > 1)
-      input[1] = d(1).floorDiv(resultType.getDimSize(1) / groups) *
-                     (inputType.getDimSize(1) / groups) + d(2 + spatial);
+      input[1] =
+          d(1).floorDiv(resultType.getDimSize(1) / groups) * (inputType.getDimSize(1) / groups) +
+          d(2 + spatial);
     for (int64_t i = 0; i < spatial; ++i)
       input.push_back(d(2 + i) * getStrides()[i] + d(3 + spatial + i) * getDilations()[i]);
     auto generic = linalg::GenericOp::create(
@@ -241,30 +241,30 @@ FailureOr<SmallVector<Value>> ScatterOp::lowerToReference(OpBuilder &b) {
       loopExtents.push_back(outer.constant(1));
     loopExtents[0] = outer.select(exists, loopExtents[0], outer.constant(0));
   }
-  return buildLoopNest(
-      b, loc, loopExtents, getInit(),
-      [&](OpBuilder &b, Location loc, ValueRange ivs, ValueRange args) {
-        IndexMath m{b, loc};
-        ivs = ivs.take_front(updatesType.getRank());
-        SmallVector<Value> position;
-        for (int64_t i = 0; i < tuple; ++i) {
-          SmallVector<Value> at(ivs.begin(), ivs.begin() + rows);
-          at.push_back(m.constant(i));
-          Value raw = tensor::ExtractOp::create(b, loc, getIndices(), at);
-          position.push_back(m.position(raw, extents[i]));
-        }
-        position.append(ivs.begin() + rows, ivs.end());
-        Value update = tensor::ExtractOp::create(b, loc, getUpdates(), ivs);
-        Value present = tensor::ExtractOp::create(b, loc, args[0], position);
-        IRMapping mapping;
-        Block &block = getCombiner().front();
-        mapping.map(block.getArgument(0), present);
-        mapping.map(block.getArgument(1), update);
-        for (Operation &op : block.without_terminator())
-          b.clone(op, mapping);
-        Value next = mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
-        return SmallVector<Value>{tensor::InsertOp::create(b, loc, next, args[0], position)};
-      });
+  return buildLoopNest(b, loc, loopExtents, getInit(),
+                       [&](OpBuilder &b, Location loc, ValueRange ivs, ValueRange args) {
+                         IndexMath m{b, loc};
+                         ivs = ivs.take_front(updatesType.getRank());
+                         SmallVector<Value> position;
+                         for (int64_t i = 0; i < tuple; ++i) {
+                           SmallVector<Value> at(ivs.begin(), ivs.begin() + rows);
+                           at.push_back(m.constant(i));
+                           Value raw = tensor::ExtractOp::create(b, loc, getIndices(), at);
+                           position.push_back(m.position(raw, extents[i]));
+                         }
+                         position.append(ivs.begin() + rows, ivs.end());
+                         Value update = tensor::ExtractOp::create(b, loc, getUpdates(), ivs);
+                         Value present = tensor::ExtractOp::create(b, loc, args[0], position);
+                         IRMapping mapping;
+                         Block &block = getCombiner().front();
+                         mapping.map(block.getArgument(0), present);
+                         mapping.map(block.getArgument(1), update);
+                         for (Operation &op : block.without_terminator())
+                           b.clone(op, mapping);
+                         Value next = mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
+                         return SmallVector<Value>{
+                             tensor::InsertOp::create(b, loc, next, args[0], position)};
+                       });
 }
 
 //===----------------------------------------------------------------------===//
@@ -305,8 +305,8 @@ FailureOr<SmallVector<Value>> ScanOp::lowerToReference(OpBuilder &b) {
                              : Value(arith::MulFOp::create(b, loc, carried[0], x));
               else
                 next = isSum ? m.add(carried[0], x) : m.mul(carried[0], x);
-              Value written = tensor::InsertOp::create(
-                  b, loc, getExclusive() ? carried[0] : next, carried[1], at);
+              Value written = tensor::InsertOp::create(b, loc, getExclusive() ? carried[0] : next,
+                                                       carried[1], at);
               scf::YieldOp::create(b, loc, ValueRange{next, written});
             });
         return SmallVector<Value>{loop.getResult(1)};
@@ -317,8 +317,8 @@ FailureOr<SmallVector<Value>> ScanOp::lowerToReference(OpBuilder &b) {
 // Sort and nonzero
 //===----------------------------------------------------------------------===//
 
-Value weft::createComesBefore(OpBuilder &b, Location loc, Value x, Value y,
-                              bool descending, bool isUnsigned) {
+Value weft::createComesBefore(OpBuilder &b, Location loc, Value x, Value y, bool descending,
+                              bool isUnsigned) {
   if (descending)
     std::swap(x, y);
   if (isa<FloatType>(x.getType())) {
@@ -359,8 +359,9 @@ FailureOr<SmallVector<Value>> SortOp::lowerToReference(OpBuilder &b) {
               Value y = tensor::ExtractOp::create(b, loc, getInput(), at);
               Value before = createComesBefore(b, loc, y, x, getDescending(), getIsUnsigned());
               Value after = createComesBefore(b, loc, x, y, getDescending(), getIsUnsigned());
-              Value tied = arith::XOrIOp::create(b, loc, arith::OrIOp::create(b, loc, before, after),
-                                                 arith::ConstantIntOp::create(b, loc, 1, 1));
+              Value tied =
+                  arith::XOrIOp::create(b, loc, arith::OrIOp::create(b, loc, before, after),
+                                        arith::ConstantIntOp::create(b, loc, 1, 1));
               Value earlier = m.cmp(arith::CmpIPredicate::slt, j, ivs[along]);
               Value counts = arith::OrIOp::create(b, loc, before, m.both(tied, earlier));
               Value step = m.select(counts, m.constant(1), m.constant(0));

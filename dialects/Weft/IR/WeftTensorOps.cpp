@@ -25,9 +25,7 @@ static LogicalResult reifyInits(DestinationStyleOpInterface op, OpBuilder &build
   return success();
 }
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 /// Whether every element of type `narrow` is one of type `wide`, and of its kind.
 static bool widensTo(Type narrow, Type wide) {
@@ -61,7 +59,7 @@ static LogicalResult verifyWindows(ConvOp op, RankedTensorType input, RankedTens
     __int128 pads = static_cast<__int128>(op.getPads()[i]) + op.getPads()[spatial + i];
     __int128 reach = static_cast<__int128>(op.getDilations()[i]) * (kernel - 1) + 1;
     __int128 stride = op.getStrides()[i];
-    __int128 want = op.getTransposed()              ? stride * (extent - 1) + reach - pads
+    __int128 want = op.getTransposed()      ? stride * (extent - 1) + reach - pads
                     : extent + pads < reach ? 0
                                             : (extent + pads - reach) / stride + 1;
     if (have != std::max<__int128>(want, 0))
@@ -107,9 +105,8 @@ LogicalResult ConvOp::verify() {
            << (getTransposed() ? filterChannels : product(filterChannels));
   int64_t outputs = filter.getDimSize(getTransposed() ? 1 : 0);
   if (!compatible(result.getDimSize(1), getTransposed() ? product(outputs) : outputs))
-    return emitOpError("has an init of ") << result.getDimSize(1)
-           << " channels but a filter for "
-           << (getTransposed() ? product(outputs) : outputs);
+    return emitOpError("has an init of ") << result.getDimSize(1) << " channels but a filter for "
+                                          << (getTransposed() ? product(outputs) : outputs);
   int64_t resultChannels = result.getDimSize(1);
   if (!ShapedType::isDynamic(resultChannels) && resultChannels % groups != 0)
     return emitOpError("has ") << resultChannels << " outputs in " << groups << " groups";
@@ -126,8 +123,7 @@ LogicalResult ConvOp::verify() {
   return success();
 }
 
-LogicalResult ConvOp::reifyResultShapes(OpBuilder &builder,
-                                        ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult ConvOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   return reifyInits(*this, builder, shapes);
 }
 
@@ -159,26 +155,23 @@ LogicalResult GatherOp::verify() {
   if (ShapedType::isDynamic(tuple))
     return emitOpError("expects index tuples of static size");
   if (batch < 0 || batch > indices.getRank() - 1 || batch + tuple > data.getRank())
-    return emitOpError("has ") << batch << " batch dimensions and tuples of "
-                               << tuple << " for data of rank " << data.getRank();
+    return emitOpError("has ") << batch << " batch dimensions and tuples of " << tuple
+                               << " for data of rank " << data.getRank();
   int64_t rank = indices.getRank() - 1 + data.getRank() - batch - tuple;
   if (result.getRank() != rank)
-    return emitOpError("expects an init of rank ") << rank << ", got "
-                                                   << result.getRank();
+    return emitOpError("expects an init of rank ") << rank << ", got " << result.getRank();
   for (int64_t i = 0; i < batch; ++i)
     if (!compatible(data.getDimSize(i), indices.getDimSize(i)))
       return emitOpError("data and indices differ in batch dimension ")
              << i << ": " << show(data.getDimSize(i)) << " and " << show(indices.getDimSize(i));
   if (failed(verifySlices(*this, "init", result, indices, data, batch + tuple)))
     return failure();
-  if (result.getElementType() != data.getElementType() ||
-      getResult().getType() != result)
+  if (result.getElementType() != data.getElementType() || getResult().getType() != result)
     return emitOpError("data, init and result differ in type");
   return success();
 }
 
-LogicalResult GatherOp::reifyResultShapes(OpBuilder &builder,
-                                          ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult GatherOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   return reifyInits(*this, builder, shapes);
 }
 
@@ -190,11 +183,11 @@ LogicalResult ScatterOp::verify() {
   int64_t tuple = indices.getDimSize(indices.getRank() - 1);
   if (ShapedType::isDynamic(tuple) || tuple > result.getRank())
     return emitOpError("expects index tuples of static size up to the rank of "
-                       "the init, ") << result.getRank();
+                       "the init, ")
+           << result.getRank();
   int64_t rank = indices.getRank() - 1 + result.getRank() - tuple;
   if (updates.getRank() != rank)
-    return emitOpError("expects updates of rank ") << rank << ", got "
-                                                   << updates.getRank();
+    return emitOpError("expects updates of rank ") << rank << ", got " << updates.getRank();
   if (failed(verifySlices(*this, "updates", updates, indices, result, tuple)))
     return failure();
   Type element = result.getElementType();
@@ -204,8 +197,7 @@ LogicalResult ScatterOp::verify() {
       block.getArgument(1).getType() != element)
     return emitOpError("updates, init, result and combiner differ in type");
   auto yield = dyn_cast<YieldOp>(block.getTerminator());
-  if (!yield || yield.getNumOperands() != 1 ||
-      yield.getOperand(0).getType() != element)
+  if (!yield || yield.getNumOperands() != 1 || yield.getOperand(0).getType() != element)
     return emitOpError("has a combiner that does not yield one ") << element;
   return success();
 }
@@ -227,8 +219,8 @@ LogicalResult ScanOp::verify() {
            << getDimension() << " of a tensor of rank " << input.getRank();
   if (!input.getElementType().isIntOrFloat())
     return emitOpError("expects numbers, got ") << input;
-  if (result.getRank() != input.getRank() ||
-      result.getElementType() != input.getElementType() || getResult().getType() != result)
+  if (result.getRank() != input.getRank() || result.getElementType() != input.getElementType() ||
+      getResult().getType() != result)
     return emitOpError("input, init and result differ in type");
   for (int64_t i = 0; i < input.getRank(); ++i)
     if (!compatible(input.getDimSize(i), result.getDimSize(i)))
@@ -236,8 +228,7 @@ LogicalResult ScanOp::verify() {
   return success();
 }
 
-LogicalResult ScanOp::reifyResultShapes(OpBuilder &builder,
-                                        ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult ScanOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   return reifyInits(*this, builder, shapes);
 }
 
@@ -262,13 +253,11 @@ LogicalResult SortOp::verify() {
     return emitOpError("expects positions of type i64, got ") << indices;
   if (values.getElementType() != input.getElementType())
     return emitOpError("input and values differ in element type");
-  if (values.getShape() != indices.getShape() ||
-      values.getRank() != input.getRank())
+  if (values.getShape() != indices.getShape() || values.getRank() != input.getRank())
     return emitOpError("expects values and positions of one shape and of the "
                        "input's rank");
   for (int64_t i = 0; i < input.getRank(); ++i)
-    if (i != dimension &&
-        !compatible(input.getDimSize(i), values.getDimSize(i)))
+    if (i != dimension && !compatible(input.getDimSize(i), values.getDimSize(i)))
       return emitOpError("input and values differ in dimension ") << i;
   int64_t extent = input.getDimSize(getDimension()), kept = values.getDimSize(getDimension());
   if (!ShapedType::isDynamic(extent) && !ShapedType::isDynamic(kept) && kept > extent)
@@ -278,8 +267,7 @@ LogicalResult SortOp::verify() {
   return success();
 }
 
-LogicalResult SortOp::reifyResultShapes(OpBuilder &builder,
-                                        ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult SortOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   return reifyInits(*this, builder, shapes);
 }
 
@@ -297,8 +285,8 @@ LogicalResult NonZeroOp::verify() {
   if (!isa<FloatType>(input.getElementType()) && !input.getElementType().isSignlessInteger())
     return emitOpError("expects numbers, got ") << input;
   if (input.hasStaticShape() && !compatible(indices.getDimSize(1), input.getNumElements()))
-    return emitOpError("expects indices with ") << input.getNumElements() << " columns, got "
-                                                << indices.getDimSize(1);
+    return emitOpError("expects indices with ")
+           << input.getNumElements() << " columns, got " << indices.getDimSize(1);
   if (!count.getElementType().isInteger(64) || count.getRank() != 0)
     return emitOpError("expects a count of type tensor<i64>, got ") << count;
   if (getIndices().getType() != indices || getCount().getType() != count)

@@ -39,8 +39,7 @@ std::string WeightStore::insert(StringRef key, Entry entry) {
 }
 
 std::string WeightStore::addView(StringRef key, ArrayRef<uint8_t> bytes,
-                                 std::shared_ptr<const void> owner,
-                                 WeightSource source) {
+                                 std::shared_ptr<const void> owner, WeightSource source) {
   std::lock_guard<std::mutex> lock(mutex);
   return insert(key, {bytes, std::move(owner), std::move(source)});
 }
@@ -52,10 +51,8 @@ static Expected<int> openSpillFile() {
   int file = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (file < 0) {
     SmallString<128> path;
-    if (std::error_code error =
-            sys::fs::createTemporaryFile("weft", "weights", file, path))
-      return createStringError(error, "cannot create a temporary file in '%s'",
-                               directory.c_str());
+    if (std::error_code error = sys::fs::createTemporaryFile("weft", "weights", file, path))
+      return createStringError(error, "cannot create a temporary file in '%s'", directory.c_str());
     sys::fs::remove(path);
   }
   return file;
@@ -63,8 +60,8 @@ static Expected<int> openSpillFile() {
 
 static Error storeError(int code, const char *action, size_t size) {
   return createStringError(std::error_code(code, std::generic_category()),
-                           "cannot %s %zu bytes of derived weights in a temporary file: %s",
-                           action, size, std::strerror(code));
+                           "cannot %s %zu bytes of derived weights in a temporary file: %s", action,
+                           size, std::strerror(code));
 }
 
 Expected<WeightStore::Reservation> WeightStore::reserve(size_t size) {
@@ -80,8 +77,8 @@ Expected<WeightStore::Reservation> WeightStore::reserve(size_t size) {
   // Each weight has whole pages of its own, so that release() can drop them.
   uint64_t offset = spillSize;
   uint64_t length = alignTo(size, 4096);
-  if (int code = ::posix_fallocate(spillFile, static_cast<off_t>(offset),
-                                   static_cast<off_t>(length)))
+  if (int code =
+          ::posix_fallocate(spillFile, static_cast<off_t>(offset), static_cast<off_t>(length)))
     return storeError(code, "store", size);
   void *mapping = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, spillFile,
                          static_cast<off_t>(offset));
@@ -104,8 +101,7 @@ std::string WeightStore::commit(StringRef key, Reservation reservation) {
   return insert(key, {reservation.bytes, std::move(reservation.owner), {"", reservation.offset}});
 }
 
-Expected<std::string> WeightStore::addDerived(StringRef key,
-                                              ArrayRef<uint8_t> bytes) {
+Expected<std::string> WeightStore::addDerived(StringRef key, ArrayRef<uint8_t> bytes) {
   Expected<Reservation> reservation = reserve(bytes.size());
   if (!reservation)
     return reservation.takeError();

@@ -60,8 +60,7 @@ public:
   std::string commit(llvm::StringRef key, Reservation reservation);
 
   /// Copies computed bytes to the spill file.
-  llvm::Expected<std::string> addDerived(llvm::StringRef key,
-                                         llvm::ArrayRef<uint8_t> bytes);
+  llvm::Expected<std::string> addDerived(llvm::StringRef key, llvm::ArrayRef<uint8_t> bytes);
 
   /// The bytes of `key`, or nothing if there is no such weight.
   std::optional<llvm::ArrayRef<uint8_t>> lookup(llvm::StringRef key) const;

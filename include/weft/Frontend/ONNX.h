@@ -104,7 +104,21 @@ public:
   void popScope() { scopes.pop_back(); }
 
 private:
-  enum Kind : int { Add, Sub, Mul, FloorDiv, CeilDiv, TruncDiv, Rem, Min, Max, Equal, Less, Select, Cast };
+  enum Kind : int {
+    Add,
+    Sub,
+    Mul,
+    FloorDiv,
+    CeilDiv,
+    TruncDiv,
+    Rem,
+    Min,
+    Max,
+    Equal,
+    Less,
+    Select,
+    Cast
+  };
   mlir::OpFoldResult cached(Kind kind, llvm::ArrayRef<mlir::OpFoldResult> operands,
                             llvm::function_ref<mlir::Value()> build);
   mlir::OpFoldResult simplify(mlir::Value value);

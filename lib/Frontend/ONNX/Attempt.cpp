@@ -30,8 +30,7 @@ std::string Attempt::reason() const {
   return llvm::formatv("node {0} cannot be imported: {1}", quote(nodes.firstNode), what);
 }
 
-Attempt Importer::attempt(
-    llvm::function_ref<FailureOr<SmallVector<TensorValue>>()> build) {
+Attempt Importer::attempt(llvm::function_ref<FailureOr<SmallVector<TensorValue>>()> build) {
   Attempt attempt;
   ImportFailure failureBefore = context.failure;
   UnsupportedMap unsupportedBefore = unsupported;
@@ -103,9 +102,8 @@ std::optional<int64_t> Importer::declaredOutputRank(StringRef name) const {
   return std::nullopt;
 }
 
-FailureOr<SmallVector<TensorValue>> Importer::importRest(const Node &node,
-                                                         ArrayRef<TensorValue> outputs,
-                                                         ArrayRef<StringRef> names) {
+FailureOr<SmallVector<TensorValue>>
+Importer::importRest(const Node &node, ArrayRef<TensorValue> outputs, ArrayRef<StringRef> names) {
   // A scope within the graph's: the other values of the node get one as well.
   Scope scope;
   scope.graph = scopes.back().graph;

@@ -80,7 +80,8 @@ FailureOr<SmallVector<TensorValue>> weft::onnx::composite(
   if (failed(outputs))
     return failure();
   std::string_view domain = node.getNode().domain;
-  std::string name = (isDefaultDomain(domain) ? "onnx" : std::string(domain)) + "." + node.opType().str();
+  std::string name =
+      (isDefaultDomain(domain) ? "onnx" : std::string(domain)) + "." + node.opType().str();
   auto op = CompositeOp::create(node.b, loc, ValueRange(results).getTypes(),
                                 node.b.getStringAttr(name), simpleAttributes(node), operands);
   op.getBody().takeBody(region);

@@ -56,8 +56,8 @@ OpFoldResult DimBuilder::cached(Kind kind, ArrayRef<OpFoldResult> operands,
 
 /// Commutative operations have constants last and values in a fixed order.
 static void order(OpFoldResult &x, OpFoldResult &y) {
-  if (isa<Attribute>(x) || (isa<Value>(x) && isa<Value>(y) &&
-                            x.getOpaqueValue() > y.getOpaqueValue()))
+  if (isa<Attribute>(x) ||
+      (isa<Value>(x) && isa<Value>(y) && x.getOpaqueValue() > y.getOpaqueValue()))
     std::swap(x, y);
 }
 
@@ -188,7 +188,6 @@ OpFoldResult DimBuilder::product(ArrayRef<OpFoldResult> values) {
 }
 
 OpFoldResult DimBuilder::fromInteger(Value integer) {
-  return cached(Cast, {OpFoldResult(integer)}, [&] {
-    return b.createOrFold<arith::IndexCastOp>(b.getIndexType(), integer);
-  });
+  return cached(Cast, {OpFoldResult(integer)},
+                [&] { return b.createOrFold<arith::IndexCastOp>(b.getIndexType(), integer); });
 }

@@ -104,9 +104,10 @@ static OpFoldResult wrap(NodeContext &node, OpFoldResult x, ElementType type) {
   return node.dims.constant(static_cast<int32_t>(static_cast<uint32_t>(*constant)));
 }
 
-std::optional<TensorValue> weft::onnx::trackedElementwise(
-    NodeContext &node, ArrayRef<TensorValue> inputs, ElementType resultType,
-    llvm::function_ref<OpFoldResult(ArrayRef<OpFoldResult>)> body) {
+std::optional<TensorValue>
+weft::onnx::trackedElementwise(NodeContext &node, ArrayRef<TensorValue> inputs,
+                               ElementType resultType,
+                               llvm::function_ref<OpFoldResult(ArrayRef<OpFoldResult>)> body) {
   auto isTracked = [](ElementType type) {
     return type == ElementType::Int64 || type == ElementType::Int32 || type == ElementType::Bool;
   };
@@ -223,10 +224,9 @@ Value weft::onnx::linearPosition(OpBuilder &b, Location loc, ArrayRef<OpFoldResu
 // Checks
 //===----------------------------------------------------------------------===//
 
-void weft::onnx::assertNoElement(
-    NodeContext &node, const TensorValue &x,
-    llvm::function_ref<Value(OpBuilder &, Location, Value)> offends, int32_t code,
-    StringRef message, ArrayRef<OpFoldResult> values) {
+void weft::onnx::assertNoElement(NodeContext &node, const TensorValue &x,
+                                 llvm::function_ref<Value(OpBuilder &, Location, Value)> offends,
+                                 int32_t code, StringRef message, ArrayRef<OpFoldResult> values) {
   // The lowest offending position, or the largest integer.
   Location loc = node.b.getLoc();
   int64_t rank = x.rank();

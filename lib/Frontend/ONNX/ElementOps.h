@@ -48,7 +48,8 @@ mlir::Value inComputeType(mlir::OpBuilder &b, mlir::Location loc, ElementType ty
 mlir::LogicalResult setElementwise(NodeContext &node, llvm::ArrayRef<TensorValue> inputs,
                                    ElementType type, ElementBuilder body);
 /// The same for one input of floats.
-using UnaryBuilder = llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value)>;
+using UnaryBuilder =
+    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value)>;
 mlir::LogicalResult setFloatUnary(NodeContext &node, UnaryBuilder body);
 
 /// The builder for opsets below 7, where the second input is broadcast only if the
@@ -58,9 +59,9 @@ NodeBuilder withLegacyBroadcast(mlir::LogicalResult (*builder)(NodeContext &));
 
 /// If the elements of all inputs are known as index arithmetic, the result of
 /// `body` on them, broadcast; nothing otherwise.
-std::optional<TensorValue> trackedElementwise(
-    NodeContext &node, llvm::ArrayRef<TensorValue> inputs, ElementType resultType,
-    llvm::function_ref<mlir::OpFoldResult(llvm::ArrayRef<mlir::OpFoldResult>)> body);
+std::optional<TensorValue>
+trackedElementwise(NodeContext &node, llvm::ArrayRef<TensorValue> inputs, ElementType resultType,
+                   llvm::function_ref<mlir::OpFoldResult(llvm::ArrayRef<mlir::OpFoldResult>)> body);
 
 //===----------------------------------------------------------------------===//
 // Scalars: types are f32 or f64 unless stated otherwise.
@@ -93,11 +94,10 @@ mlir::Value linearPosition(mlir::OpBuilder &b, mlir::Location loc,
 /// Fails the call at run time if `offends` (i1) holds for an element of `x`;
 /// "{0}" in the message is the lowest offending position (row-major), "{1}" and
 /// so on are `values`.
-void assertNoElement(NodeContext &node, const TensorValue &x,
-                     llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value)>
-                         offends,
-                     int32_t code, llvm::StringRef message,
-                     llvm::ArrayRef<mlir::OpFoldResult> values = {});
+void assertNoElement(
+    NodeContext &node, const TensorValue &x,
+    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value)> offends,
+    int32_t code, llvm::StringRef message, llvm::ArrayRef<mlir::OpFoldResult> values = {});
 /// Fails the node if two extents differ, or the call where that is known only at
 /// run time; `what` names the two, e.g. "the batch of input and target".
 mlir::LogicalResult assertEqualExtents(NodeContext &node, mlir::OpFoldResult x,

@@ -22,8 +22,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 #include <set>
 
@@ -36,33 +36,60 @@ static StringRef str(std::string_view text) { return StringRef(text.data(), text
 /// The runtime's name of an element type.
 static StringRef dtypeName(ElementType type) {
   switch (type) {
-  case ElementType::Float: return "f32";
-  case ElementType::Double: return "f64";
-  case ElementType::Float16: return "f16";
-  case ElementType::BFloat16: return "bf16";
-  case ElementType::Bool: return "bool";
-  case ElementType::Int8: return "i8";
-  case ElementType::UInt8: return "u8";
-  case ElementType::Int16: return "i16";
-  case ElementType::UInt16: return "u16";
-  case ElementType::Int32: return "i32";
-  case ElementType::UInt32: return "u32";
-  case ElementType::Int64: return "i64";
-  case ElementType::UInt64: return "u64";
-  case ElementType::Int4: return "i4";
-  case ElementType::UInt4: return "u4";
-  case ElementType::Int2: return "i2";
-  case ElementType::UInt2: return "u2";
-  case ElementType::Float8E4M3FN: return "f8E4M3FN";
-  case ElementType::Float8E4M3FNUZ: return "f8E4M3FNUZ";
-  case ElementType::Float8E5M2: return "f8E5M2";
-  case ElementType::Float8E5M2FNUZ: return "f8E5M2FNUZ";
-  case ElementType::Float8E8M0: return "f8E8M0FNU";
-  case ElementType::Float6E2M3: return "f6E2M3FN";
-  case ElementType::Float6E3M2: return "f6E3M2FN";
-  case ElementType::Float4E2M1: return "f4E2M1FN";
-  case ElementType::String: return "string";
-  default: return "";
+  case ElementType::Float:
+    return "f32";
+  case ElementType::Double:
+    return "f64";
+  case ElementType::Float16:
+    return "f16";
+  case ElementType::BFloat16:
+    return "bf16";
+  case ElementType::Bool:
+    return "bool";
+  case ElementType::Int8:
+    return "i8";
+  case ElementType::UInt8:
+    return "u8";
+  case ElementType::Int16:
+    return "i16";
+  case ElementType::UInt16:
+    return "u16";
+  case ElementType::Int32:
+    return "i32";
+  case ElementType::UInt32:
+    return "u32";
+  case ElementType::Int64:
+    return "i64";
+  case ElementType::UInt64:
+    return "u64";
+  case ElementType::Int4:
+    return "i4";
+  case ElementType::UInt4:
+    return "u4";
+  case ElementType::Int2:
+    return "i2";
+  case ElementType::UInt2:
+    return "u2";
+  case ElementType::Float8E4M3FN:
+    return "f8E4M3FN";
+  case ElementType::Float8E4M3FNUZ:
+    return "f8E4M3FNUZ";
+  case ElementType::Float8E5M2:
+    return "f8E5M2";
+  case ElementType::Float8E5M2FNUZ:
+    return "f8E5M2FNUZ";
+  case ElementType::Float8E8M0:
+    return "f8E8M0FNU";
+  case ElementType::Float6E2M3:
+    return "f6E2M3FN";
+  case ElementType::Float6E3M2:
+    return "f6E3M2FN";
+  case ElementType::Float4E2M1:
+    return "f4E2M1FN";
+  case ElementType::String:
+    return "string";
+  default:
+    return "";
   }
 }
 
@@ -152,7 +179,8 @@ LogicalResult Importer::createFunction() {
       if (options.allDynamic)
         symbol = (str(info.name) + "." + Twine(axis)).str();
       if (symbol.empty() && dim.value < 0)
-        return error(loc, what + " has extent " + Twine(dim.value) + " in dimension " + Twine(axis));
+        return error(loc,
+                     what + " has extent " + Twine(dim.value) + " in dimension " + Twine(axis));
       if (!symbol.empty())
         knownSymbols.insert(symbol);
       int64_t given = shape != options.shapes.end() ? shape->second[axis] : -1;
@@ -161,8 +189,7 @@ LogicalResult Importer::createFunction() {
                               Twine(axis) + ", but " + Twine(given) + " is given");
       if (given >= 0) {
         auto range = options.dims.find(symbol);
-        if (range != options.dims.end() &&
-            (given < range->second.min || given > range->second.max))
+        if (range != options.dims.end() && (given < range->second.min || given > range->second.max))
           return error(loc, what + " is given extent " + Twine(given) + " in dimension " +
                                 Twine(axis) + " by --shape, but --dim says that '" + symbol +
                                 "' is " + rangeText(range->second));
@@ -170,8 +197,8 @@ LogicalResult Importer::createFunction() {
           auto [first, isNew] = fixedSymbols.insert({symbol, given});
           if (!isNew && first->second != given)
             return error(loc, what + " is given extent " + Twine(given) + " in dimension " +
-                                  Twine(axis) + ", but another input's shape says that '" +
-                                  symbol + "' is " + Twine(first->second));
+                                  Twine(axis) + ", but another input's shape says that '" + symbol +
+                                  "' is " + Twine(first->second));
         }
         input.dims.push_back(given);
         continue;
@@ -264,11 +291,13 @@ LogicalResult Importer::createFunction() {
       }
     }
     function.setArgAttr(next, WeftDialect::nameAttrName, b.getStringAttr(name));
-    function.setArgAttr(next, WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value.elementType)));
+    function.setArgAttr(next, WeftDialect::dtypeAttrName,
+                        b.getStringAttr(dtypeName(value.elementType)));
     function.setArgAttr(next, "weft.dims", b.getArrayAttr(dimNames));
     if (sharesBytes(value.elementType))
-      function.setArgAttr(next, WeftDialect::packedAttrName,
-                          TypeAttr::get(packedType(&context.context, value.elementType, value.dims)));
+      function.setArgAttr(
+          next, WeftDialect::packedAttrName,
+          TypeAttr::get(packedType(&context.context, value.elementType, value.dims)));
     Node none;
     NodeContext builder(*this, none, 1);
     value = fromComponent(builder, block->getArgument(next), value.elementType, value.dims);
@@ -391,9 +420,9 @@ OwningOpRef<ModuleOp> Importer::run() {
     emitError(UnknownLoc::get(&context.context)) << status.error().message;
     return {};
   }
-  context.context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect,
-                              math::MathDialect, scf::SCFDialect, tensor::TensorDialect,
-                              WeftDialect>();
+  context.context
+      .loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, math::MathDialect,
+                   scf::SCFDialect, tensor::TensorDialect, WeftDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context.context));
   if (DictionaryAttr metadata = metadataOf(*model, b); !metadata.empty())
     (*module)->setAttr("weft.metadata", metadata);

@@ -74,8 +74,8 @@ LogicalResult Importer::reportUnsupported() {
   std::string text = llvm::formatv("{0}: {1} node{2} cannot be imported:", context.path, total,
                                    total == 1 ? "" : "s");
   for (auto &[key, entry] : unsupported)
-    text += llvm::formatv("\n  {0}x {1}; first at node {2}", entry.count, key,
-                          quote(entry.firstNode));
+    text +=
+        llvm::formatv("\n  {0}x {1}; first at node {2}", entry.count, key, quote(entry.firstNode));
   emitError(UnknownLoc::get(&context.context)) << text;
   return failure();
 }
@@ -197,8 +197,8 @@ FailureOr<TensorValue> Importer::importConstant(const Tensor &tensor, StringRef 
                          ? context.path
                          : besideModel(context.path, contents->getFile());
   auto *dialect = context.context.getOrLoadDialect<WeftDialect>();
-  std::string key = dialect->getWeightStore().addView(name, bytes, model,
-                                                      {file, contents->getOffset()});
+  std::string key =
+      dialect->getWeightStore().addView(name, bytes, model, {file, contents->getOffset()});
   setConstant(result,
               weft::ConstantOp::create(b, loc, WeightAttr::get(&context.context, key, "", type)));
   return result;
@@ -297,8 +297,9 @@ LogicalResult Importer::importNode(const Node &node) {
   StringRef domain = isDefaultDomain(node.domain) ? "" : str(node.domain);
   std::optional<int64_t> opset = opsetOf(domain);
   if (!opset && domain.empty())
-    return error(b.getLoc(), "node " + quote(node.name) + " is of the default domain, but the "
-                             "model imports no version of it");
+    return error(b.getLoc(), "node " + quote(node.name) +
+                                 " is of the default domain, but the "
+                                 "model imports no version of it");
   const ImporterOpInfo *info =
       context.registry.findImporterOp(domain, str(node.opType), opset.value_or(1));
   if (!info) {

@@ -26,7 +26,8 @@ struct UnsupportedNodes {
   int64_t count = 0;
   std::string firstNode;
 };
-using UnsupportedMap = llvm::MapVector<std::string, UnsupportedNodes, std::map<std::string, unsigned>>;
+using UnsupportedMap =
+    llvm::MapVector<std::string, UnsupportedNodes, std::map<std::string, unsigned>>;
 
 /// What came of an import that may fail.
 struct Attempt {
@@ -79,9 +80,9 @@ public:
   std::optional<int64_t> declaredOutputRank(llvm::StringRef name) const;
   /// Imports the rest of the innermost graph, the nodes after `node`, for one of
   /// several values that the node's outputs may have; gives those of `names`.
-  mlir::FailureOr<llvm::SmallVector<TensorValue>>
-  importRest(const Node &node, llvm::ArrayRef<TensorValue> outputs,
-             llvm::ArrayRef<llvm::StringRef> names);
+  mlir::FailureOr<llvm::SmallVector<TensorValue>> importRest(const Node &node,
+                                                             llvm::ArrayRef<TensorValue> outputs,
+                                                             llvm::ArrayRef<llvm::StringRef> names);
   /// Ends the innermost graph, the rest of which was imported: `values` are
   /// those of `names`.
   void finishGraph(llvm::ArrayRef<llvm::StringRef> names, llvm::ArrayRef<TensorValue> values);
@@ -138,8 +139,7 @@ private:
   mlir::LogicalResult finishFunction();
   void addInitializers(const Graph &graph, Scope &scope);
   mlir::LogicalResult reportUnsupported();
-  mlir::RankedTensorType constantType(ElementType type,
-                                      llvm::ArrayRef<mlir::OpFoldResult> dims);
+  mlir::RankedTensorType constantType(ElementType type, llvm::ArrayRef<mlir::OpFoldResult> dims);
   void setConstant(TensorValue &value, mlir::Value bytes);
   mlir::FailureOr<TensorValue> constantInput(size_t index, const ValueInfo &input);
 

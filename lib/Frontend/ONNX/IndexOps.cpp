@@ -76,7 +76,8 @@ static bool dependsOnData(Value value, int depth) {
     return false;
   if (op->getDialect()->getNamespace() != arith::ArithDialect::getDialectNamespace())
     return true;
-  return llvm::any_of(op->getOperands(), [&](Value operand) { return dependsOnData(operand, depth - 1); });
+  return llvm::any_of(op->getOperands(),
+                      [&](Value operand) { return dependsOnData(operand, depth - 1); });
 }
 
 bool weft::onnx::dependsOnData(OpFoldResult x) {
@@ -155,8 +156,8 @@ OpFoldResult weft::onnx::divideProducts(NodeContext &node, ArrayRef<OpFoldResult
   OpFoldResult dividend = build(a), divisor = build(c);
   if (DimBuilder::constantOf(divisor))
     return d.truncDiv(dividend, divisor);
-  auto quotient = arith::DivSIOp::create(node.b, d.value(dividend),
-                                         d.value(d.max(divisor, d.constant(1))));
+  auto quotient =
+      arith::DivSIOp::create(node.b, d.value(dividend), d.value(d.max(divisor, d.constant(1))));
   // Where the divisor is 0 there are no elements and any extent will do, so that
   // `weft-simplify-dims` may cancel it.
   quotient->setAttr("weft.quotient", node.b.getUnitAttr());
@@ -182,7 +183,8 @@ OpFoldResult weft::onnx::negate(NodeContext &node, OpFoldResult x) {
   return node.dims.sub(node.dims.constant(0), x);
 }
 
-OpFoldResult weft::onnx::clamp(NodeContext &node, OpFoldResult x, OpFoldResult low, OpFoldResult high) {
+OpFoldResult weft::onnx::clamp(NodeContext &node, OpFoldResult x, OpFoldResult low,
+                               OpFoldResult high) {
   DimBuilder &d = node.dims;
   if (DimBuilder::constantOf(low) != 0 || !isNonNegative(x))
     x = d.max(x, low);
@@ -199,7 +201,8 @@ OpFoldResult weft::onnx::fromEnd(NodeContext &node, OpFoldResult x, OpFoldResult
   return d.select(d.less(x, d.constant(0)), d.add(x, extent), x);
 }
 
-OpFoldResult weft::onnx::choose(NodeContext &node, ArrayRef<OpFoldResult> values, OpFoldResult index) {
+OpFoldResult weft::onnx::choose(NodeContext &node, ArrayRef<OpFoldResult> values,
+                                OpFoldResult index) {
   DimBuilder &d = node.dims;
   OpFoldResult result = values.back();
   for (size_t i = values.size() - 1; i-- > 0;)
@@ -249,16 +252,16 @@ LogicalResult weft::onnx::requireExtents(NodeContext &node, ArrayRef<OpFoldResul
 }
 
 /// Constant indices are compared with the extent on the host.
-static std::optional<LogicalResult> requireKnownIndices(NodeContext &node, const TensorValue &indices,
-                                                        ArrayRef<OpFoldResult> extents) {
+static std::optional<LogicalResult>
+requireKnownIndices(NodeContext &node, const TensorValue &indices, ArrayRef<OpFoldResult> extents) {
   std::optional<SmallVector<double>> numbers;
   if (extents.size() != 1)
     return std::nullopt;
   DimBuilder &d = node.dims;
   OpFoldResult extent = extents[0];
   auto check = [&](OpFoldResult index) {
-    OpFoldResult inside = both(node, d.less(index, extent),
-                               d.less(d.sub(d.constant(-1), extent), index));
+    OpFoldResult inside =
+        both(node, d.less(index, extent), d.less(d.sub(d.constant(-1), extent), index));
     return require(node, inside, WEFT_OUT_OF_RANGE,
                    "index {0} is out of range for an extent of {1}", {index, extent});
   };
@@ -291,8 +294,8 @@ LogicalResult weft::onnx::requireIndices(NodeContext &node, const TensorValue &i
   Location loc = node.b.getLoc();
   // The lowest row-major position of an index out of range, else the largest i64.
   mlir::Type wide = node.b.getI64Type();
-  TensorValue none = makeFilled(node, ElementType::Int64, {},
-                                makeIntScalar(node.b, loc, wide, INT64_MAX));
+  TensorValue none =
+      makeFilled(node, ElementType::Int64, {}, makeIntScalar(node.b, loc, wide, INT64_MAX));
   ElementType type = indices.elementType;
   auto outside = [&](const KernelIndex &k, Value index, Value component) {
     Value extent = k.of(extents.back());
@@ -306,7 +309,8 @@ LogicalResult weft::onnx::requireIndices(NodeContext &node, const TensorValue &i
   };
   auto generic = linalg::GenericOp::create(
       node.b, loc, none.value.getType(), tensor, none.value,
-      ArrayRef<AffineMap>{node.b.getMultiDimIdentityMap(rank), AffineMap::get(rank, 0, node.context())},
+      ArrayRef<AffineMap>{node.b.getMultiDimIdentityMap(rank),
+                          AffineMap::get(rank, 0, node.context())},
       SmallVector<utils::IteratorType>(rank, utils::IteratorType::reduction),
       [&](OpBuilder &b, Location loc, ValueRange args) {
         KernelIndex k{b, loc};
@@ -316,9 +320,10 @@ LogicalResult weft::onnx::requireIndices(NodeContext &node, const TensorValue &i
           position = k.add(k.mul(position, k.of(indices.dims[i])), component);
         }
         Value bad = outside(k, k.fromElement(args[0], type), component);
-        Value candidate = k.select(bad, k.toInteger(position, wide),
-                                   makeIntScalar(b, loc, wide, INT64_MAX));
-        linalg::YieldOp::create(b, loc, arith::MinSIOp::create(b, loc, args[1], candidate).getResult());
+        Value candidate =
+            k.select(bad, k.toInteger(position, wide), makeIntScalar(b, loc, wide, INT64_MAX));
+        linalg::YieldOp::create(b, loc,
+                                arith::MinSIOp::create(b, loc, args[1], candidate).getResult());
       });
   Value lowest = tensor::ExtractOp::create(node.b, loc, generic.getResult(0), ValueRange{});
   Value fails = arith::CmpIOp::create(node.b, loc, arith::CmpIPredicate::ne, lowest,
@@ -353,13 +358,15 @@ LogicalResult weft::onnx::requireIndices(NodeContext &node, const TensorValue &i
 // Inputs that say how
 //===----------------------------------------------------------------------===//
 
-FailureOr<OpFoldResult> weft::onnx::shapeScalar(NodeContext &node, const TensorValue &x, StringRef what) {
+FailureOr<OpFoldResult> weft::onnx::shapeScalar(NodeContext &node, const TensorValue &x,
+                                                StringRef what) {
   if (x.elements && x.elements->size() == 1)
     return x.elements->front();
   if (!isInteger(x.elementType))
     return node.error("has " + what + " of type " + describe(x) + ", expected an integer");
   for (int64_t i = 0; i < x.rank(); ++i)
-    if (failed(require(node, node.dims.equal(x.dims[i], node.dims.constant(1)), WEFT_INVALID_ARGUMENT,
+    if (failed(require(node, node.dims.equal(x.dims[i], node.dims.constant(1)),
+                       WEFT_INVALID_ARGUMENT,
                        ("has " + what + " of {0} elements, expected 1").str(), {x.dims[i]})))
       return failure();
   if (std::optional<SmallVector<double>> numbers = constantNumbers(x))
@@ -398,7 +405,8 @@ weft::onnx::shapeElementsUpTo(NodeContext &node, const TensorValue &x, int64_t m
     return failure();
   OpFoldResult kept = d.min(x.dims[0], limit);
   TensorValue head = slice(node, x, {d.constant(0)}, {kept}, {d.constant(1)});
-  Value zero = makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), x.elementType), 0);
+  Value zero =
+      makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), x.elementType), 0);
   TensorValue full = pad(node, head, {d.constant(0)}, {d.sub(limit, kept)}, zero);
   RankedTensorType type = tensorType(node.context(), x.elementType, {limit});
   if (full.value.getType() != type)

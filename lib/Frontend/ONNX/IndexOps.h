@@ -90,7 +90,8 @@ mlir::FailureOr<Dims> shapeElementsOf(NodeContext &node, const TensorValue &x,
 mlir::FailureOr<std::pair<Dims, mlir::OpFoldResult>>
 shapeElementsUpTo(NodeContext &node, const TensorValue &x, int64_t most);
 /// The elements as numbers if all are known at import; nothing otherwise.
-std::optional<llvm::SmallVector<int64_t>> knownElements(llvm::ArrayRef<mlir::OpFoldResult> elements);
+std::optional<llvm::SmallVector<int64_t>>
+knownElements(llvm::ArrayRef<mlir::OpFoldResult> elements);
 
 //===----------------------------------------------------------------------===//
 // Scalars inside of kernels

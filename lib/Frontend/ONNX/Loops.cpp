@@ -74,7 +74,8 @@ struct Stack {
 
 class LoopBuilder {
 public:
-  LoopBuilder(NodeContext &node, const LoopBounds &bounds) : node(node), b(node.b), bounds(bounds) {}
+  LoopBuilder(NodeContext &node, const LoopBounds &bounds)
+      : node(node), b(node.b), bounds(bounds) {}
   FailureOr<LoopValues> build(ArrayRef<TensorValue> initial, LoopBody body);
 
 private:
@@ -276,10 +277,10 @@ void LoopBuilder::yieldStack(Stack &stack) {
     for (int64_t i = 0; i < rank; ++i)
       now.push_back(block->getArgument(1 + stack.first + i));
     memory = block->getArgument(1 + stack.first + rank);
-    Value full = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, iteration,
-                                       node.dims.value(now[0]));
-    SmallVector<Value> grown{node.dims.value(node.dims.max(
-        node.dims.mul(now[0], node.dims.constant(2)), node.dims.constant(16)))};
+    Value full =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::sge, iteration, node.dims.value(now[0]));
+    SmallVector<Value> grown{node.dims.value(
+        node.dims.max(node.dims.mul(now[0], node.dims.constant(2)), node.dims.constant(16)))};
     for (OpFoldResult dim : element.dims)
       grown.push_back(node.dims.value(dim));
     Type elementType = storageType(node.context(), element.elementType);
@@ -317,7 +318,8 @@ void LoopBuilder::yieldStack(Stack &stack) {
   }
   Dims offsets = zeros;
   offsets[0] = position;
-  yields.push_back(tensor::InsertSliceOp::create(b, node.value(element), memory, offsets, sizes, ones));
+  yields.push_back(
+      tensor::InsertSliceOp::create(b, node.value(element), memory, offsets, sizes, ones));
 }
 
 TensorValue LoopBuilder::finish(const Stack &stack, OpFoldResult count) {
@@ -429,8 +431,8 @@ FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody
       condition = outputs->condition;
       conditional = DimBuilder::constantOf(condition) != 1 || !bounds.tripCount;
       isWhile = conditional || llvm::any_of(values, [](const Carried &carried) {
-        return llvm::is_contained(carried.varying, true);
-      });
+                  return llvm::is_contained(carried.varying, true);
+                });
       for (auto [i, scan] : llvm::enumerate(outputs->scans)) {
         if (!scan.isTensor()) {
           result = node.unsupported("stacks values that are not tensors");
@@ -483,8 +485,8 @@ FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody
     loop.getRegion().takeBody(*region);
     results.assign(loop.getResults().begin(), loop.getResults().end());
   } else {
-    Value again = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
-                                        node.dims.value(bounds.condition), zero);
+    Value again =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(bounds.condition), zero);
     SmallVector<Value> operands{zero, again};
     llvm::append_range(operands, starts);
     SmallVector<Type> types{b.getIndexType()};
@@ -496,7 +498,8 @@ FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody
       before->addArgument(operand.getType(), b.getLoc());
     Value proceed = before->getArgument(1);
     if (limit) {
-      Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, before->getArgument(0), limit);
+      Value below =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, before->getArgument(0), limit);
       proceed = arith::AndIOp::create(b, proceed, below);
     }
     SmallVector<Value> forwarded{before->getArgument(0)};

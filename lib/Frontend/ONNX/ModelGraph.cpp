@@ -17,9 +17,7 @@ using namespace weft;
 using namespace weft::onnx;
 using llvm::StringRef;
 
-static StringRef str(std::string_view text) {
-  return StringRef(text.data(), text.size());
-}
+static StringRef str(std::string_view text) { return StringRef(text.data(), text.size()); }
 
 /// "[batch, 3, ?] float" or nothing.
 static std::string typeText(const ValueType &type) {
@@ -44,8 +42,7 @@ namespace {
 /// Values of a graph in the order of its nodes.
 class GraphBuilder {
 public:
-  GraphBuilder(const Graph &source, DrawnGraph &graph)
-      : source(source), graph(graph) {}
+  GraphBuilder(const Graph &source, DrawnGraph &graph) : source(source), graph(graph) {}
   void build();
 
 private:
@@ -71,8 +68,7 @@ void GraphBuilder::build() {
   for (const ValueInfo &output : source.outputs) {
     types[str(output.name)] = typeText(output.type);
     size_t index = graph.nodes.size();
-    graph.nodes.push_back(
-        {std::string(output.name), "output " + types[str(output.name)], true});
+    graph.nodes.push_back({std::string(output.name), "output " + types[str(output.name)], true});
     connect(output.name, index);
   }
 }
@@ -86,15 +82,13 @@ void GraphBuilder::addInputs() {
       continue;
     types[str(input.name)] = typeText(input.type);
     producers[str(input.name)] = graph.nodes.size();
-    graph.nodes.push_back(
-        {std::string(input.name), "input " + types[str(input.name)], true});
+    graph.nodes.push_back({std::string(input.name), "input " + types[str(input.name)], true});
   }
 }
 
 void GraphBuilder::addNode(const Node &node) {
   size_t index = graph.nodes.size();
-  std::string detail =
-      node.domain.empty() ? "" : std::string(node.domain) + ".";
+  std::string detail = node.domain.empty() ? "" : std::string(node.domain) + ".";
   detail += std::string(node.opType) + " " + quote(node.name);
   for (std::string_view input : node.inputs)
     if (!input.empty() && !producers.contains(str(input)))
@@ -114,8 +108,7 @@ void GraphBuilder::connect(std::string_view value, size_t to) {
   if (value.empty() || producer == producers.end() || producer->second == to)
     return;
   std::string detail(value);
-  if (auto type = types.find(str(value));
-      type != types.end() && !type->second.empty())
+  if (auto type = types.find(str(value)); type != types.end() && !type->second.empty())
     detail += " " + type->second;
   graph.edges.push_back({producer->second, to, std::move(detail)});
 }

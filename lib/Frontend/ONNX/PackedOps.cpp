@@ -68,29 +68,22 @@ bool weft::onnx::isPackedFloat(ElementType type) {
   }
 }
 
-bool weft::onnx::isPacked(ElementType type) {
-  return isPackedInteger(type) || isPackedFloat(type);
-}
+bool weft::onnx::isPacked(ElementType type) { return isPackedInteger(type) || isPackedFloat(type); }
 
-bool weft::onnx::sharesBytes(ElementType type) {
-  return isPacked(type) && bitWidth(type) < 8;
-}
+bool weft::onnx::sharesBytes(ElementType type) { return isPacked(type) && bitWidth(type) < 8; }
 
 static SmallVector<int64_t> staticShape(ArrayRef<OpFoldResult> dims) {
   return llvm::map_to_vector(dims, [](OpFoldResult dim) {
-    return isa<mlir::Attribute>(dim) ? *getConstantIntValue(dim)
-                                     : ShapedType::kDynamic;
+    return isa<mlir::Attribute>(dim) ? *getConstantIntValue(dim) : ShapedType::kDynamic;
   });
 }
 
 PackedType weft::onnx::packedType(MLIRContext *context, ElementType type,
-                                  ArrayRef<OpFoldResult> dims,
-                                  mlir::Type expressed) {
+                                  ArrayRef<OpFoldResult> dims, mlir::Type expressed) {
   return packedType(context, type, staticShape(dims), expressed);
 }
 
-PackedType weft::onnx::packedType(MLIRContext *context, ElementType type,
-                                  ArrayRef<int64_t> shape,
+PackedType weft::onnx::packedType(MLIRContext *context, ElementType type, ArrayRef<int64_t> shape,
                                   mlir::Type expressed) {
   ElementInterface elem;
   if (FloatType floating = smallFloat(context, type)) {
@@ -106,22 +99,18 @@ PackedType weft::onnx::packedType(MLIRContext *context, ElementType type,
 }
 
 /// The packed type whose codes are plain unsigned integers as wide as `type`.
-static PackedType codesType(MLIRContext *context, ElementType type,
-                            ArrayRef<OpFoldResult> dims) {
+static PackedType codesType(MLIRContext *context, ElementType type, ArrayRef<OpFoldResult> dims) {
   auto elem = IntElementAttr::get(context, bitWidth(type), /*isSigned=*/false);
   return PackedType::get(staticShape(dims), IntegerType::get(context, 8),
                          LeafFormatAttr::get(context, elem));
 }
 
 Value weft::onnx::componentOf(NodeContext &node, Value packed) {
-  mlir::Type type =
-      mlir::cast<PackedType>(packed.getType()).getComponentTypes().front();
+  mlir::Type type = mlir::cast<PackedType>(packed.getType()).getComponentTypes().front();
   if (auto assemble = packed.getDefiningOp<AssembleOp>())
     if (Value bytes = assemble.getComponents().front(); bytes.getType() == type)
       return bytes;
-  return DisassembleOp::create(node.b, node.b.getLoc(), type, packed)
-      .getComponents()
-      .front();
+  return DisassembleOp::create(node.b, node.b.getLoc(), type, packed).getComponents().front();
 }
 
 /// The same bytes as another packed tensor of equally many bits.
@@ -135,24 +124,19 @@ static Value reinterpret(NodeContext &node, Value packed, PackedType type) {
   return AssembleOp::create(node.b, node.b.getLoc(), type, bytes);
 }
 
-static Value unpack(NodeContext &node, Value packed,
-                    ArrayRef<OpFoldResult> dims) {
+static Value unpack(NodeContext &node, Value packed, ArrayRef<OpFoldResult> dims) {
   auto type = mlir::cast<PackedType>(packed.getType());
-  Value init = tensor::EmptyOp::create(node.b, node.b.getLoc(), dims,
-                                       type.getElementType());
-  return UnpackOp::create(node.b, node.b.getLoc(), init.getType(), packed,
-                          init);
+  Value init = tensor::EmptyOp::create(node.b, node.b.getLoc(), dims, type.getElementType());
+  return UnpackOp::create(node.b, node.b.getLoc(), init.getType(), packed, init);
 }
 
-TensorValue weft::onnx::fromComponent(NodeContext &node, Value component,
-                                      ElementType type,
+TensorValue weft::onnx::fromComponent(NodeContext &node, Value component, ElementType type,
                                       ArrayRef<OpFoldResult> dims) {
   if (!sharesBytes(type))
     return makeValue(component, type, dims);
   TensorValue result = makeValue(Value(), type, dims);
-  result.packed =
-      AssembleOp::create(node.b, node.b.getLoc(),
-                         packedType(node.context(), type, dims), component);
+  result.packed = AssembleOp::create(node.b, node.b.getLoc(),
+                                     packedType(node.context(), type, dims), component);
   return result;
 }
 
@@ -175,34 +159,28 @@ Value weft::onnx::packValue(NodeContext &node, const TensorValue &x) {
     return AssembleOp::create(node.b, loc, type, codes);
   if (isPackedInteger(x.elementType))
     return PackOp::create(node.b, loc, type, codes);
-  Value packed = PackOp::create(
-      node.b, loc, codesType(node.context(), x.elementType, x.dims), codes);
+  Value packed =
+      PackOp::create(node.b, loc, codesType(node.context(), x.elementType, x.dims), codes);
   return reinterpret(node, packed, type);
 }
 
-TensorValue weft::onnx::reinterpretPacked(NodeContext &node,
-                                          const TensorValue &x,
-                                          ElementType type,
+TensorValue weft::onnx::reinterpretPacked(NodeContext &node, const TensorValue &x, ElementType type,
                                           ArrayRef<OpFoldResult> dims) {
   TensorValue result = makeValue(Value(), type, dims);
-  result.packed = reinterpret(node, packValue(node, x),
-                              packedType(node.context(), type, dims));
+  result.packed = reinterpret(node, packValue(node, x), packedType(node.context(), type, dims));
   return result;
 }
 
-TensorValue weft::onnx::toNumbers(NodeContext &node, const TensorValue &x,
-                                  ElementType type) {
+TensorValue weft::onnx::toNumbers(NodeContext &node, const TensorValue &x, ElementType type) {
   if (!isPackedFloat(x.elementType))
     return x;
-  PackedType packed = packedType(node.context(), x.elementType, x.dims,
-                                 storageType(node.context(), type));
-  return makeValue(
-      unpack(node, reinterpret(node, packValue(node, x), packed), x.dims), type,
-      x.dims);
+  PackedType packed =
+      packedType(node.context(), x.elementType, x.dims, storageType(node.context(), type));
+  return makeValue(unpack(node, reinterpret(node, packValue(node, x), packed), x.dims), type,
+                   x.dims);
 }
 
-TensorValue weft::onnx::encodeFloats(NodeContext &node, const TensorValue &x,
-                                     ElementType type,
+TensorValue weft::onnx::encodeFloats(NodeContext &node, const TensorValue &x, ElementType type,
                                      const EncodeOptions &options) {
   // Doubles are rounded once; all other numbers go through f32 exactly or as
   // ONNX has it.
@@ -210,12 +188,10 @@ TensorValue weft::onnx::encodeFloats(NodeContext &node, const TensorValue &x,
   TensorValue numbers = isWide ? x : cast(node, x, ElementType::Float);
   mlir::Type expressed = storageType(node.context(), numbers.elementType);
   PackedType encoded = packedType(node.context(), type, x.dims, expressed);
-  Value packed =
-      PackOp::create(node.b, node.b.getLoc(), encoded, node.value(numbers),
-                     /*overflow=*/!options.saturate, options.rounding);
+  Value packed = PackOp::create(node.b, node.b.getLoc(), encoded, node.value(numbers),
+                                /*overflow=*/!options.saturate, options.rounding);
   TensorValue result = makeValue(Value(), type, x.dims);
-  result.packed =
-      reinterpret(node, packed, packedType(node.context(), type, x.dims));
+  result.packed = reinterpret(node, packed, packedType(node.context(), type, x.dims));
   return result;
 }
 
@@ -252,7 +228,6 @@ bool weft::onnx::takesPackedElements(StringRef domain, StringRef opType) {
                                        "Transpose",
                                        "Unsqueeze",
                                        "Where"};
-  bool isBuiltIn =
-      domain.empty() || domain == kMicrosoftDomain || domain == kMLDomain;
+  bool isBuiltIn = domain.empty() || domain == kMicrosoftDomain || domain == kMLDomain;
   return !isBuiltIn || names.contains(opType);
 }

@@ -32,13 +32,11 @@ bool sharesBytes(ElementType type);
 /// The type of a packed tensor with numbers of `expressed` (null: the type's
 /// own, i8 or f32).
 PackedType packedType(mlir::MLIRContext *context, ElementType type,
-                      llvm::ArrayRef<mlir::OpFoldResult> dims,
+                      llvm::ArrayRef<mlir::OpFoldResult> dims, mlir::Type expressed = {});
+PackedType packedType(mlir::MLIRContext *context, ElementType type, llvm::ArrayRef<int64_t> shape,
                       mlir::Type expressed = {});
-PackedType packedType(mlir::MLIRContext *context, ElementType type,
-                      llvm::ArrayRef<int64_t> shape, mlir::Type expressed = {});
 /// The packed tensor of `component`, which has all of its codes.
-TensorValue fromComponent(NodeContext &node, mlir::Value component,
-                          ElementType type,
+TensorValue fromComponent(NodeContext &node, mlir::Value component, ElementType type,
                           llvm::ArrayRef<mlir::OpFoldResult> dims);
 /// The component of a packed tensor.
 mlir::Value componentOf(NodeContext &node, mlir::Value packed);
@@ -48,8 +46,7 @@ mlir::Value unpackCodes(NodeContext &node, const TensorValue &x);
 mlir::Value packValue(NodeContext &node, const TensorValue &x);
 /// The same bytes as another tensor of elements as wide, which share bytes: a
 /// view.
-TensorValue reinterpretPacked(NodeContext &node, const TensorValue &x,
-                              ElementType type,
+TensorValue reinterpretPacked(NodeContext &node, const TensorValue &x, ElementType type,
                               llvm::ArrayRef<mlir::OpFoldResult> dims);
 
 /// A tensor of small floats as one of `type`, which holds all of their numbers;
@@ -57,8 +54,8 @@ TensorValue reinterpretPacked(NodeContext &node, const TensorValue &x,
 TensorValue toNumbers(NodeContext &node, const TensorValue &x,
                       ElementType type = ElementType::Float);
 /// A tensor of numbers as one of small floats.
-TensorValue encodeFloats(NodeContext &node, const TensorValue &x,
-                         ElementType type, const EncodeOptions &options);
+TensorValue encodeFloats(NodeContext &node, const TensorValue &x, ElementType type,
+                         const EncodeOptions &options);
 
 /// Whether an operator takes such tensors: conversions, what only moves
 /// elements, and those of plugins.

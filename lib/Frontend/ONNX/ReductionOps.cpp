@@ -16,11 +16,10 @@ TensorValue weft::onnx::reduceSum(NodeContext &node, const TensorValue &x, Array
                                   bool keepDims) {
   ElementType type = x.elementType, accumulator = accumulatorType(type);
   Value zero = makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), accumulator), 0);
-  return reduce(node, x, axes, keepDims, accumulator, zero,
-                [&](OpBuilder &b, Location loc, ValueRange args) {
-                  return addScalars(b, loc, args[1],
-                                    castScalar(b, loc, args[0], type, accumulator));
-                });
+  return reduce(
+      node, x, axes, keepDims, accumulator, zero, [&](OpBuilder &b, Location loc, ValueRange args) {
+        return addScalars(b, loc, args[1], castScalar(b, loc, args[0], type, accumulator));
+      });
 }
 
 TensorValue weft::onnx::reduceMax(NodeContext &node, const TensorValue &x, ArrayRef<int64_t> axes,
@@ -80,12 +79,11 @@ TensorValue weft::onnx::argExtreme(NodeContext &node, const TensorValue &x, int6
         Value element = castScalar(b, loc, args[0], type, wide), best = args[1], at = args[2];
         Value here = arith::IndexCastOp::create(b, loc, b.getI64Type(),
                                                 linalg::IndexOp::create(b, loc, axis));
-        auto [better, equal] =
-            compareForExtreme(b, loc, element, best, findMax, isUnsigned(type));
+        auto [better, equal] = compareForExtreme(b, loc, element, best, findMax, isUnsigned(type));
         Value sooner = arith::CmpIOp::create(
             b, loc, selectLast ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt, here, at);
-        Value take = arith::OrIOp::create(b, loc, better,
-                                          arith::AndIOp::create(b, loc, equal, sooner));
+        Value take =
+            arith::OrIOp::create(b, loc, better, arith::AndIOp::create(b, loc, equal, sooner));
         linalg::YieldOp::create(b, loc,
                                 ValueRange{arith::SelectOp::create(b, loc, take, element, best),
                                            arith::SelectOp::create(b, loc, take, here, at)});
@@ -99,15 +97,15 @@ TensorValue weft::onnx::logSoftmax(NodeContext &node, const TensorValue &x, int6
   TensorValue largest = reduceMax(node, x, axis, /*keepDims=*/true);
   TensorValue shifted = *elementwiseTo(node, {x, largest}, type, x.dims,
                                        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::SubFOp::create(b, loc, args[0], args[1]);
-  });
+                                         return arith::SubFOp::create(b, loc, args[0], args[1]);
+                                       });
   TensorValue powers = *elementwiseTo(node, shifted, type, x.dims,
                                       [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return math::ExpOp::create(b, loc, args[0]);
-  });
+                                        return math::ExpOp::create(b, loc, args[0]);
+                                      });
   TensorValue sum = reduceSum(node, powers, axis, /*keepDims=*/true);
-  return *elementwiseTo(node, {shifted, sum}, type, x.dims,
-                        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::SubFOp::create(b, loc, args[0], math::LogOp::create(b, loc, args[1]));
-  });
+  return *elementwiseTo(
+      node, {shifted, sum}, type, x.dims, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        return arith::SubFOp::create(b, loc, args[0], math::LogOp::create(b, loc, args[1]));
+      });
 }

@@ -7,9 +7,9 @@
 
 #include "Frontend/ONNX/TensorOps.h"
 
-#include "dialects/Weft/IR/Weft.h"
 #include "Frontend/ONNX/Importer.h"
 #include "Frontend/ONNX/PackedOps.h"
+#include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -32,7 +32,8 @@ TensorValue weft::onnx::makeValue(Value value, ElementType type, ArrayRef<OpFold
 
 TensorValue weft::onnx::makeValueFromTensor(NodeContext &node, Value value, ElementType type) {
   Dims dims;
-  for (auto [i, extent] : llvm::enumerate(mlir::cast<RankedTensorType>(value.getType()).getShape())) {
+  for (auto [i, extent] :
+       llvm::enumerate(mlir::cast<RankedTensorType>(value.getType()).getShape())) {
     if (!ShapedType::isDynamic(extent))
       dims.push_back(node.b.getIndexAttr(extent));
     else
@@ -139,8 +140,8 @@ FailureOr<Dims> weft::onnx::shapeElements(NodeContext &node, const TensorValue &
   return elements;
 }
 
-FailureOr<SmallVector<int64_t>> weft::onnx::constantElements(NodeContext &node, const TensorValue &x,
-                                                             StringRef what) {
+FailureOr<SmallVector<int64_t>> weft::onnx::constantElements(NodeContext &node,
+                                                             const TensorValue &x, StringRef what) {
   SmallVector<int64_t> values;
   if (x.elements) {
     for (OpFoldResult element : *x.elements) {
@@ -218,12 +219,12 @@ FailureOr<Dims> weft::onnx::broadcastDims(NodeContext &node, ArrayRef<TensorValu
       OpFoldResult one = node.dims.constant(1);
       OpFoldResult knownIsOne = node.dims.equal(known, one);
       OpFoldResult extentIsOne = node.dims.equal(extent, one);
-      OpFoldResult agree = node.dims.max(node.dims.equal(known, extent),
-                                         node.dims.max(knownIsOne, extentIsOne));
+      OpFoldResult agree =
+          node.dims.max(node.dims.equal(known, extent), node.dims.max(knownIsOne, extentIsOne));
       Value condition = node.b.createOrFold<arith::CmpIOp>(
           arith::CmpIPredicate::ne, node.dims.value(agree), node.dims.value(node.dims.constant(0)));
-      buildAssert(node, condition, /*INVALID_ARGUMENT*/ 3,
-                  "cannot broadcast extents {0} and {1}", {known, extent});
+      buildAssert(node, condition, /*INVALID_ARGUMENT*/ 3, "cannot broadcast extents {0} and {1}",
+                  {known, extent});
       // A static extent above 1 wins; the other must then be it, or 1.
       if (a)
         continue;
@@ -240,7 +241,7 @@ static bool affineMapFor(NodeContext &node, const TensorValue &input, ArrayRef<O
   int64_t rank = static_cast<int64_t>(dims.size()), offset = rank - input.rank();
   SmallVector<AffineExpr> exprs;
   for (int64_t i = 0; i < input.rank(); ++i) {
-    if (DimBuilder::same(input.dims[i], dims[offset + i]) )
+    if (DimBuilder::same(input.dims[i], dims[offset + i]))
       exprs.push_back(node.b.getAffineDimExpr(offset + i));
     else if (DimBuilder::constantOf(input.dims[i]) == 1)
       exprs.push_back(node.b.getAffineConstantExpr(0));
@@ -252,8 +253,8 @@ static bool affineMapFor(NodeContext &node, const TensorValue &input, ArrayRef<O
 }
 
 FailureOr<TensorValue> weft::onnx::elementwiseTo(NodeContext &node, ArrayRef<TensorValue> inputs,
-                                                 ElementType resultType, ArrayRef<OpFoldResult> dims,
-                                                 ElementBuilder body) {
+                                                 ElementType resultType,
+                                                 ArrayRef<OpFoldResult> dims, ElementBuilder body) {
   int64_t rank = static_cast<int64_t>(dims.size());
   SmallVector<Value> operands;
   SmallVector<AffineMap> maps;
@@ -322,7 +323,8 @@ Value weft::onnx::fromBool(OpBuilder &b, Location loc, Value value) {
 
 /// A float as an integer of `width` bits: truncated, out of range saturated,
 /// NaN as 0.
-static Value floatToInteger(OpBuilder &b, Location loc, Value value, IntegerType type, bool isUnsigned) {
+static Value floatToInteger(OpBuilder &b, Location loc, Value value, IntegerType type,
+                            bool isUnsigned) {
   auto source = mlir::cast<FloatType>(value.getType());
   if (source.getWidth() < 32) {
     source = Float32Type::get(b.getContext());
@@ -343,8 +345,10 @@ static Value floatToInteger(OpBuilder &b, Location loc, Value value, IntegerType
   Value below = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, value, lowValue);
   Value above = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, value, highValue);
   Value nan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, value, value);
-  Value bounded = arith::MaximumFOp::create(b, loc, arith::MinimumFOp::create(b, loc, value, highValue), lowValue);
-  Value safe = arith::SelectOp::create(b, loc, nan, arith::ConstantOp::create(b, loc, b.getZeroAttr(source)), bounded);
+  Value bounded = arith::MaximumFOp::create(
+      b, loc, arith::MinimumFOp::create(b, loc, value, highValue), lowValue);
+  Value safe = arith::SelectOp::create(
+      b, loc, nan, arith::ConstantOp::create(b, loc, b.getZeroAttr(source)), bounded);
   Value converted = isUnsigned ? Value(arith::FPToUIOp::create(b, loc, type, safe))
                                : Value(arith::FPToSIOp::create(b, loc, type, safe));
   converted = arith::SelectOp::create(b, loc, below, leastValue, converted);
@@ -352,7 +356,8 @@ static Value floatToInteger(OpBuilder &b, Location loc, Value value, IntegerType
   return arith::SelectOp::create(b, loc, nan, zero, converted);
 }
 
-Value weft::onnx::castScalar(OpBuilder &b, Location loc, Value value, ElementType from, ElementType to) {
+Value weft::onnx::castScalar(OpBuilder &b, Location loc, Value value, ElementType from,
+                             ElementType to) {
   if (from == to)
     return value;
   mlir::Type source = value.getType(), target = storageType(b.getContext(), to);
@@ -420,7 +425,8 @@ TensorValue weft::onnx::cast(NodeContext &node, const TensorValue &x, ElementTyp
     return result;
   }
   if (isPackedFloat(x.elementType))
-    return cast(node, toNumbers(node, x, to == ElementType::BFloat16 ? to : ElementType::Float), to);
+    return cast(node, toNumbers(node, x, to == ElementType::BFloat16 ? to : ElementType::Float),
+                to);
   if (isPackedFloat(to))
     return encodeFloats(node, x, to, EncodeOptions());
   ElementType from = x.elementType;

@@ -59,13 +59,13 @@ std::optional<llvm::SmallVector<double>> constantNumbers(const TensorValue &x);
 /// an error of the node) if the number of elements is not static.
 mlir::FailureOr<Dims> shapeElements(NodeContext &node, const TensorValue &x);
 /// The same where all must be known at import; `what` is for the message.
-mlir::FailureOr<llvm::SmallVector<int64_t>> constantElements(NodeContext &node, const TensorValue &x,
-                                                             llvm::StringRef what);
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+constantElements(NodeContext &node, const TensorValue &x, llvm::StringRef what);
 
 /// `axis` in [-rank, rank) as one in [0, rank).
 mlir::FailureOr<int64_t> normalizeAxis(NodeContext &node, int64_t axis, int64_t rank);
-mlir::FailureOr<llvm::SmallVector<int64_t>> normalizeAxes(NodeContext &node,
-                                                          llvm::ArrayRef<int64_t> axes, int64_t rank);
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+normalizeAxes(NodeContext &node, llvm::ArrayRef<int64_t> axes, int64_t rank);
 
 /// Fails the call at run time unless `condition` (i1); `code` is one of the
 /// runtime's; "{0}" and "{1}" in the message stand for the index values.
@@ -110,7 +110,8 @@ mlir::Value fromBool(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value);
 
 /// The same elements in row-major order with other extents, whose product must
 /// be the same: views, no copies.
-TensorValue reshape(NodeContext &node, const TensorValue &x, llvm::ArrayRef<mlir::OpFoldResult> dims);
+TensorValue reshape(NodeContext &node, const TensorValue &x,
+                    llvm::ArrayRef<mlir::OpFoldResult> dims);
 TensorValue transpose(NodeContext &node, const TensorValue &x, llvm::ArrayRef<int64_t> permutation);
 /// Known elements of `x` in another arrangement: the result's element at a position
 /// is x's at `source(position)`. Nothing if the elements or an extent are not known.
@@ -121,20 +122,22 @@ rearrangeElements(NodeContext &node, const TensorValue &x, llvm::ArrayRef<mlir::
 mlir::FailureOr<TensorValue> expand(NodeContext &node, const TensorValue &x,
                                     llvm::ArrayRef<mlir::OpFoldResult> dims);
 /// x[offsets + i * strides] for i below `sizes`; all of x's rank, strides > 0.
-TensorValue slice(NodeContext &node, const TensorValue &x, llvm::ArrayRef<mlir::OpFoldResult> offsets,
+TensorValue slice(NodeContext &node, const TensorValue &x,
+                  llvm::ArrayRef<mlir::OpFoldResult> offsets,
                   llvm::ArrayRef<mlir::OpFoldResult> sizes,
                   llvm::ArrayRef<mlir::OpFoldResult> strides);
-mlir::FailureOr<TensorValue> concat(NodeContext &node, llvm::ArrayRef<TensorValue> inputs, int64_t axis);
+mlir::FailureOr<TensorValue> concat(NodeContext &node, llvm::ArrayRef<TensorValue> inputs,
+                                    int64_t axis);
 /// Pads with a scalar; amounts of x's rank, not negative.
 TensorValue pad(NodeContext &node, const TensorValue &x, llvm::ArrayRef<mlir::OpFoldResult> low,
                 llvm::ArrayRef<mlir::OpFoldResult> high, mlir::Value scalar);
 /// Each element of the result is read from `x` at the position that `position`
 /// computes (index values) from the result's. Positions must be in range.
-TensorValue gatherElements(
-    NodeContext &node, const TensorValue &x, llvm::ArrayRef<mlir::OpFoldResult> dims,
-    llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::OpBuilder &, mlir::Location,
-                                                      llvm::ArrayRef<mlir::Value>)>
-        position);
+TensorValue
+gatherElements(NodeContext &node, const TensorValue &x, llvm::ArrayRef<mlir::OpFoldResult> dims,
+               llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::OpBuilder &, mlir::Location,
+                                                                 llvm::ArrayRef<mlir::Value>)>
+                   position);
 
 //===----------------------------------------------------------------------===//
 // Reductions and contractions
@@ -163,11 +166,10 @@ mlir::FailureOr<TensorValue> matmul(NodeContext &node, const TensorValue &a, con
 /// order given, and returns the outputs; extents of the outputs must not be
 /// computed inside the body. For operators that a target may want to compute as
 /// one: LayerNormalization, Gelu, Attention, LSTM, QLinear*, contrib operators.
-mlir::FailureOr<llvm::SmallVector<TensorValue>>
-composite(NodeContext &node, llvm::ArrayRef<TensorValue> inputs,
-          llvm::function_ref<mlir::FailureOr<llvm::SmallVector<TensorValue>>(
-              llvm::ArrayRef<TensorValue>)>
-              body);
+mlir::FailureOr<llvm::SmallVector<TensorValue>> composite(
+    NodeContext &node, llvm::ArrayRef<TensorValue> inputs,
+    llvm::function_ref<mlir::FailureOr<llvm::SmallVector<TensorValue>>(llvm::ArrayRef<TensorValue>)>
+        body);
 
 } // namespace weft::onnx
 

@@ -86,10 +86,10 @@ static SmallVector<std::pair<int64_t, int64_t>> matchGroups(ArrayRef<OpFoldResul
   return ends;
 }
 
-TensorValue weft::onnx::reshape(NodeContext &node, const TensorValue &x, ArrayRef<OpFoldResult> dims) {
+TensorValue weft::onnx::reshape(NodeContext &node, const TensorValue &x,
+                                ArrayRef<OpFoldResult> dims) {
   RankedTensorType target = tensorType(node.context(), x.elementType, dims);
-  if (x.dims.size() == dims.size() &&
-      llvm::all_of(llvm::zip(x.dims, dims), [](auto p) {
+  if (x.dims.size() == dims.size() && llvm::all_of(llvm::zip(x.dims, dims), [](auto p) {
         return DimBuilder::same(std::get<0>(p), std::get<1>(p));
       })) {
     TensorValue result = x;
@@ -100,9 +100,8 @@ TensorValue weft::onnx::reshape(NodeContext &node, const TensorValue &x, ArrayRe
   TensorValue result;
   result.elementType = x.elementType;
   result.dims.assign(dims.begin(), dims.end());
-  if (x.elements && (dims.size() <= 1 ||
-                     (llvm::all_of(dims, llvm::IsaPred<mlir::Attribute>) &&
-                      x.elements->size() <= kMaxRearranged))) {
+  if (x.elements && (dims.size() <= 1 || (llvm::all_of(dims, llvm::IsaPred<mlir::Attribute>) &&
+                                          x.elements->size() <= kMaxRearranged))) {
     result.elements = x.elements;
     if (!x.value)
       return result;
@@ -120,15 +119,15 @@ TensorValue weft::onnx::reshape(NodeContext &node, const TensorValue &x, ArrayRe
       auto unit = RankedTensorType::get(ones, type.getElementType());
       if (type != unit)
         value = tensor::CastOp::create(node.b, loc, unit, value);
-      value = tensor::CollapseShapeOp::create(
-          node.b, loc, RankedTensorType::get({}, type.getElementType()), value,
-          ArrayRef<ReassociationIndices>{});
+      value = tensor::CollapseShapeOp::create(node.b, loc,
+                                              RankedTensorType::get({}, type.getElementType()),
+                                              value, ArrayRef<ReassociationIndices>{});
     }
     if (m > 0) {
       SmallVector<int64_t> ones(m, 1);
       auto unit = RankedTensorType::get(ones, type.getElementType());
-      value = tensor::ExpandShapeOp::create(node.b, loc, unit, value,
-                                            ArrayRef<ReassociationIndices>{});
+      value =
+          tensor::ExpandShapeOp::create(node.b, loc, unit, value, ArrayRef<ReassociationIndices>{});
       if (unit != target)
         value = tensor::CastOp::create(node.b, loc, target, value);
     }
@@ -147,13 +146,14 @@ TensorValue weft::onnx::reshape(NodeContext &node, const TensorValue &x, ArrayRe
       from.push_back(i);
       int64_t extent = x.staticDim(i);
       fromSize = ShapedType::isDynamic(extent) || ShapedType::isDynamic(fromSize)
-                     ? ShapedType::kDynamic : fromSize * extent;
+                     ? ShapedType::kDynamic
+                     : fromSize * extent;
     }
     for (; j < q; ++j) {
       to.push_back(j);
       int64_t extent = target.getDimSize(j);
-      toSize = ShapedType::isDynamic(extent) || ShapedType::isDynamic(toSize)
-                   ? ShapedType::kDynamic : toSize * extent;
+      toSize = ShapedType::isDynamic(extent) || ShapedType::isDynamic(toSize) ? ShapedType::kDynamic
+                                                                              : toSize * extent;
     }
     collapse.push_back(from);
     expand.push_back(to);
@@ -184,9 +184,9 @@ TensorValue weft::onnx::reshape(NodeContext &node, const TensorValue &x, ArrayRe
 // Movements
 //===----------------------------------------------------------------------===//
 
-std::optional<TensorValue> weft::onnx::rearrangeElements(
-    NodeContext &node, const TensorValue &x, ArrayRef<OpFoldResult> dims,
-    llvm::function_ref<SmallVector<int64_t>(ArrayRef<int64_t>)> source) {
+std::optional<TensorValue>
+weft::onnx::rearrangeElements(NodeContext &node, const TensorValue &x, ArrayRef<OpFoldResult> dims,
+                              llvm::function_ref<SmallVector<int64_t>(ArrayRef<int64_t>)> source) {
   if (!x.elements)
     return std::nullopt;
   SmallVector<int64_t> from, to;
@@ -222,7 +222,8 @@ std::optional<TensorValue> weft::onnx::rearrangeElements(
   return result;
 }
 
-TensorValue weft::onnx::transpose(NodeContext &node, const TensorValue &x, ArrayRef<int64_t> permutation) {
+TensorValue weft::onnx::transpose(NodeContext &node, const TensorValue &x,
+                                  ArrayRef<int64_t> permutation) {
   Dims dims;
   for (int64_t p : permutation)
     dims.push_back(x.dims[p]);
@@ -249,19 +250,21 @@ FailureOr<TensorValue> weft::onnx::expand(NodeContext &node, const TensorValue &
                        [](OpBuilder &, Location, ValueRange args) { return args[0]; });
 }
 
-TensorValue weft::onnx::slice(NodeContext &node, const TensorValue &x, ArrayRef<OpFoldResult> offsets,
-                              ArrayRef<OpFoldResult> sizes, ArrayRef<OpFoldResult> strides) {
+TensorValue weft::onnx::slice(NodeContext &node, const TensorValue &x,
+                              ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
+                              ArrayRef<OpFoldResult> strides) {
   // Nothing is also there beyond the end, where a view of it would be invalid.
   auto isZero = [](OpFoldResult size) { return DimBuilder::constantOf(size) == 0; };
   if (llvm::any_of(sizes, isZero) || llvm::any_of(x.dims, isZero))
     return makeValue(makeEmpty(node, x.elementType, sizes), x.elementType, sizes);
   RankedTensorType type = tensorType(node.context(), x.elementType, sizes);
-  Value value = tensor::ExtractSliceOp::create(node.b, node.b.getLoc(), type, node.value(x), offsets,
-                                               sizes, strides);
+  Value value = tensor::ExtractSliceOp::create(node.b, node.b.getLoc(), type, node.value(x),
+                                               offsets, sizes, strides);
   return makeValue(value, x.elementType, sizes);
 }
 
-FailureOr<TensorValue> weft::onnx::concat(NodeContext &node, ArrayRef<TensorValue> inputs, int64_t axis) {
+FailureOr<TensorValue> weft::onnx::concat(NodeContext &node, ArrayRef<TensorValue> inputs,
+                                          int64_t axis) {
   const TensorValue &first = inputs.front();
   Dims dims = first.dims;
   dims[axis] = node.dims.constant(0);
@@ -393,11 +396,12 @@ FailureOr<TensorValue> weft::onnx::matmul(NodeContext &node, const TensorValue &
   if (!DimBuilder::same(k, k2)) {
     auto x = DimBuilder::constantOf(k), y = DimBuilder::constantOf(k2);
     if (x && y)
-      return node.error("multiplies " + describe(left) + " and " + describe(right) +
-                        ": extents " + Twine(*x) + " and " + Twine(*y) + " differ");
-    Value condition = node.b.createOrFold<arith::CmpIOp>(
-        arith::CmpIPredicate::eq, node.dims.value(k), node.dims.value(k2));
-    buildAssert(node, condition, 3, "multiplies matrices whose extents {0} and {1} differ", {k, k2});
+      return node.error("multiplies " + describe(left) + " and " + describe(right) + ": extents " +
+                        Twine(*x) + " and " + Twine(*y) + " differ");
+    Value condition = node.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq,
+                                                         node.dims.value(k), node.dims.value(k2));
+    buildAssert(node, condition, 3, "multiplies matrices whose extents {0} and {1} differ",
+                {k, k2});
   }
   // Batch dimensions, broadcast.
   TensorValue batchA, batchC;
@@ -443,7 +447,8 @@ FailureOr<TensorValue> weft::onnx::matmul(NodeContext &node, const TensorValue &
   dims.push_back(m);
   dims.push_back(n);
   TensorValue zero = makeSplat(node, resultType, dims, 0);
-  AffineMap mapA = mapFor(a, batchRank, batchRank + 2), mapC = mapFor(c, batchRank + 2, batchRank + 1);
+  AffineMap mapA = mapFor(a, batchRank, batchRank + 2),
+            mapC = mapFor(c, batchRank + 2, batchRank + 1);
   SmallVector<AffineExpr> outExprs;
   for (int64_t i = 0; i < batchRank + 2; ++i)
     outExprs.push_back(node.b.getAffineDimExpr(i));

@@ -39,8 +39,8 @@ float builtin_fmaf(float, float, float);
 double builtin_fma(double, double, double);
 double builtin_ldexp(double, int);
 float builtin_ldexpf(float, int);
-#define ROUNDING(name)                                                         \
-  float builtin_##name##f(float);                                              \
+#define ROUNDING(name)                                                                             \
+  float builtin_##name##f(float);                                                                  \
   double builtin_##name(double);
 ROUNDING(floor)
 ROUNDING(ceil)
@@ -90,8 +90,7 @@ public:
     Bits bits = static_cast<Bits>(random());
     switch (random() % 8) {
     case 0: { // whole numbers, halves and their neighbours
-      T value = static_cast<T>(static_cast<int64_t>(random() % 65536) - 32768) *
-                T(0.5);
+      T value = static_cast<T>(static_cast<int64_t>(random() % 65536) - 32768) * T(0.5);
       bits = std::bit_cast<Bits>(value) + static_cast<Bits>(random() % 3) - 1;
       break;
     }
@@ -151,9 +150,8 @@ TEST(BuiltinsTest, CopiesEverySizeAndOffset) {
         auto source = pattern(size + 64, 1), target = pattern(size + 64, 2);
         auto expected = target;
         memcpy(expected.data() + to, source.data() + from, size);
-        ASSERT_EQ(
-            builtin_memcpy(target.data() + to, source.data() + from, size),
-            target.data() + to);
+        ASSERT_EQ(builtin_memcpy(target.data() + to, source.data() + from, size),
+                  target.data() + to);
         ASSERT_EQ(target, expected) << size;
       }
 }
@@ -165,20 +163,18 @@ TEST(BuiltinsTest, MovesOverOverlaps) {
   for (size_t i : {255, 256, 257, 1000, 2048, 4096})
     sizes.push_back(i);
   for (size_t size : sizes)
-    for (long distance : {-3000, -200, -65, -64, -33, -17, -16, -8,  -3,  -1, 0,
-                          1,     2,    5,   16,  31,  63,  64,  100, 3000}) {
+    for (long distance : {-3000, -200, -65, -64, -33, -17, -16, -8, -3,  -1,
+                          0,     1,    2,   5,   16,  31,  63,  64, 100, 3000}) {
       auto bytes = pattern(size + 8000, 3);
       auto expected = bytes;
       memmove(expected.data() + 4000 + distance, expected.data() + 4000, size);
-      builtin_memmove(bytes.data() + 4000 + distance, bytes.data() + 4000,
-                      size);
+      builtin_memmove(bytes.data() + 4000 + distance, bytes.data() + 4000, size);
       ASSERT_EQ(bytes, expected) << size << " by " << distance;
     }
 }
 
 TEST(BuiltinsTest, FillsAndCompares) {
-  for (size_t size : {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100,
-                      2047, 2048, 3000}) {
+  for (size_t size : {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 2047, 2048, 3000}) {
     auto a = pattern(size + 20, 1);
     auto expected = a;
     memset(expected.data() + 3, 0x1A5, size);
@@ -200,16 +196,16 @@ TEST(BuiltinsTest, FillsAndCompares) {
   }
 }
 
-#define CHECK_ROUNDING(name)                                                   \
-  TEST(BuiltinsTest, Rounds_##name) {                                          \
-    Numbers<float> floats;                                                     \
-    Numbers<double> doubles;                                                   \
-    for (int i = 0; i < 1000000; ++i) {                                        \
-      const float x = floats.next();                                           \
-      ASSERT_TRUE(same(builtin_##name##f(x), name##f(x))) << x;                \
-      const double y = doubles.next();                                         \
-      ASSERT_TRUE(same(builtin_##name(y), name(y))) << y;                      \
-    }                                                                          \
+#define CHECK_ROUNDING(name)                                                                       \
+  TEST(BuiltinsTest, Rounds_##name) {                                                              \
+    Numbers<float> floats;                                                                         \
+    Numbers<double> doubles;                                                                       \
+    for (int i = 0; i < 1000000; ++i) {                                                            \
+      const float x = floats.next();                                                               \
+      ASSERT_TRUE(same(builtin_##name##f(x), name##f(x))) << x;                                    \
+      const double y = doubles.next();                                                             \
+      ASSERT_TRUE(same(builtin_##name(y), name(y))) << y;                                          \
+    }                                                                                              \
   }
 CHECK_ROUNDING(floor)
 CHECK_ROUNDING(ceil)
@@ -268,10 +264,9 @@ TEST(BuiltinsTest, ExtendsEveryHalf) {
     const auto half = std::bit_cast<_Float16>(static_cast<uint16_t>(bits));
     // By definition: sign, 5 bits of exponent, 10 of mantissa.
     const int exponent = int(bits >> 10 & 31), mantissa = int(bits & 1023);
-    double value = exponent == 31
-                       ? (mantissa ? NAN : INFINITY)
-                       : std::ldexp(exponent ? mantissa + 1024 : mantissa,
-                                    (exponent ? exponent : 1) - 25);
+    double value = exponent == 31 ? (mantissa ? NAN : INFINITY)
+                                  : std::ldexp(exponent ? mantissa + 1024 : mantissa,
+                                               (exponent ? exponent : 1) - 25);
     value = bits & 0x8000 ? -value : value;
     ASSERT_TRUE(same(builtin___extendhfsf2(half), float(value))) << bits;
     ASSERT_TRUE(same(builtin___extendhfdf2(half), value)) << bits;
@@ -282,8 +277,8 @@ TEST(BuiltinsTest, ExtendsEveryHalf) {
 
 TEST(BuiltinsTest, ExtendsEveryBFloat) {
   for (uint32_t bits = 0; bits < 65536; ++bits)
-    ASSERT_EQ(std::bit_cast<uint32_t>(builtin___extendbfsf2(
-                  std::bit_cast<BFloat>(static_cast<uint16_t>(bits)))),
+    ASSERT_EQ(std::bit_cast<uint32_t>(
+                  builtin___extendbfsf2(std::bit_cast<BFloat>(static_cast<uint16_t>(bits)))),
               bits << 16);
 }
 
@@ -291,8 +286,7 @@ namespace {
 /// The 16-bit pattern nearest to `x` by comparing distances to neighbours: slow
 /// and plain. `extend` gives the value of a finite positive pattern, of which
 /// `infinity` is the first that is not one.
-template <typename Extend>
-uint16_t nearest(double x, uint16_t infinity, Extend extend) {
+template <typename Extend> uint16_t nearest(double x, uint16_t infinity, Extend extend) {
   const uint16_t sign = std::signbit(x) ? 0x8000 : 0;
   const long double magnitude = std::fabs(x);
   uint16_t low = 0, high = infinity; // extend(low) <= magnitude
@@ -304,8 +298,7 @@ uint16_t nearest(double x, uint16_t infinity, Extend extend) {
   }
   // What follows the largest finite value counts as the next power of two.
   const long double below = extend(low);
-  const long double above =
-      high == infinity ? below + (below - extend(low - 1)) : extend(high);
+  const long double above = high == infinity ? below + (below - extend(low - 1)) : extend(high);
   const long double down = magnitude - below, up = above - magnitude;
   if (up < down || (up == down && (low & 1)))
     return sign | high;
@@ -335,8 +328,7 @@ TEST(BuiltinsTest, NarrowsToHalf) {
     }
     ASSERT_EQ(got, nearest(x, 0x7C00, extend)) << std::hexfloat << x;
     const float single = float(x);
-    const auto fromFloat =
-        std::bit_cast<uint16_t>(builtin___truncsfhf2(single));
+    const auto fromFloat = std::bit_cast<uint16_t>(builtin___truncsfhf2(single));
     ASSERT_EQ(fromFloat, nearest(double(single), 0x7C00, extend)) << single;
     ASSERT_EQ(builtin___gnu_f2h_ieee(single), fromFloat);
     ASSERT_EQ(fromFloat, std::bit_cast<uint16_t>(_Float16(single)));
@@ -345,13 +337,11 @@ TEST(BuiltinsTest, NarrowsToHalf) {
   // Every tie, and both its neighbours.
   for (uint16_t bits = 0; bits < 0x7C00; ++bits) {
     const double value = double(extend(bits));
-    const double next =
-        bits == 0x7BFF ? 65536.0 : double(extend(uint16_t(bits + 1)));
+    const double next = bits == 0x7BFF ? 65536.0 : double(extend(uint16_t(bits + 1)));
     const double tie = (value + next) / 2;
     for (double x :
          {value, tie, std::nextafter(tie, 0.0), std::nextafter(tie, 1e9),
-          double(std::nextafter(float(tie), 0.f)),
-          double(std::nextafter(float(tie), 1e9f))}) {
+          double(std::nextafter(float(tie), 0.f)), double(std::nextafter(float(tie), 1e9f))}) {
       check(x);
       check(-x);
     }
@@ -377,11 +367,9 @@ TEST(BuiltinsTest, NarrowsToBFloat) {
   checkNarrowing(check);
   for (uint32_t bits = 0; bits < 0x7F80; ++bits) {
     const double value = double(extend(uint16_t(bits)));
-    const double next = bits == 0x7F7F ? std::ldexp(1.0, 128)
-                                       : double(extend(uint16_t(bits + 1)));
+    const double next = bits == 0x7F7F ? std::ldexp(1.0, 128) : double(extend(uint16_t(bits + 1)));
     const double tie = (value + next) / 2;
-    for (double x :
-         {value, tie, std::nextafter(tie, 0.0), std::nextafter(tie, 1e300)}) {
+    for (double x : {value, tie, std::nextafter(tie, 0.0), std::nextafter(tie, 1e300)}) {
       check(x);
       check(-x);
     }
@@ -400,8 +388,7 @@ TEST(BuiltinsTest, DividesWideIntegers) {
       continue;
     ASSERT_TRUE(builtin___udivti3(a, b) == a / b);
     ASSERT_TRUE(builtin___umodti3(a, b) == a % b);
-    const auto c = int128(random() % 2 ? a : -a),
-               d = int128(random() % 2 ? b : -b);
+    const auto c = int128(random() % 2 ? a : -a), d = int128(random() % 2 ? b : -b);
     ASSERT_TRUE(builtin___divti3(c, d) == c / d);
     ASSERT_TRUE(builtin___modti3(c, d) == c % d);
     ASSERT_TRUE(builtin___multi3(c, d) == int128(uint128(c) * uint128(d)));
@@ -429,10 +416,8 @@ TEST(BuiltinsTest, IntegerPowers) {
   for (int i = 0; i < 300000; ++i) {
     const int n = i % 10 ? int(random() % 64) - 32 : int(random());
     const float x = floats.next();
-    ASSERT_TRUE(same(builtin___powisf2(x, n), __powisf2(x, n)))
-        << x << " " << n;
+    ASSERT_TRUE(same(builtin___powisf2(x, n), __powisf2(x, n))) << x << " " << n;
     const double y = doubles.next();
-    ASSERT_TRUE(same(builtin___powidf2(y, n), __powidf2(y, n)))
-        << y << " " << n;
+    ASSERT_TRUE(same(builtin___powidf2(y, n), __powidf2(y, n))) << y << " " << n;
   }
 }

@@ -35,39 +35,32 @@ using namespace mlir;
 using namespace weft::test;
 
 static void replaceAll(std::string &text, StringRef from, StringRef to) {
-  for (size_t at = 0; (at = text.find(from.str(), at)) != std::string::npos;
-       at += to.size())
+  for (size_t at = 0; (at = text.find(from.str(), at)) != std::string::npos; at += to.size())
     text.replace(at, from.size(), to.str());
 }
 
 /// A loop over the arrays around the operation.
-static std::string
-moduleText(const CompiledFunction::Description &description) {
+static std::string moduleText(const CompiledFunction::Description &description) {
   auto type = [&](const std::string &element) {
-    return description.lanes ? "vector<" + std::to_string(description.lanes) +
-                                   "x" + element + ">"
+    return description.lanes ? "vector<" + std::to_string(description.lanes) + "x" + element + ">"
                              : element;
   };
   bool isVector = description.lanes != 0;
   auto load = [&](const std::string &name, const std::string &element) {
     std::string memref = "memref<?x" + element + ">";
-    return "  %" + name + " = " + (isVector ? "vector" : "memref") +
-           ".load %m" + name + "[%i] : " + memref +
-           (isVector ? ", " + type(element) : std::string()) + "\n";
+    return "  %" + name + " = " + (isVector ? "vector" : "memref") + ".load %m" + name +
+           "[%i] : " + memref + (isVector ? ", " + type(element) : std::string()) + "\n";
   };
   const auto &[operation, a, b, y, lanes, cpu] = description;
   std::string text =
-      "func.func @run(%ma: memref<?x" + a + ">, %mb: memref<?x" + b +
-      ">, %my: memref<?x" + y +
+      "func.func @run(%ma: memref<?x" + a + ">, %mb: memref<?x" + b + ">, %my: memref<?x" + y +
       ">) attributes {llvm.emit_c_interface} {\n"
       "  %zero = arith.constant 0 : index\n  %step = arith.constant " +
-      std::to_string(std::max(lanes, 1)) +
-      " : index\n  %n = memref.dim %my, %zero : memref<?x" + y +
-      ">\n  scf.for %i = %zero to %n step %step {\n" + load("a", a) +
-      load("b", b) + "  " + operation + "\n";
-  text += isVector
-              ? "  vector.store %y, %my[%i] : memref<?x" + y + ">, " + type(y)
-              : "  memref.store %y, %my[%i] : memref<?x" + y + ">";
+      std::to_string(std::max(lanes, 1)) + " : index\n  %n = memref.dim %my, %zero : memref<?x" +
+      y + ">\n  scf.for %i = %zero to %n step %step {\n" + load("a", a) + load("b", b) + "  " +
+      operation + "\n";
+  text += isVector ? "  vector.store %y, %my[%i] : memref<?x" + y + ">, " + type(y)
+                   : "  memref.store %y, %my[%i] : memref<?x" + y + ">";
   text += "\n  }\n  return\n}\n";
   replaceAll(text, "$A", type(a));
   replaceAll(text, "$B", type(b));
@@ -108,19 +101,17 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(module, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
 CompiledFunction::~CompiledFunction() = default;
 
-std::unique_ptr<CompiledFunction>
-CompiledFunction::create(const Description &description, std::string &error) {
+std::unique_ptr<CompiledFunction> CompiledFunction::create(const Description &description,
+                                                           std::string &error) {
   DialectRegistry registry;
   registry
-      .insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
-              LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
-              scf::SCFDialect, vector::VectorDialect>();
+      .insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
+              math::MathDialect, memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
@@ -141,8 +132,7 @@ CompiledFunction::create(const Description &description, std::string &error) {
 
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
-  llvm::orc::JITTargetMachineBuilder target(
-      llvm::Triple("x86_64-unknown-linux-gnu"));
+  llvm::orc::JITTargetMachineBuilder target(llvm::Triple("x86_64-unknown-linux-gnu"));
   target.setCPU(description.cpu);
   auto machine = target.createTargetMachine();
   if (failedWith(machine.takeError(), error))
@@ -157,8 +147,8 @@ CompiledFunction::create(const Description &description, std::string &error) {
                  .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
                  .create();
   if (failedWith(jit.takeError(), error) ||
-      failedWith((*jit)->addIRModule(llvm::orc::ThreadSafeModule(
-                     std::move(llvmModule), std::move(llvmContext))),
+      failedWith((*jit)->addIRModule(
+                     llvm::orc::ThreadSafeModule(std::move(llvmModule), std::move(llvmContext))),
                  error))
     return nullptr;
   auto symbol = (*jit)->lookup("_mlir_ciface_run");
@@ -170,8 +160,7 @@ CompiledFunction::create(const Description &description, std::string &error) {
   return function;
 }
 
-void CompiledFunction::operator()(const void *a, const void *b, void *y,
-                                  int64_t n) const {
+void CompiledFunction::operator()(const void *a, const void *b, void *y, int64_t n) const {
   MemRef refs[] = {{a, a, 0, n, 1}, {b, b, 0, n, 1}, {y, y, 0, n, 1}};
   entry(&refs[0], &refs[1], &refs[2]);
 }

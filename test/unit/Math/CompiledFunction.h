@@ -36,8 +36,8 @@ public:
   };
 
   /// Null, and `error` set, where a step fails.
-  static std::unique_ptr<CompiledFunction>
-  create(const Description &description, std::string &error);
+  static std::unique_ptr<CompiledFunction> create(const Description &description,
+                                                  std::string &error);
   ~CompiledFunction();
 
   /// y[i] = operation(a[i], b[i]) for i < n, a multiple of the lanes.

@@ -56,18 +56,16 @@ struct Bounds {
 };
 } // namespace
 
-[[maybe_unused]] static void PrintTo(const Function &function,
-                                     std::ostream *stream) {
+[[maybe_unused]] static void PrintTo(const Function &function, std::ostream *stream) {
   *stream << function.name;
 }
-[[maybe_unused]] static void PrintTo(const BinaryFunction &function,
-                                     std::ostream *stream) {
+[[maybe_unused]] static void PrintTo(const BinaryFunction &function, std::ostream *stream) {
   *stream << function.name;
 }
 
 template <typename T> static T inverseRoot(T x) { return 1 / std::sqrt(x); }
 
-#define UNARY(name)                                                            \
+#define UNARY(name)                                                                                \
   { #name, "%y = math." #name " %a : $A", ::name, ::name##l }
 static const Function functions[] = {
     UNARY(exp),
@@ -92,8 +90,7 @@ static const Function functions[] = {
     UNARY(erf),
     UNARY(erfc),
     UNARY(cbrt),
-    {"rsqrt", "%y = math.rsqrt %a : $A", inverseRoot<double>,
-     inverseRoot<long double>},
+    {"rsqrt", "%y = math.rsqrt %a : $A", inverseRoot<double>, inverseRoot<long double>},
     {"round", "%y = math.round %a : $A", ::round, ::roundl},
     {"sincos, sine", "%y, %other = math.sincos %a : $A", ::sin, ::sinl},
     {"sincos, cosine", "%other, %y = math.sincos %a : $A", ::cos, ::cosl},
@@ -137,8 +134,7 @@ static Bounds boundsOf(std::string name) {
 
 /// The error of `result` in units in the last place of T at `exact`; infinite
 /// where a NaN, an infinity or a zero is wrong, or the sign of a zero.
-template <typename T, typename Wide>
-static double errorInUlp(T result, Wide exact) {
+template <typename T, typename Wide> static double errorInUlp(T result, Wide exact) {
   using Limits = std::numeric_limits<T>;
   const double wrong = std::numeric_limits<double>::infinity();
   if (std::isnan(exact) || std::isnan(result))
@@ -153,12 +149,10 @@ static double errorInUlp(T result, Wide exact) {
     return sameSign && std::abs(other) == Limits::max() ? 1 : wrong;
   }
   if (exact == 0)
-    return result == 0 && std::signbit(result) == std::signbit(exact) ? 0
-                                                                      : wrong;
+    return result == 0 && std::signbit(result) == std::signbit(exact) ? 0 : wrong;
   int exponent = std::max(std::ilogb(exact), Limits::min_exponent - 1);
   Wide unit = std::ldexp(Wide(1), exponent - (Limits::digits - 1));
-  return static_cast<double>(std::abs(static_cast<Wide>(result) - exact) /
-                             unit);
+  return static_cast<double>(std::abs(static_cast<Wide>(result) - exact) / unit);
 }
 
 namespace {
@@ -184,15 +178,14 @@ struct Worst {
 
 template <typename T> static std::vector<T> specialValues() {
   using Limits = std::numeric_limits<T>;
-  std::vector<T> positive = {
-      0, Limits::denorm_min(), 3 * Limits::denorm_min(),
-      Limits::min() - Limits::denorm_min(), Limits::min(), Limits::epsilon(),
-      T(0.25), T(0.5), 1 - Limits::epsilon() / 2, 1, 1 + Limits::epsilon(),
-      T(1.5), 2, T(2.5), 3, 8, 27, 100, T(16777217), T(9007199254740991),
-      T(9007199254740994),
-      // Multiples of pi/2 that come close to a number.
-      T(0x1.921fb54442d18p+0), T(0x1.6ac5b262ca1ffp+849), Limits::max() / 2,
-      Limits::max(), Limits::infinity(), Limits::quiet_NaN()};
+  std::vector<T> positive = {0, Limits::denorm_min(), 3 * Limits::denorm_min(),
+                             Limits::min() - Limits::denorm_min(), Limits::min(), Limits::epsilon(),
+                             T(0.25), T(0.5), 1 - Limits::epsilon() / 2, 1, 1 + Limits::epsilon(),
+                             T(1.5), 2, T(2.5), 3, 8, 27, 100, T(16777217), T(9007199254740991),
+                             T(9007199254740994),
+                             // Multiples of pi/2 that come close to a number.
+                             T(0x1.921fb54442d18p+0), T(0x1.6ac5b262ca1ffp+849), Limits::max() / 2,
+                             Limits::max(), Limits::infinity(), Limits::quiet_NaN()};
   std::vector<T> values;
   for (T value : positive) {
     values.push_back(value);
@@ -219,8 +212,7 @@ static std::vector<double> doubleArguments(size_t count) {
 }
 
 /// Pairs for pow and atan2.
-template <typename T>
-static void pairs(size_t count, std::vector<T> &a, std::vector<T> &b) {
+template <typename T> static void pairs(size_t count, std::vector<T> &a, std::vector<T> &b) {
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
   for (T x : specialValues<T>())
     for (T y : specialValues<T>()) {
@@ -248,19 +240,17 @@ static void pairs(size_t count, std::vector<T> &a, std::vector<T> &b) {
   b.resize(count);
 }
 
-static std::unique_ptr<CompiledFunction>
-compile(const CompiledFunction::Description &description) {
+static std::unique_ptr<CompiledFunction> compile(const CompiledFunction::Description &description) {
   std::string error;
   auto function = CompiledFunction::create(description, error);
-  EXPECT_TRUE(function) << description.operation << " of " << description.a
-                        << ": " << error;
+  EXPECT_TRUE(function) << description.operation << " of " << description.a << ": " << error;
   return function;
 }
 
 static bool hasLevel3() { return __builtin_cpu_supports("x86-64-v3"); }
 
-#define REQUIRE_LEVEL_3()                                                      \
-  if (!hasLevel3())                                                            \
+#define REQUIRE_LEVEL_3()                                                                          \
+  if (!hasLevel3())                                                                                \
   GTEST_SKIP() << "this machine is below x86-64-v3"
 
 //===----------------------------------------------------------------------===//
@@ -303,10 +293,8 @@ TEST_P(UnaryTest, SingleIsWithinItsBound) {
       flush();
   }
   flush();
-  std::printf("%s f32: %.3f ulp at %s\n", GetParam().name, worst.error,
-              worst.where.c_str());
-  EXPECT_LE(worst.error, boundsOf(GetParam().name).single)
-      << "at " << worst.where;
+  std::printf("%s f32: %.3f ulp at %s\n", GetParam().name, worst.error, worst.where.c_str());
+  EXPECT_LE(worst.error, boundsOf(GetParam().name).single) << "at " << worst.where;
 }
 
 TEST_P(UnaryTest, DoubleIsWithinItsBound) {
@@ -318,17 +306,15 @@ TEST_P(UnaryTest, DoubleIsWithinItsBound) {
   Worst worst;
   for (size_t i = 0; i != x.size(); ++i)
     worst.add(errorInUlp(y[i], GetParam().ofLongDouble(x[i])), x[i], 0.0);
-  std::printf("%s f64: %.3f ulp at %s\n", GetParam().name, worst.error,
-              worst.where.c_str());
-  EXPECT_LE(worst.error, boundsOf(GetParam().name).twice)
-      << "at " << worst.where;
+  std::printf("%s f64: %.3f ulp at %s\n", GetParam().name, worst.error, worst.where.c_str());
+  EXPECT_LE(worst.error, boundsOf(GetParam().name).twice) << "at " << worst.where;
 }
 
 /// The results of one compiled form as bits. NaNs count as one, as the sign and
 /// payload of a NaN are not specified.
 template <typename T>
-static std::vector<T> run(const CompiledFunction &function,
-                          const std::vector<T> &a, const std::vector<T> &b) {
+static std::vector<T> run(const CompiledFunction &function, const std::vector<T> &a,
+                          const std::vector<T> &b) {
   std::vector<T> y(a.size());
   function(a.data(), b.data(), y.data(), a.size());
   for (T &value : y)
@@ -339,8 +325,8 @@ static std::vector<T> run(const CompiledFunction &function,
 
 /// Scalars, short and long vectors, with and without AVX-512, must agree.
 template <typename T>
-static void checkSameBits(const char *operation, const char *type,
-                          const std::vector<T> &a, const std::vector<T> &b) {
+static void checkSameBits(const char *operation, const char *type, const std::vector<T> &a,
+                          const std::vector<T> &b) {
   auto reference = compile({operation, type, type, type, 8});
   ASSERT_TRUE(reference);
   std::vector<T> expected = run(*reference, a, b);
@@ -351,8 +337,7 @@ static void checkSameBits(const char *operation, const char *type,
       auto other = compile({operation, type, type, type, lanes, cpu});
       ASSERT_TRUE(other);
       std::vector<T> found = run(*other, a, b);
-      EXPECT_EQ(
-          0, std::memcmp(expected.data(), found.data(), a.size() * sizeof(T)))
+      EXPECT_EQ(0, std::memcmp(expected.data(), found.data(), a.size() * sizeof(T)))
           << operation << " of " << type << ", " << lanes << " lanes, " << cpu;
     }
   }
@@ -405,9 +390,7 @@ TEST_P(UnaryTest, BFloat16IsNearlyRoundedRight) {
   for (int bits = 0; bits != 1 << 16; ++bits)
     x.push_back(static_cast<uint16_t>(bits));
   (*function)(x.data(), x.data(), y.data(), x.size());
-  auto number = [](uint16_t bits) {
-    return double(std::bit_cast<float>(uint32_t(bits) << 16));
-  };
+  auto number = [](uint16_t bits) { return double(std::bit_cast<float>(uint32_t(bits) << 16)); };
   // Halfway between the largest number and 2^128.
   const double overflow = 0x1.FFp127;
   for (int i = 0; i != 1 << 16; ++i) {
@@ -421,15 +404,12 @@ TEST_P(UnaryTest, BFloat16IsNearlyRoundedRight) {
       continue;
     }
     int exponent = exact == 0 ? -126 : std::max(std::ilogb(exact), -126);
-    EXPECT_LE(std::abs(found - exact), 0.501 * std::ldexp(1.0, exponent - 7))
-        << number(x[i]);
+    EXPECT_LE(std::abs(found - exact), 0.501 * std::ldexp(1.0, exponent - 7)) << number(x[i]);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Math, UnaryTest, testing::ValuesIn(functions),
-                         [](const auto &info) {
-                           return nameOf(info.param.name);
-                         });
+                         [](const auto &info) { return nameOf(info.param.name); });
 
 TEST_P(BinaryTest, SingleIsWithinItsBound) {
   REQUIRE_LEVEL_3();
@@ -441,10 +421,8 @@ TEST_P(BinaryTest, SingleIsWithinItsBound) {
   Worst worst;
   for (size_t i = 0; i != a.size(); ++i)
     worst.add(errorInUlp(y[i], GetParam().ofDouble(a[i], b[i])), a[i], b[i]);
-  std::printf("%s f32: %.3f ulp at %s\n", GetParam().name, worst.error,
-              worst.where.c_str());
-  EXPECT_LE(worst.error, boundsOf(GetParam().name).single)
-      << "at " << worst.where;
+  std::printf("%s f32: %.3f ulp at %s\n", GetParam().name, worst.error, worst.where.c_str());
+  EXPECT_LE(worst.error, boundsOf(GetParam().name).single) << "at " << worst.where;
 }
 
 TEST_P(BinaryTest, DoubleIsWithinItsBound) {
@@ -456,12 +434,9 @@ TEST_P(BinaryTest, DoubleIsWithinItsBound) {
   std::vector<double> y = run(*function, a, b);
   Worst worst;
   for (size_t i = 0; i != a.size(); ++i)
-    worst.add(errorInUlp(y[i], GetParam().ofLongDouble(a[i], b[i])), a[i],
-              b[i]);
-  std::printf("%s f64: %.3f ulp at %s\n", GetParam().name, worst.error,
-              worst.where.c_str());
-  EXPECT_LE(worst.error, boundsOf(GetParam().name).twice)
-      << "at " << worst.where;
+    worst.add(errorInUlp(y[i], GetParam().ofLongDouble(a[i], b[i])), a[i], b[i]);
+  std::printf("%s f64: %.3f ulp at %s\n", GetParam().name, worst.error, worst.where.c_str());
+  EXPECT_LE(worst.error, boundsOf(GetParam().name).twice) << "at " << worst.where;
 }
 
 TEST_P(BinaryTest, EveryMachineComputesTheSame) {
@@ -473,33 +448,27 @@ TEST_P(BinaryTest, EveryMachineComputesTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Math, BinaryTest, testing::ValuesIn(binaryFunctions),
-                         [](const auto &info) {
-                           return nameOf(info.param.name);
-                         });
+                         [](const auto &info) { return nameOf(info.param.name); });
 
 /// x^n of integers n, also of those that no f64 holds.
 template <typename T, typename Integer>
-static void checkIntegerExponent(const char *type, const char *integer,
-                                 double bound) {
-  auto function =
-      compile({"%y = math.fpowi %a, %b : $A, $B", type, integer, type, 8});
+static void checkIntegerExponent(const char *type, const char *integer, double bound) {
+  auto function = compile({"%y = math.fpowi %a, %b : $A, $B", type, integer, type, 8});
   ASSERT_TRUE(function);
   std::vector<T> a, y;
   std::vector<Integer> b;
   using Limits = std::numeric_limits<Integer>;
   for (T x : specialValues<T>())
     for (Integer n :
-         {Integer(0), Integer(1), Integer(2), Integer(-1), Integer(7),
-          Integer(-8), Limits::max(), Integer(Limits::max() - 1), Limits::min(),
-          Integer(Limits::min() + 1)}) {
+         {Integer(0), Integer(1), Integer(2), Integer(-1), Integer(7), Integer(-8), Limits::max(),
+          Integer(Limits::max() - 1), Limits::min(), Integer(Limits::min() + 1)}) {
       a.push_back(x);
       b.push_back(n);
     }
   std::mt19937_64 random(754);
   std::uniform_real_distribution<double> unit(-1, 1);
   while (a.size() % 8 || a.size() < 1 << 16) {
-    a.push_back(
-        static_cast<T>(std::exp(3 * unit(random)) * (random() % 2 ? 1 : -1)));
+    a.push_back(static_cast<T>(std::exp(3 * unit(random)) * (random() % 2 ? 1 : -1)));
     b.push_back(static_cast<Integer>(random() % 400) - 200);
   }
   y.resize(a.size());
@@ -508,12 +477,11 @@ static void checkIntegerExponent(const char *type, const char *integer,
   for (size_t i = 0; i != a.size(); ++i) {
     // long double holds every i64. The sign is set apart: glibc takes -2^63 for
     // odd where the base is minus infinity.
-    long double exact = std::pow(std::abs(static_cast<long double>(a[i])),
-                                 static_cast<long double>(b[i]));
+    long double exact =
+        std::pow(std::abs(static_cast<long double>(a[i])), static_cast<long double>(b[i]));
     if (b[i] % 2 != 0)
       exact = std::copysign(exact, static_cast<long double>(a[i]));
-    worst.add(errorInUlp<T, long double>(y[i], exact), double(a[i]),
-              double(b[i]));
+    worst.add(errorInUlp<T, long double>(y[i], exact), double(a[i]), double(b[i]));
   }
   EXPECT_LE(worst.error, bound) << "at " << worst.where;
 }
@@ -548,8 +516,8 @@ template <typename Integer> static void checkIntegerPower(const char *type) {
       a.push_back(x);
       b.push_back(n);
     }
-  for (Integer n : {Limits::min(), Limits::max(), Integer(Limits::min() + 1),
-                    Integer(Limits::max() - 1)})
+  for (Integer n :
+       {Limits::min(), Limits::max(), Integer(Limits::min() + 1), Integer(Limits::max() - 1)})
     for (Integer x : {Integer(-1), Integer(1), Integer(0), Integer(3)}) {
       a.push_back(x);
       b.push_back(n);
@@ -571,8 +539,7 @@ TEST(IPowITest, WrapsAround) {
 TEST(PowFTest, ConstantExponentsAgreeWithPow) {
   REQUIRE_LEVEL_3();
   for (double y : {1.0, 2.0, -1.0, 0.5, 3.0, -0.5, 0.0}) {
-    std::string text = "%c = arith.constant " + std::string("dense<") +
-                       std::to_string(y) +
+    std::string text = "%c = arith.constant " + std::string("dense<") + std::to_string(y) +
                        "> : $A\n  %y = math.powf %a, %c : $A";
     auto function = compile({text, "f64", "f64", "f64", 8});
     ASSERT_TRUE(function);
@@ -580,16 +547,14 @@ TEST(PowFTest, ConstantExponentsAgreeWithPow) {
     std::vector<double> result = run(*function, x, x);
     Worst worst;
     for (size_t i = 0; i != x.size(); ++i)
-      worst.add(errorInUlp<double, long double>(result[i], powl(x[i], y)), x[i],
-                y);
+      worst.add(errorInUlp<double, long double>(result[i], powl(x[i], y)), x[i], y);
     EXPECT_LE(worst.error, boundsOf("powf").twice) << "at " << worst.where;
   }
 }
 
 TEST(ClampFTest, BoundsAndKeepsNaN) {
   REQUIRE_LEVEL_3();
-  auto function =
-      compile({"%y = math.clampf %a to [%b, %a] : $A", "f32", "f32", "f32", 8});
+  auto function = compile({"%y = math.clampf %a to [%b, %a] : $A", "f32", "f32", "f32", 8});
   ASSERT_TRUE(function);
   std::vector<float> a = {-3, -1, 0, 1, 3, NAN, -INFINITY, INFINITY};
   std::vector<float> b = {-2, -2, -2, -2, -2, -2, -2, -2}, y(8);

@@ -24,8 +24,7 @@ namespace fs = std::filesystem;
 static constexpr const char *testData = "/usr/share/libonnx-testdata/data";
 
 /// The files below `folder` that end in `extension`, sorted.
-static std::vector<fs::path> findFiles(const fs::path &folder,
-                                       const char *extension) {
+static std::vector<fs::path> findFiles(const fs::path &folder, const char *extension) {
   std::vector<fs::path> files;
   std::error_code error;
   for (const auto &entry : fs::recursive_directory_iterator(folder, error))

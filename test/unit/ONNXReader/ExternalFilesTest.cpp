@@ -35,8 +35,8 @@ protected:
   }
 
   std::unique_ptr<ExternalFiles> makeFiles(std::string folder) {
-    return std::make_unique<ExternalFiles>(
-        std::move(folder), "m.onnx", std::span<const uint8_t>(), GetParam());
+    return std::make_unique<ExternalFiles>(std::move(folder), "m.onnx", std::span<const uint8_t>(),
+                                           GetParam());
   }
 
   /// The message of the refusal of `location`, or "mapped".
@@ -46,8 +46,7 @@ protected:
   }
 
   /// What a tensor uint8 [8] with this external data holds, or the error.
-  std::string read(std::string_view location, std::string_view offset,
-                   std::string_view length) {
+  std::string read(std::string_view location, std::string_view offset, std::string_view length) {
     Message message = tensor("w", 2, {8}).varint(14, 1);
     auto add = [&](std::string_view key, std::string_view text) {
       message.message(13, Message().text(1, key).text(2, text));
@@ -78,9 +77,8 @@ INSTANTIATE_TEST_SUITE_P(Methods, ExternalFilesTest,
                          testing::Values(ExternalFiles::Method::Automatic,
                                          ExternalFiles::Method::Stepwise),
                          [](const auto &info) {
-                           return info.param == ExternalFiles::Method::Automatic
-                                      ? "Automatic"
-                                      : "Stepwise";
+                           return info.param == ExternalFiles::Method::Automatic ? "Automatic"
+                                                                                 : "Stepwise";
                          });
 
 TEST_P(ExternalFilesTest, ReadsWhatIsBeneathTheFolder) {
@@ -100,12 +98,11 @@ TEST_P(ExternalFilesTest, MapsAFileOnce) {
 
 TEST_P(ExternalFilesTest, RefusesPathsThatLeaveTheFolder) {
   std::string absolute = outer / "secret.bin";
-  EXPECT_EQ(map(absolute),
-            "external file '" + absolute +
-                "': expected a path relative to the model's folder, found an "
-                "absolute one");
-  for (const char *path : {"../secret.bin", "..", "sub/../../secret.bin",
-                           "sub/../weights.bin", "./../secret.bin", "sub/.."})
+  EXPECT_EQ(map(absolute), "external file '" + absolute +
+                               "': expected a path relative to the model's folder, found an "
+                               "absolute one");
+  for (const char *path : {"../secret.bin", "..", "sub/../../secret.bin", "sub/../weights.bin",
+                           "./../secret.bin", "sub/.."})
     EXPECT_EQ(map(path), "external file '" + std::string(path) +
                              "': expected a path inside the model's folder, "
                              "found '..'");
@@ -113,35 +110,28 @@ TEST_P(ExternalFilesTest, RefusesPathsThatLeaveTheFolder) {
                      "model's folder");
   EXPECT_EQ(map(std::string_view("weights.bin\0x", 13)),
             "external file 'weights.bin\\x00x': the path holds a zero byte");
-  EXPECT_EQ(map(std::string(5000, 'a')),
-            "its location has 5000 bytes, expected at most 4096");
-  EXPECT_EQ(map("sub/"),
-            "external file 'sub/': expected a file, found a folder");
+  EXPECT_EQ(map(std::string(5000, 'a')), "its location has 5000 bytes, expected at most 4096");
+  EXPECT_EQ(map("sub/"), "external file 'sub/': expected a file, found a folder");
 }
 
 TEST_P(ExternalFilesTest, RefusesSymbolicLinks) {
-  std::filesystem::create_symlink(outer / "secret.bin",
-                                  outer / "model/out.bin");
+  std::filesystem::create_symlink(outer / "secret.bin", outer / "model/out.bin");
   std::filesystem::create_symlink("weights.bin", outer / "model/in.bin");
   std::filesystem::create_symlink(outer.path, outer / "model/up");
   std::filesystem::create_symlink("sub", outer / "model/alias");
-  for (const char *path : {"out.bin", "in.bin", "up/secret.bin",
-                           "alias/deep.bin", "sub/../out.bin"})
-    EXPECT_NE(map(path), "mapped") << path;
   for (const char *path :
-       {"out.bin", "in.bin", "up/secret.bin", "alias/deep.bin"})
+       {"out.bin", "in.bin", "up/secret.bin", "alias/deep.bin", "sub/../out.bin"})
+    EXPECT_NE(map(path), "mapped") << path;
+  for (const char *path : {"out.bin", "in.bin", "up/secret.bin", "alias/deep.bin"})
     EXPECT_EQ(map(path), "external file '" + std::string(path) +
                              "': it is reached through a symbolic link, which "
                              "is not allowed for external data");
 }
 
 TEST_P(ExternalFilesTest, RefusesHardLinks) {
-  std::filesystem::create_hard_link(outer / "secret.bin",
-                                    outer / "model/hard.bin");
-  EXPECT_EQ(
-      map("hard.bin"),
-      "external file 'hard.bin': expected a file with one name, found one "
-      "with 2 hard links, which is not allowed for external data");
+  std::filesystem::create_hard_link(outer / "secret.bin", outer / "model/hard.bin");
+  EXPECT_EQ(map("hard.bin"), "external file 'hard.bin': expected a file with one name, found one "
+                             "with 2 hard links, which is not allowed for external data");
 }
 
 TEST_P(ExternalFilesTest, RefusesWhatIsNoRegularFile) {
@@ -155,15 +145,13 @@ TEST_P(ExternalFilesTest, NamesWhatIsMissing) {
   EXPECT_EQ(read("no.bin", "", ""),
             "m.onnx: tensor 'w': external file 'no.bin': there is no such file "
             "in the model's folder");
-  EXPECT_EQ(map("weights.bin/x"),
-            "external file 'weights.bin/x': cannot open it: Not a directory");
+  EXPECT_EQ(map("weights.bin/x"), "external file 'weights.bin/x': cannot open it: Not a directory");
   files = makeFiles("");
   EXPECT_EQ(map("weights.bin"), "external data was found, but the model has no "
                                 "folder to look for it");
   files = makeFiles(outer / "none");
-  EXPECT_EQ(map("weights.bin"), "cannot open the model's folder '" +
-                                    (outer / "none") +
-                                    "': No such file or directory");
+  EXPECT_EQ(map("weights.bin"),
+            "cannot open the model's folder '" + (outer / "none") + "': No such file or directory");
 }
 
 TEST_P(ExternalFilesTest, ChecksOffsetAndLength) {
@@ -176,8 +164,7 @@ TEST_P(ExternalFilesTest, ChecksOffsetAndLength) {
   EXPECT_EQ(read("weights.bin", "0", "7"),
             "m.onnx: tensor 'w': expected 8 bytes of external data for uint8 "
             "[8], found length 7");
-  for (const char *bad :
-       {"-1", "x", "1x", " 1", "0x10", "18446744073709551616"})
+  for (const char *bad : {"-1", "x", "1x", " 1", "0x10", "18446744073709551616"})
     EXPECT_EQ(read("weights.bin", bad, "8"),
               "m.onnx: tensor 'w': expected a number of bytes as the offset of "
               "its external data, found '" +
@@ -189,14 +176,12 @@ TEST_P(ExternalFilesTest, ChecksOffsetAndLength) {
 
 TEST_P(ExternalFilesTest, EmptyFilesHoldEmptyTensors) {
   outer.write("model/empty.bin", "");
-  EXPECT_EQ(
-      read("empty.bin", "", ""),
-      "m.onnx: tensor 'w': external file 'empty.bin': expected 8 bytes at "
-      "offset 0, found a file of 0 bytes");
-  Message message =
-      tensor("w", 1, {0, 4})
-          .varint(14, 1)
-          .message(13, Message().text(1, "location").text(2, "empty.bin"));
+  EXPECT_EQ(read("empty.bin", "", ""),
+            "m.onnx: tensor 'w': external file 'empty.bin': expected 8 bytes at "
+            "offset 0, found a file of 0 bytes");
+  Message message = tensor("w", 1, {0, 4})
+                        .varint(14, 1)
+                        .message(13, Message().text(1, "location").text(2, "empty.bin"));
   Result<Tensor> parsed = readTensor(message.span(), "w.pb");
   ASSERT_TRUE(parsed);
   Result<TensorBytes> contents = parsed->contents(*files);
@@ -208,15 +193,11 @@ TEST(ExternalData, IsFoundBesideTheModel) {
   TemporaryFolder folder;
   folder.write("w.bin", "abcdefgh");
   Message initializer =
-      tensor("w", 2, {4})
-          .varint(14, 1)
-          .message(13, Message().text(1, "location").text(2, "w.bin"));
-  std::string path =
-      folder.write("m.onnx", model(Message().message(5, initializer)).bytes);
+      tensor("w", 2, {4}).varint(14, 1).message(13, Message().text(1, "location").text(2, "w.bin"));
+  std::string path = folder.write("m.onnx", model(Message().message(5, initializer)).bytes);
   Result<Model> parsed = readModel(path);
   ASSERT_TRUE(parsed) << parsed.error().message;
-  Result<TensorBytes> contents =
-      parsed->graph.initializers[0].contents(*parsed->files);
+  Result<TensorBytes> contents = parsed->graph.initializers[0].contents(*parsed->files);
   ASSERT_TRUE(contents) << contents.error().message;
   EXPECT_EQ(contents->bytes()[3], 'd');
 }

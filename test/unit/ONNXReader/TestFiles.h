@@ -21,8 +21,7 @@ namespace weft::onnx::test {
 class TemporaryFolder {
 public:
   TemporaryFolder() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "weft-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "weft-XXXXXX").string();
     if (const char *made = ::mkdtemp(name.data()))
       path = made;
   }
@@ -33,9 +32,7 @@ public:
       std::filesystem::remove_all(path, ignored);
   }
 
-  std::string operator/(const std::string &name) const {
-    return path + "/" + name;
-  }
+  std::string operator/(const std::string &name) const { return path + "/" + name; }
   /// Writes a file and gives its path.
   std::string write(const std::string &name, const std::string &bytes) const {
     std::string file = *this / name;

@@ -23,11 +23,8 @@ static std::string readAll(const Message &message) {
 }
 
 TEST(WireReader, ReadsEveryWireType) {
-  Message message = Message()
-                        .varint(1, UINT64_MAX)
-                        .fixed64(2, 1.5)
-                        .text(3, "abc")
-                        .fixed32(536870911, 2.5f);
+  Message message =
+      Message().varint(1, UINT64_MAX).fixed64(2, 1.5).text(3, "abc").fixed32(536870911, 2.5f);
   WireReader reader(message.span());
   WireField field;
   ASSERT_TRUE(reader.next(field));
@@ -48,12 +45,10 @@ TEST(WireReader, ReadsEveryWireType) {
 TEST(WireReader, VarintsHaveAtMostTenBytesAnd64Bits) {
   std::string nine(9, '\xff');
   EXPECT_EQ(readAll(Message().tag(1, 0).raw(nine + '\x01')), "");
-  EXPECT_EQ(readAll(Message().tag(1, 0).raw(nine + '\x02')),
-            "a varint does not fit in 64 bits");
+  EXPECT_EQ(readAll(Message().tag(1, 0).raw(nine + '\x02')), "a varint does not fit in 64 bits");
   EXPECT_EQ(readAll(Message().tag(1, 0).raw(nine + "\xff\x01")),
             "a varint does not fit in 64 bits");
-  EXPECT_EQ(readAll(Message().tag(1, 0).raw(nine)),
-            "the bytes end inside a varint");
+  EXPECT_EQ(readAll(Message().tag(1, 0).raw(nine)), "the bytes end inside a varint");
   EXPECT_EQ(readAll(Message().tag(1, 0)), "the bytes end inside a varint");
 }
 
@@ -62,10 +57,8 @@ TEST(WireReader, RefusesBadTags) {
             "expected a field number from 1 to 536870911, found 0");
   EXPECT_EQ(readAll(Message().raw(Message::encode(uint64_t(536870912) << 3))),
             "expected a field number from 1 to 536870911, found 536870912");
-  EXPECT_EQ(readAll(Message().tag(1, 6)),
-            "expected a wire type from 0 to 5, found 6");
-  EXPECT_EQ(readAll(Message().tag(1, 7)),
-            "expected a wire type from 0 to 5, found 7");
+  EXPECT_EQ(readAll(Message().tag(1, 6)), "expected a wire type from 0 to 5, found 6");
+  EXPECT_EQ(readAll(Message().tag(1, 7)), "expected a wire type from 0 to 5, found 7");
 }
 
 TEST(WireReader, ChecksLengths) {
@@ -74,8 +67,7 @@ TEST(WireReader, ChecksLengths) {
             "field 1 needs 5 bytes, but only 3 are left");
   EXPECT_EQ(readAll(Message().tag(1, 2).raw(Message::encode(UINT64_MAX))),
             "field 1 needs 18446744073709551615 bytes, but only 0 are left");
-  EXPECT_EQ(readAll(Message().tag(1, 5).raw("abc")),
-            "a value needs 4 bytes, but only 3 are left");
+  EXPECT_EQ(readAll(Message().tag(1, 5).raw("abc")), "a value needs 4 bytes, but only 3 are left");
   EXPECT_EQ(readAll(Message().tag(1, 1).raw("abcdefg")),
             "a value needs 8 bytes, but only 7 are left");
 }
@@ -96,8 +88,7 @@ TEST(WireReader, RefusesBadGroups) {
   EXPECT_EQ(readAll(Message().tag(5, 3)), "the bytes end inside a group");
   EXPECT_EQ(readAll(Message().tag(5, 3).tag(6, 4)),
             "expected the end of group 5, found that of group 6");
-  EXPECT_EQ(readAll(Message().tag(5, 4)),
-            "found the end of a group that was never begun");
+  EXPECT_EQ(readAll(Message().tag(5, 4)), "found the end of a group that was never begun");
   Message bomb;
   for (int i = 0; i < 1000000; ++i)
     bomb.tag(5, 3);
@@ -105,14 +96,12 @@ TEST(WireReader, RefusesBadGroups) {
 }
 
 /// Collects field 7 of `message` as a repeated scalar.
-template <typename T>
-static std::vector<T> collect(const Message &message, std::string &problem) {
+template <typename T> static std::vector<T> collect(const Message &message, std::string &problem) {
   ScalarData data;
   WireReader reader(message.span());
   for (WireField field; reader.next(field);)
     if (field.number == 7)
-      if (const char *text =
-              data.append(field, message.span(), ScalarList<T>::wireType))
+      if (const char *text = data.append(field, message.span(), ScalarList<T>::wireType))
         problem = text;
   EXPECT_EQ(ScalarList<T>(data).values().size(), data.count);
   return ScalarList<T>(data).values();
@@ -121,24 +110,16 @@ static std::vector<T> collect(const Message &message, std::string &problem) {
 TEST(ScalarList, ReadsPackedUnpackedAndMixed) {
   std::string problem;
   using Ints = std::vector<int64_t>;
-  EXPECT_EQ(collect<int64_t>(Message().packed(7, {1, -2, 300}), problem),
-            (Ints{1, -2, 300}));
-  EXPECT_EQ(collect<int64_t>(
-                Message().varint(7, 1).text(3, "other").varint(7, 2), problem),
+  EXPECT_EQ(collect<int64_t>(Message().packed(7, {1, -2, 300}), problem), (Ints{1, -2, 300}));
+  EXPECT_EQ(collect<int64_t>(Message().varint(7, 1).text(3, "other").varint(7, 2), problem),
             (Ints{1, 2}));
-  EXPECT_EQ(collect<int64_t>(Message()
-                                 .packed(7, {})
-                                 .packed(7, {1, 2})
-                                 .varint(7, 3)
-                                 .text(8, "x")
-                                 .packed(7, {4}),
-                             problem),
+  EXPECT_EQ(collect<int64_t>(
+                Message().packed(7, {}).packed(7, {1, 2}).varint(7, 3).text(8, "x").packed(7, {4}),
+                problem),
             (Ints{1, 2, 3, 4}));
-  EXPECT_EQ(collect<float>(
-                Message().packedFixed<float>(7, {1, 2}).fixed32(7, 3), problem),
+  EXPECT_EQ(collect<float>(Message().packedFixed<float>(7, {1, 2}).fixed32(7, 3), problem),
             (std::vector<float>{1, 2, 3}));
-  EXPECT_EQ(collect<double>(Message().fixed64(7, -1), problem),
-            (std::vector<double>{-1}));
+  EXPECT_EQ(collect<double>(Message().fixed64(7, -1), problem), (std::vector<double>{-1}));
   EXPECT_EQ(problem, "");
 }
 

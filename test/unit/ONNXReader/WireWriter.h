@@ -31,9 +31,7 @@ public:
     bytes += value;
     return *this;
   }
-  Message &message(uint32_t field, const Message &value) {
-    return text(field, value.bytes);
-  }
+  Message &message(uint32_t field, const Message &value) { return text(field, value.bytes); }
   Message &fixed32(uint32_t field, float value) {
     tag(field, 5);
     return raw(std::string(reinterpret_cast<const char *>(&value), 4));
@@ -48,14 +46,10 @@ public:
       payload += encode(static_cast<uint64_t>(value));
     return text(field, payload);
   }
-  template <typename T>
-  Message &packedFixed(uint32_t field, std::initializer_list<T> values) {
-    return text(field, {reinterpret_cast<const char *>(values.begin()),
-                        values.size() * sizeof(T)});
+  template <typename T> Message &packedFixed(uint32_t field, std::initializer_list<T> values) {
+    return text(field, {reinterpret_cast<const char *>(values.begin()), values.size() * sizeof(T)});
   }
-  Message &tag(uint32_t field, uint32_t type) {
-    return raw(encode(uint64_t(field) << 3 | type));
-  }
+  Message &tag(uint32_t field, uint32_t type) { return raw(encode(uint64_t(field) << 3 | type)); }
   Message &raw(std::string_view more) {
     bytes += more;
     return *this;
@@ -94,8 +88,7 @@ inline Message node(std::string_view name, std::string_view op,
 inline Message value(std::string_view name) { return Message().text(1, name); }
 
 /// A TensorProto without data.
-inline Message tensor(std::string_view name, uint64_t type,
-                      std::initializer_list<int64_t> dims) {
+inline Message tensor(std::string_view name, uint64_t type, std::initializer_list<int64_t> dims) {
   Message result;
   for (int64_t dim : dims)
     result.varint(1, static_cast<uint64_t>(dim));
@@ -105,8 +98,7 @@ inline Message tensor(std::string_view name, uint64_t type,
 
 /// A ModelProto of IR version 8 and opset 17 with `graph`.
 inline Message model(const Message &graph) {
-  return Message().varint(1, 8).message(7, graph).message(
-      8, Message().text(1, "").varint(2, 17));
+  return Message().varint(1, 8).message(7, graph).message(8, Message().text(1, "").varint(2, 17));
 }
 
 } // namespace weft::onnx::test

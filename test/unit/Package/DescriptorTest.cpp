@@ -29,15 +29,12 @@ protected:
       dlclose(handle);
   }
 
-  void open(test::Model model, llvm::ArrayRef<Weight> weights,
-            const WriteOptions &options = {}) {
-    auto written = writeModule(folder / "model.so", model.info, model.objects,
-                               weights, options);
+  void open(test::Model model, llvm::ArrayRef<Weight> weights, const WriteOptions &options = {}) {
+    auto written = writeModule(folder / "model.so", model.info, model.objects, weights, options);
     ASSERT_TRUE(bool(written)) << llvm::toString(written.takeError());
     handle = dlopen((folder / "model.so").c_str(), RTLD_NOW | RTLD_LOCAL);
     ASSERT_TRUE(handle) << dlerror();
-    query = reinterpret_cast<weft_module_query_fn>(
-        dlsym(handle, WEFT_MODULE_QUERY_NAME));
+    query = reinterpret_cast<weft_module_query_fn>(dlsym(handle, WEFT_MODULE_QUERY_NAME));
     ASSERT_TRUE(query);
     module = query(WEFT_MODULE_ABI_MAJOR);
     ASSERT_TRUE(module);
@@ -51,8 +48,7 @@ protected:
 
 } // namespace
 
-static void expectArgument(const weft_argument &argument,
-                           const ArgumentInfo &info) {
+static void expectArgument(const weft_argument &argument, const ArgumentInfo &info) {
   EXPECT_EQ(argument.name, info.name);
   EXPECT_EQ(argument.dtype.code, info.dtype.code);
   EXPECT_EQ(argument.dtype.bits, info.dtype.bits);
@@ -84,8 +80,7 @@ TEST_F(DescriptorTest, EveryFieldArrives) {
   EXPECT_EQ(module->name, info.name);
   EXPECT_EQ(module->compiler_version, info.compilerVersion);
   EXPECT_EQ(module->options, info.options);
-  EXPECT_EQ(llvm::ArrayRef(module->source_hash),
-            llvm::ArrayRef(info.sourceHash));
+  EXPECT_EQ(llvm::ArrayRef(module->source_hash), llvm::ArrayRef(info.sourceHash));
   auto plan = planWeightsSection(weights);
   ASSERT_TRUE(bool(plan));
   EXPECT_EQ(llvm::ArrayRef(module->weights_hash), llvm::ArrayRef(plan->hash));
@@ -100,8 +95,7 @@ TEST_F(DescriptorTest, EveryFieldArrives) {
     EXPECT_EQ(entry.name, weight.name);
     EXPECT_EQ(entry.offset, i * 128);
     ASSERT_EQ(entry.size, weight.bytes.size());
-    EXPECT_EQ(llvm::ArrayRef(module->weights + entry.offset, entry.size),
-              weight.bytes);
+    EXPECT_EQ(llvm::ArrayRef(module->weights + entry.offset, entry.size), weight.bytes);
   }
 
   ASSERT_EQ(module->kernel_count, info.kernels.size());
@@ -115,9 +109,8 @@ TEST_F(DescriptorTest, EveryFieldArrives) {
     EXPECT_EQ(module->variants[i].cpu, variant.cpu);
     EXPECT_EQ(module->variants[i].features, variant.features);
     for (int kernel = 0; kernel < 2; ++kernel)
-      EXPECT_EQ(
-          module->variants[i].kernels[kernel](nullptr, nullptr, nullptr, 0),
-          int(10 * (i + 1) + kernel));
+      EXPECT_EQ(module->variants[i].kernels[kernel](nullptr, nullptr, nullptr, 0),
+                int(10 * (i + 1) + kernel));
   }
   ASSERT_EQ(module->site_count, info.sites.size());
   for (auto [i, site] : llvm::enumerate(info.sites)) {
@@ -182,14 +175,12 @@ TEST_F(DescriptorTest, ExternalWeights) {
   EXPECT_EQ(module->weights_size, file.size());
   ASSERT_EQ(module->weight_count, 1u);
   EXPECT_EQ(module->weight_table[0].offset % WEFT_BUFFER_ALIGNMENT, 0u);
-  EXPECT_EQ(
-      file.substr(module->weight_table[0].offset, module->weight_table[0].size),
-      std::string(1000, 1));
+  EXPECT_EQ(file.substr(module->weight_table[0].offset, module->weight_table[0].size),
+            std::string(1000, 1));
 }
 
 TEST(StaticQuerySymbol, IsAnIdentifier) {
-  EXPECT_EQ(staticQuerySymbol("bert-base.v1"),
-            "weft_module_query_bert_base_v1");
+  EXPECT_EQ(staticQuerySymbol("bert-base.v1"), "weft_module_query_bert_base_v1");
 }
 
 TEST(Descriptor, RefusesContradictions) {
@@ -204,20 +195,14 @@ TEST(Descriptor, RefusesContradictions) {
        [](ModuleInfo &info) { info.variants[1].kernelSymbols.pop_back(); }},
       {"variant 'x86-64-v4' lacks kernel 'first'",
        [](ModuleInfo &info) { info.variants[0].kernelSymbols[0].clear(); }},
-      {"expected at least one variant",
-       [](ModuleInfo &info) { info.variants.clear(); }},
-      {"expected at least one function",
-       [](ModuleInfo &info) { info.functions.clear(); }},
+      {"expected at least one variant", [](ModuleInfo &info) { info.variants.clear(); }},
+      {"expected at least one function", [](ModuleInfo &info) { info.functions.clear(); }},
       {"function 'main' lacks its invoke or workspace symbol",
        [](ModuleInfo &info) { info.functions[0].invokeSymbol.clear(); }},
       {"axis 1 of input 'x' names symbol 2, but function 'main' has 2",
-       [](ModuleInfo &info) {
-         info.functions[0].inputs[0].dims[1] = DimInfo::symbolic(2);
-       }},
+       [](ModuleInfo &info) { info.functions[0].inputs[0].dims[1] = DimInfo::symbolic(2); }},
       {"axis 1 of input 'x' has neither a size nor a symbol",
-       [](ModuleInfo &info) {
-         info.functions[0].inputs[0].dims[1] = DimInfo::unknown();
-       }},
+       [](ModuleInfo &info) { info.functions[0].inputs[0].dims[1] = DimInfo::unknown(); }},
       {"axis 0 of output 'y' has size 5 and symbol 0",
        [](ModuleInfo &info) {
          info.functions[0].outputs[0].dims[0] = {5, 0};

@@ -24,8 +24,8 @@ namespace {
 
 class LinkerTest : public ::testing::Test {
 protected:
-  using Link = llvm::Error(llvm::ArrayRef<ObjectBuffer>, const OutputFile *,
-                           llvm::StringRef, OutputFile &);
+  using Link = llvm::Error(llvm::ArrayRef<ObjectBuffer>, const OutputFile *, llvm::StringRef,
+                           OutputFile &);
 
   /// Links the objects into the file `name`.
   llvm::Error link(llvm::ArrayRef<ObjectBuffer> objects, llvm::StringRef name,
@@ -49,10 +49,8 @@ protected:
   }
 
   ObjectBuffer object(llvm::StringRef function, int value) {
-    return test::emit(("define i32 @" + function + "() { ret i32 " +
-                       llvm::Twine(value) + " }")
-                          .str(),
-                      "object");
+    return test::emit(
+        ("define i32 @" + function + "() { ret i32 " + llvm::Twine(value) + " }").str(), "object");
   }
 
   test::Folder folder;
@@ -84,8 +82,7 @@ TEST_F(LinkerTest, DropsUnusedCode) {
 }
 
 TEST_F(LinkerTest, NamesUndefinedFunctions) {
-  ObjectBuffer objects[] = {
-      answer("%r = call i32 @elsewhere()\nret i32 %r", "the-host")};
+  ObjectBuffer objects[] = {answer("%r = call i32 @elsewhere()\nret i32 %r", "the-host")};
   std::string text = test::message(link(objects, "out.so"));
   EXPECT_EQ(text.find("cannot link '" + folder / "out.so"), 0u) << text;
   EXPECT_NE(text.find("elsewhere"), std::string::npos) << text;
@@ -136,9 +133,8 @@ TEST_F(LinkerTest, ManyObjects) {
   }
   EmitOptions options;
   options.exports = {"answer"};
-  objects.push_back(test::emit(calls + "  ret i32 %s" + std::to_string(count) +
-                                   "\n}\n" + declarations,
-                               "answer", options));
+  objects.push_back(test::emit(
+      calls + "  ret i32 %s" + std::to_string(count) + "\n}\n" + declarations, "answer", options));
   rlimit low = {100, limit.rlim_max};
   setrlimit(RLIMIT_NOFILE, &low);
   std::string text = test::message(link(objects, "out.so"));
@@ -146,14 +142,12 @@ TEST_F(LinkerTest, ManyObjects) {
   ASSERT_EQ(text, "");
   void *handle = dlopen((folder / "out.so").c_str(), RTLD_NOW);
   ASSERT_TRUE(handle) << dlerror();
-  EXPECT_EQ(reinterpret_cast<int (*)()>(dlsym(handle, "answer"))(),
-            count * (count - 1) / 2);
+  EXPECT_EQ(reinterpret_cast<int (*)()>(dlsym(handle, "answer"))(), count * (count - 1) / 2);
   dlclose(handle);
 }
 
 TEST_F(LinkerTest, RefusesDuplicates) {
-  ObjectBuffer objects[] = {answer("ret i32 1", "one"),
-                            answer("ret i32 2", "two")};
+  ObjectBuffer objects[] = {answer("ret i32 1", "one"), answer("ret i32 2", "two")};
   std::string text = test::message(link(objects, "out.so"));
   EXPECT_NE(text.find("duplicate symbol: answer"), std::string::npos) << text;
   EXPECT_NE(text.find("one"), std::string::npos) << text;
@@ -174,8 +168,7 @@ TEST_F(LinkerTest, RefusesWhatIsNotAnObject) {
   llvm::StringRef text = "INPUT(/etc/passwd)";
   script.bytes.append(text.begin(), text.end());
   EXPECT_EQ(test::message(link(script, "out.so")),
-            "cannot link '" + folder / "out.so" +
-                "': 'script' is not an ELF object");
+            "cannot link '" + folder / "out.so" + "': 'script' is not an ELF object");
   EXPECT_NE(test::message(link(ObjectBuffer{"empty", {}}, "out.so")), "");
   EXPECT_TRUE(folder.list().empty());
 }
@@ -202,9 +195,8 @@ TEST_F(LinkerTest, ThreadsTakeTurns) {
   ObjectBuffer good = answer("ret i32 1");
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&, i] {
-      EXPECT_EQ(test::message(link(good, "out" + std::to_string(i))), "");
-    });
+    threads.emplace_back(
+        [&, i] { EXPECT_EQ(test::message(link(good, "out" + std::to_string(i))), ""); });
   for (std::thread &thread : threads)
     thread.join();
   std::string first = test::read(folder / "out0");

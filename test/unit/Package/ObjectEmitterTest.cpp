@@ -29,8 +29,7 @@ static std::set<std::string> undefinedSymbols(const ObjectBuffer &object) {
   std::set<std::string> names;
   ELFFile file = parse(object);
   for (llvm::object::ELFSymbolRef symbol : file.symbols())
-    if (llvm::cantFail(symbol.getFlags()) &
-        llvm::object::BasicSymbolRef::SF_Undefined)
+    if (llvm::cantFail(symbol.getFlags()) & llvm::object::BasicSymbolRef::SF_Undefined)
       names.insert(llvm::cantFail(symbol.getName()).str());
   return names;
 }
@@ -129,11 +128,10 @@ define void @unseen() {
     if (raw->getBinding() == llvm::ELF::STB_GLOBAL)
       visibility[llvm::cantFail(symbol.getName()).str()] = raw->getVisibility();
   }
-  EXPECT_EQ(visibility, (std::map<std::string, unsigned>{
-                            {"visible", llvm::ELF::STV_DEFAULT},
-                            {"unseen", llvm::ELF::STV_HIDDEN},
-                            {"table", llvm::ELF::STV_HIDDEN},
-                            {"other", llvm::ELF::STV_HIDDEN}}));
+  EXPECT_EQ(visibility, (std::map<std::string, unsigned>{{"visible", llvm::ELF::STV_DEFAULT},
+                                                         {"unseen", llvm::ELF::STV_HIDDEN},
+                                                         {"table", llvm::ELF::STV_HIDDEN},
+                                                         {"other", llvm::ELF::STV_HIDDEN}}));
   std::set<std::string> sections;
   for (llvm::object::SectionRef section : file.sections())
     sections.insert(llvm::cantFail(section.getName()).str());
@@ -196,8 +194,7 @@ declare double @cos(double)
 TEST(ObjectEmitter, EqualInputGivesEqualBytes) {
   EmitOptions options;
   options.cpu = "x86-64-v4";
-  EXPECT_EQ(test::emit(kAdd, "test", options).bytes,
-            test::emit(kAdd, "test", options).bytes);
+  EXPECT_EQ(test::emit(kAdd, "test", options).bytes, test::emit(kAdd, "test", options).bytes);
 }
 
 TEST(ObjectEmitter, AssemblyDoesNotChangeTheObject) {
@@ -214,27 +211,21 @@ TEST(ObjectEmitter, Refusals) {
   };
   EmitOptions options;
   options.cpu = "pentium-9";
-  EXPECT_EQ(refusal(kAdd, options),
-            "unknown CPU 'pentium-9' for x86_64-unknown-linux-gnu");
+  EXPECT_EQ(refusal(kAdd, options), "unknown CPU 'pentium-9' for x86_64-unknown-linux-gnu");
   options = {};
   options.features = "+avx512f,+warp";
-  EXPECT_NE(refusal(kAdd, options).find("unknown CPU feature '+warp'"),
-            std::string::npos);
+  EXPECT_NE(refusal(kAdd, options).find("unknown CPU feature '+warp'"), std::string::npos);
   options.features = "avx2";
-  EXPECT_NE(refusal(kAdd, options).find("unknown CPU feature 'avx2'"),
-            std::string::npos);
+  EXPECT_NE(refusal(kAdd, options).find("unknown CPU feature 'avx2'"), std::string::npos);
   options = {};
   options.triple = "vax-dec-ultrix";
-  EXPECT_NE(refusal(kAdd, options).find("cannot generate ELF code for 'vax-"),
-            std::string::npos);
+  EXPECT_NE(refusal(kAdd, options).find("cannot generate ELF code for 'vax-"), std::string::npos);
   options = {};
   options.optLevel = 4;
-  EXPECT_EQ(refusal(kAdd, options),
-            "optimisation level 4 is not one of 0 to 3");
+  EXPECT_EQ(refusal(kAdd, options), "optimisation level 4 is not one of 0 to 3");
   options = {};
   options.exports = {"missing"};
-  EXPECT_EQ(refusal(kAdd, options),
-            "'test' does not define the exported function 'missing'");
+  EXPECT_EQ(refusal(kAdd, options), "'test' does not define the exported function 'missing'");
 }
 
 TEST(ObjectEmitter, BadAssemblyIsAnError) {
@@ -246,8 +237,7 @@ define void @f() {
 )",
                                                  "test")
                                        .takeError());
-  EXPECT_NE(text.find("cannot generate code for 'test'"), std::string::npos)
-      << text;
+  EXPECT_NE(text.find("cannot generate code for 'test'"), std::string::npos) << text;
 }
 
 TEST(ObjectEmitter, WarnsOfLargeFrames) {
@@ -265,6 +255,5 @@ define void @f() "warn-stack-size"="1024" {
 )",
              "test", options);
   ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_NE(warnings[0].find("stack frame size"), std::string::npos)
-      << warnings[0];
+  EXPECT_NE(warnings[0].find("stack frame size"), std::string::npos) << warnings[0];
 }

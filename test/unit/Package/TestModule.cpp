@@ -22,8 +22,7 @@
 using namespace weft;
 
 static std::string makeFolder() {
-  std::string path =
-      (std::filesystem::temp_directory_path() / "weft-package-XXXXXX").string();
+  std::string path = (std::filesystem::temp_directory_path() / "weft-package-XXXXXX").string();
   return mkdtemp(path.data()) ? path : "";
 }
 
@@ -34,9 +33,7 @@ test::Folder::~Folder() {
   std::filesystem::remove_all(path, code);
 }
 
-std::string test::Folder::operator/(llvm::StringRef name) const {
-  return path + "/" + name.str();
-}
+std::string test::Folder::operator/(llvm::StringRef name) const { return path + "/" + name.str(); }
 
 std::vector<std::string> test::Folder::list() const {
   std::vector<std::string> names;
@@ -46,8 +43,7 @@ std::vector<std::string> test::Folder::list() const {
   return names;
 }
 
-llvm::Expected<ObjectBuffer> test::tryEmit(llvm::StringRef ir,
-                                           llvm::StringRef name,
+llvm::Expected<ObjectBuffer> test::tryEmit(llvm::StringRef ir, llvm::StringRef name,
                                            const EmitOptions &options) {
   llvm::LLVMContext context;
   llvm::SMDiagnostic diagnostic;
@@ -59,8 +55,7 @@ llvm::Expected<ObjectBuffer> test::tryEmit(llvm::StringRef ir,
   return emitObject(*module, options);
 }
 
-ObjectBuffer test::emit(llvm::StringRef ir, llvm::StringRef name,
-                        const EmitOptions &options) {
+ObjectBuffer test::emit(llvm::StringRef ir, llvm::StringRef name, const EmitOptions &options) {
   auto object = tryEmit(ir, name, options);
   if (!object) {
     ADD_FAILURE() << llvm::toString(object.takeError());
@@ -77,9 +72,7 @@ std::string test::read(const std::string &path) {
   return std::move(content).str();
 }
 
-std::string test::message(llvm::Error error) {
-  return llvm::toString(std::move(error));
-}
+std::string test::message(llvm::Error error) { return llvm::toString(std::move(error)); }
 
 static std::string variantIR(int variant) {
   return llvm::formatv(R"(
@@ -131,26 +124,21 @@ declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
   info.kernels = {{"first", WEFT_KERNEL_FALLBACK}, {"second", 0}};
   info.variants = {{"x86-64-v4", "avx512f,avx512bw", {"first_v1", "second_v1"}},
                    {"x86-64-v3", "avx2", {"first_v2", "second_v2"}}};
-  info.sites = {{"node", "Gather", "index {0} is not below {1}"},
-                {"other", "Add", ""}};
+  info.sites = {{"node", "Gather", "index {0} is not below {1}"}, {"other", "Add", ""}};
   FunctionInfo function;
   function.name = "main";
   function.workspaceSymbol = "workspace";
   function.invokeSymbol = "invoke";
   function.symbols = {{"batch", 1, 64}, {"seq", 0, 4096}};
   function.inputs = {
-      {"x",
-       {WEFT_DTYPE_FLOAT, 32, 1},
-       {DimInfo::symbolic(0), DimInfo::fixed(3)},
-       -1},
+      {"x", {WEFT_DTYPE_FLOAT, 32, 1}, {DimInfo::symbolic(0), DimInfo::fixed(3)}, -1},
       {"cache", {WEFT_DTYPE_BFLOAT, 16, 1}, {DimInfo::symbolic(1)}, -1}};
-  function.outputs = {
-      {"y",
-       {WEFT_DTYPE_INT, 64, 1},
-       {DimInfo::unknown(), DimInfo::symbolic(1), DimInfo::fixed(0)},
-       -1},
-      {"next", {WEFT_DTYPE_BFLOAT, 16, 1}, {DimInfo::symbolic(1)}, 1},
-      {"scalar", {WEFT_DTYPE_BOOL, 8, 1}, {}, -1}};
+  function.outputs = {{"y",
+                       {WEFT_DTYPE_INT, 64, 1},
+                       {DimInfo::unknown(), DimInfo::symbolic(1), DimInfo::fixed(0)},
+                       -1},
+                      {"next", {WEFT_DTYPE_BFLOAT, 16, 1}, {DimInfo::symbolic(1)}, 1},
+                      {"scalar", {WEFT_DTYPE_BOOL, 8, 1}, {}, -1}};
   info.functions.push_back(function);
   return model;
 }

@@ -31,8 +31,7 @@ public:
 };
 
 /// Emits an object from LLVM assembly; fails the test on an error.
-ObjectBuffer emit(llvm::StringRef ir, llvm::StringRef name,
-                  const EmitOptions &options = {});
+ObjectBuffer emit(llvm::StringRef ir, llvm::StringRef name, const EmitOptions &options = {});
 
 /// Parses and emits; the error goes to the caller.
 llvm::Expected<ObjectBuffer> tryEmit(llvm::StringRef ir, llvm::StringRef name,

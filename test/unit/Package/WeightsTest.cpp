@@ -50,9 +50,8 @@ protected:
     return make(planWeightsSection, writeWeightsObject, weights);
   }
   std::string file(llvm::ArrayRef<Weight> weights) {
-    return make(
-        [](llvm::ArrayRef<Weight> all) { return planSafetensors(all, "w 1"); },
-        writeSafetensors, weights);
+    return make([](llvm::ArrayRef<Weight> all) { return planSafetensors(all, "w 1"); },
+                writeSafetensors, weights);
   }
 
   test::Folder folder;
@@ -64,11 +63,7 @@ protected:
       {"empty", {WEFT_DTYPE_INT, 64, 1}, {0, 5}, {}, ""},
       {"c", {WEFT_DTYPE_FLOAT4_E2M1FN, 4, 1}, {6}, c, ""},
       {"panel", {WEFT_DTYPE_FLOAT, 32, 1}, {5}, c, "vnni 16x64"},
-      {"scalar",
-       {WEFT_DTYPE_BOOL, 8, 1},
-       {},
-       llvm::ArrayRef(c).take_front(1),
-       ""},
+      {"scalar", {WEFT_DTYPE_BOOL, 8, 1}, {}, llvm::ArrayRef(c).take_front(1), ""},
   };
 };
 
@@ -76,25 +71,21 @@ protected:
 
 TEST_F(WeightsTest, Section) {
   std::string content = section(weights);
-  auto elf = llvm::object::ELF64LEObjectFile::create(
-      llvm::MemoryBufferRef(content, "weights"));
+  auto elf = llvm::object::ELF64LEObjectFile::create(llvm::MemoryBufferRef(content, "weights"));
   ASSERT_TRUE(bool(elf)) << llvm::toString(elf.takeError());
   llvm::StringRef data;
   for (llvm::object::ELFSectionRef section : elf->sections())
     if (llvm::cantFail(section.getName()) == ".weft.weights") {
       data = llvm::cantFail(section.getContents());
       EXPECT_EQ(section.getAlignment().value(), 64u);
-      EXPECT_EQ(section.getFlags(),
-                unsigned(llvm::ELF::SHF_ALLOC | llvm::ELF::SHF_X86_64_LARGE));
+      EXPECT_EQ(section.getFlags(), unsigned(llvm::ELF::SHF_ALLOC | llvm::ELF::SHF_X86_64_LARGE));
     }
   ASSERT_EQ(data.size(), plan.size);
   ASSERT_EQ(plan.table.size(), weights.size());
   for (auto [weight, entry] : llvm::zip(weights, plan.table)) {
     EXPECT_EQ(entry.name, weight.name);
     EXPECT_EQ(entry.offset % 64, 0u);
-    EXPECT_EQ(
-        llvm::arrayRefFromStringRef(data.substr(entry.offset, entry.size)),
-        weight.bytes);
+    EXPECT_EQ(llvm::arrayRefFromStringRef(data.substr(entry.offset, entry.size)), weight.bytes);
   }
   unsigned symbols = 0;
   for (llvm::object::ELFSymbolRef symbol : elf->symbols()) {
@@ -108,10 +99,9 @@ TEST_F(WeightsTest, Section) {
 
 TEST_F(WeightsTest, LargeSectionsBeginAtAPage) {
   std::vector<uint8_t> large(2 << 20, 5);
-  std::string content =
-      section(Weight{"a", {WEFT_DTYPE_UINT, 8, 1}, {}, large, "opaque"});
-  auto elf = llvm::cantFail(llvm::object::ELF64LEObjectFile::create(
-      llvm::MemoryBufferRef(content, "weights")));
+  std::string content = section(Weight{"a", {WEFT_DTYPE_UINT, 8, 1}, {}, large, "opaque"});
+  auto elf = llvm::cantFail(
+      llvm::object::ELF64LEObjectFile::create(llvm::MemoryBufferRef(content, "weights")));
   for (llvm::object::ELFSectionRef section : elf.sections())
     if (llvm::cantFail(section.getName()) == ".weft.weights")
       EXPECT_EQ(section.getAlignment().value(), 4096u);
@@ -122,18 +112,15 @@ TEST_F(WeightsTest, Safetensors) {
   ASSERT_EQ(content.size(), plan.size);
   uint64_t headerSize = llvm::support::endian::read64le(content.data());
   EXPECT_EQ((8 + headerSize) % 64, 0u);
-  auto header =
-      llvm::json::parse(llvm::StringRef(content).substr(8, headerSize));
+  auto header = llvm::json::parse(llvm::StringRef(content).substr(8, headerSize));
   ASSERT_TRUE(bool(header)) << llvm::toString(header.takeError());
   const llvm::json::Object &object = *header->getAsObject();
 
   const llvm::json::Object *metadata = object.getObject("__metadata__");
   ASSERT_TRUE(metadata);
-  EXPECT_EQ(metadata->getString("weft.hash"),
-            llvm::StringRef(llvm::toHex(plan.hash, true)));
+  EXPECT_EQ(metadata->getString("weft.hash"), llvm::StringRef(llvm::toHex(plan.hash, true)));
   EXPECT_EQ(metadata->getString("weft.compiler"), llvm::StringRef("w 1"));
-  EXPECT_EQ(metadata->getString("weft.layout.panel"),
-            llvm::StringRef("vnni 16x64"));
+  EXPECT_EQ(metadata->getString("weft.layout.panel"), llvm::StringRef("vnni 16x64"));
   EXPECT_EQ(metadata->size(), 3u);
 
   // No holes and no overlap, pads included: the format demands it.
@@ -141,8 +128,7 @@ TEST_F(WeightsTest, Safetensors) {
   for (const auto &[name, value] : object) {
     if (llvm::StringRef(name) == "__metadata__")
       continue;
-    const llvm::json::Array &offsets =
-        *value.getAsObject()->getArray("data_offsets");
+    const llvm::json::Array &offsets = *value.getAsObject()->getArray("data_offsets");
     ranges.push_back({*offsets[0].getAsInteger(), *offsets[1].getAsInteger()});
   }
   std::sort(ranges.begin(), ranges.end());
@@ -155,14 +141,13 @@ TEST_F(WeightsTest, Safetensors) {
   EXPECT_EQ(8 + headerSize + position, content.size());
 
   const char *types[] = {"F32", "BF16", "I64", "U8", "U8", "BOOL"};
-  const llvm::SmallVector<int64_t> shapes[] = {{2, 3}, {32}, {0, 5},
-                                               {3},    {3},  {}};
+  const llvm::SmallVector<int64_t> shapes[] = {{2, 3}, {32}, {0, 5}, {3}, {3}, {}};
   for (auto [i, weight] : llvm::enumerate(weights)) {
     const WeightInfo &entry = plan.table[i];
     EXPECT_EQ(entry.offset % 64, 0u);
-    EXPECT_EQ(llvm::arrayRefFromStringRef(
-                  llvm::StringRef(content).substr(entry.offset, entry.size)),
-              weight.bytes);
+    EXPECT_EQ(
+        llvm::arrayRefFromStringRef(llvm::StringRef(content).substr(entry.offset, entry.size)),
+        weight.bytes);
     const llvm::json::Object *tensor = object.getObject(weight.name);
     ASSERT_TRUE(tensor) << weight.name;
     EXPECT_EQ(tensor->getString("dtype"), llvm::StringRef(types[i]));
@@ -199,9 +184,7 @@ TEST_F(WeightsTest, HashIsThatOfTheContent) {
 }
 
 TEST_F(WeightsTest, Refusals) {
-  auto refusal = [&] {
-    return test::message(planSafetensors(weights, "").takeError());
-  };
+  auto refusal = [&] { return test::message(planSafetensors(weights, "").takeError()); };
   weights[0].shape = {2, 4};
   EXPECT_EQ(refusal(), "weight 'a' has 24 bytes, but its shape [2, 4] of F32 "
                        "needs 32");
@@ -220,8 +203,7 @@ TEST_F(WeightsTest, NamesThatLookLikePads) {
   weights[5].name = "weft.pad.0";
   std::string content = file(weights);
   uint64_t headerSize = llvm::support::endian::read64le(content.data());
-  auto header = llvm::cantFail(
-      llvm::json::parse(llvm::StringRef(content).substr(8, headerSize)));
+  auto header = llvm::cantFail(llvm::json::parse(llvm::StringRef(content).substr(8, headerSize)));
   const auto *tensor = header.getAsObject()->getObject("weft.pad.0");
   ASSERT_TRUE(tensor);
   EXPECT_EQ(tensor->getString("dtype"), llvm::StringRef("BOOL"));
@@ -231,6 +213,5 @@ TEST_F(WeightsTest, InvalidUTF8InNames) {
   weights[0].name = "a\xff";
   std::string content = file(weights);
   uint64_t headerSize = llvm::support::endian::read64le(content.data());
-  EXPECT_TRUE(
-      bool(llvm::json::parse(llvm::StringRef(content).substr(8, headerSize))));
+  EXPECT_TRUE(bool(llvm::json::parse(llvm::StringRef(content).substr(8, headerSize))));
 }

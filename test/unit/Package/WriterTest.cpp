@@ -32,8 +32,7 @@ namespace {
 class WriterTest : public ::testing::Test {
 protected:
   std::string write(const std::string &path, const WriteOptions &options = {}) {
-    auto written =
-        writeModule(path, model.info, model.objects, weights, options);
+    auto written = writeModule(path, model.info, model.objects, weights, options);
     if (!written)
       return llvm::toString(written.takeError());
     result = *written;
@@ -49,8 +48,7 @@ protected:
   test::Folder folder;
   test::Model model = test::makeModel();
   std::vector<uint8_t> data = std::vector<uint8_t>(5000, 9);
-  std::vector<Weight> weights = {
-      {"w", {WEFT_DTYPE_UINT, 8, 1}, {5000}, data, ""}};
+  std::vector<Weight> weights = {{"w", {WEFT_DTYPE_UINT, 8, 1}, {5000}, data, ""}};
   WrittenModule result;
 };
 
@@ -62,27 +60,24 @@ TEST_F(WriterTest, Footer) {
   EXPECT_EQ(result.moduleSize, content.size());
   weft_footer footer;
   ASSERT_GT(content.size(), sizeof(footer));
-  memcpy(&footer, content.data() + content.size() - sizeof(footer),
-         sizeof(footer));
+  memcpy(&footer, content.data() + content.size() - sizeof(footer), sizeof(footer));
   EXPECT_EQ(footer.magic, WEFT_MODULE_MAGIC);
   EXPECT_EQ(footer.size, content.size());
   EXPECT_EQ(footer.abi_major, WEFT_MODULE_ABI_MAJOR);
   EXPECT_EQ(footer.abi_minor, WEFT_MODULE_ABI_MINOR);
-  EXPECT_EQ(footer.checksum,
-            crc32c(0, {reinterpret_cast<const uint8_t *>(content.data()),
-                       content.size() - sizeof(footer)}));
+  EXPECT_EQ(footer.checksum, crc32c(0, {reinterpret_cast<const uint8_t *>(content.data()),
+                                        content.size() - sizeof(footer)}));
   EXPECT_EQ(folder.list(), std::vector<std::string>{"m.so"});
 }
 
 TEST_F(WriterTest, ImportsNothingExportsTheQuery) {
   ASSERT_EQ(write(folder / "m.so"), "");
   std::string content = test::read(folder / "m.so");
-  auto elf = llvm::cantFail(llvm::object::ELF64LEObjectFile::create(
-      llvm::MemoryBufferRef(content, "m.so")));
+  auto elf = llvm::cantFail(
+      llvm::object::ELF64LEObjectFile::create(llvm::MemoryBufferRef(content, "m.so")));
   std::vector<std::string> names;
   for (llvm::object::ELFSymbolRef symbol : elf.getDynamicSymbolIterators()) {
-    EXPECT_FALSE(llvm::cantFail(symbol.getFlags()) &
-                 llvm::object::BasicSymbolRef::SF_Undefined);
+    EXPECT_FALSE(llvm::cantFail(symbol.getFlags()) & llvm::object::BasicSymbolRef::SF_Undefined);
     names.push_back(llvm::cantFail(symbol.getName()).str());
   }
   EXPECT_EQ(names, std::vector<std::string>{"weft_module_query"});
@@ -92,8 +87,7 @@ TEST_F(WriterTest, ImportsNothingExportsTheQuery) {
     EXPECT_NE(entry.getTag(), int64_t(llvm::ELF::DT_SONAME));
   }
   for (const auto &segment : llvm::cantFail(elf.getELFFile().program_headers()))
-    EXPECT_FALSE((segment.p_flags & llvm::ELF::PF_W) &&
-                 (segment.p_flags & llvm::ELF::PF_X));
+    EXPECT_FALSE((segment.p_flags & llvm::ELF::PF_W) && (segment.p_flags & llvm::ELF::PF_X));
 }
 
 TEST_F(WriterTest, EqualInputGivesEqualBytes) {
@@ -104,8 +98,7 @@ TEST_F(WriterTest, EqualInputGivesEqualBytes) {
   ASSERT_EQ(write(folder / "m.so", external()), "");
   ASSERT_EQ(write(other / "m.so", external()), "");
   EXPECT_EQ(test::read(folder / "m.so"), test::read(other / "m.so"));
-  EXPECT_EQ(test::read(folder / "m.safetensors"),
-            test::read(other / "m.safetensors"));
+  EXPECT_EQ(test::read(folder / "m.safetensors"), test::read(other / "m.safetensors"));
 }
 
 TEST_F(WriterTest, ReplacesUnderANewInode) {
@@ -130,15 +123,13 @@ TEST_F(WriterTest, RelativePaths) {
 }
 
 TEST_F(WriterTest, PathsThatCannotBeWritten) {
-  EXPECT_EQ(write(folder / "missing/m.so"), "cannot write '" +
-                                                folder / "missing/m.so" +
-                                                "': No such file or directory");
+  EXPECT_EQ(write(folder / "missing/m.so"),
+            "cannot write '" + folder / "missing/m.so" + "': No such file or directory");
   std::filesystem::create_directory(folder / "directory");
   EXPECT_EQ(write(folder / "directory"),
             "cannot write '" + folder / "directory" + "': Is a directory");
   ::mkfifo((folder / "pipe").c_str(), 0600);
-  EXPECT_EQ(write(folder / "pipe"),
-            "cannot write '" + folder / "pipe" + "': not a regular file");
+  EXPECT_EQ(write(folder / "pipe"), "cannot write '" + folder / "pipe" + "': not a regular file");
   std::ofstream(folder / "file") << "";
   EXPECT_EQ(write(folder / "file/m.so"),
             "cannot write '" + folder / "file/m.so" + "': Not a directory");
@@ -148,8 +139,8 @@ TEST_F(WriterTest, PathsThatCannotBeWritten) {
   std::filesystem::create_directory(folder / "m.safetensors");
   EXPECT_EQ(write(folder / "m.so", external()),
             "cannot write '" + folder / "m.safetensors" + "': Is a directory");
-  EXPECT_EQ(folder.list(), (std::vector<std::string>{"directory", "file",
-                                                     "m.safetensors", "pipe"}));
+  EXPECT_EQ(folder.list(),
+            (std::vector<std::string>{"directory", "file", "m.safetensors", "pipe"}));
 }
 
 // A limit on the size of files fails a write half-way, as a full disk does.
@@ -272,12 +263,10 @@ int main(void) {
 }
 )";
   for (const char *flags : {"", "-no-pie", "-fuse-ld=bfd -Wl,--gc-sections"}) {
-    std::string command =
-        std::string(WEFT_TEST_CC " ") + flags + " -I" WEFT_TEST_INCLUDE " -o " +
-        folder / "main" + " " + folder / "main.c" + " " + folder / "a.o" + " " +
-        folder / "b.o" + " && " + folder / "main" + " > " + folder / "output";
+    std::string command = std::string(WEFT_TEST_CC " ") + flags + " -I" WEFT_TEST_INCLUDE " -o " +
+                          folder / "main" + " " + folder / "main.c" + " " + folder / "a.o" + " " +
+                          folder / "b.o" + " && " + folder / "main" + " > " + folder / "output";
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
-    EXPECT_EQ(test::read(folder / "output"),
-              "model 9 21 6\nother-model 77 21 6\n");
+    EXPECT_EQ(test::read(folder / "output"), "model 9 21 6\nother-model 77 21 6\n");
   }
 }

@@ -53,9 +53,7 @@ static std::vector<uint8_t> makeFile(const PluginNote &note) {
   return file;
 }
 
-static PluginNote makeNote() {
-  return makePluginNote(1, 2, "22.1.8", "print", "name", "3");
-}
+static PluginNote makeNote() { return makePluginNote(1, 2, "22.1.8", "print", "name", "3"); }
 
 static std::string errorOf(const std::vector<uint8_t> &file) {
   auto result = findPluginDescriptor(file);
@@ -94,8 +92,7 @@ TEST(ElfNote, RefusesATruncatedLibrary) {
   uint64_t end = 0;
   for (unsigned i = 0; i < header.e_phnum; ++i) {
     Elf64_Phdr segment;
-    std::memcpy(&segment, &file[header.e_phoff + i * sizeof(segment)],
-                sizeof(segment));
+    std::memcpy(&segment, &file[header.e_phoff + i * sizeof(segment)], sizeof(segment));
     if (segment.p_type == PT_LOAD)
       end = std::max(end, segment.p_offset + segment.p_filesz);
   }
@@ -138,13 +135,11 @@ TEST(ElfNote, SurvivesAnyBytes) {
 TEST(ElfNote, SaysWhatIsWrongWithADescriptor) {
   auto note = makeNote();
   note.descriptor.structSize = 12;
-  EXPECT_NE(errorOf(makeFile(note)).find("descriptor is damaged"),
-            std::string::npos);
+  EXPECT_NE(errorOf(makeFile(note)).find("descriptor is damaged"), std::string::npos);
 
   note = makeNote();
   std::memset(note.descriptor.name, 'x', sizeof(note.descriptor.name));
-  EXPECT_EQ(errorOf(makeFile(note)),
-            "its plugin descriptor is damaged: a field is not text");
+  EXPECT_EQ(errorOf(makeFile(note)), "its plugin descriptor is damaged: a field is not text");
 
   note = makeNote();
   note.descriptor.name[0] = '\0';
@@ -156,8 +151,7 @@ TEST(ElfNote, SaysWhatIsWrongWithADescriptor) {
 
   note = makeNote();
   note.owner[0] = 'w';
-  EXPECT_NE(errorOf(makeFile(note)).find("not a Weft plugin"),
-            std::string::npos);
+  EXPECT_NE(errorOf(makeFile(note)).find("not a Weft plugin"), std::string::npos);
 }
 
 TEST(ElfNote, AcceptsTheLargerDescriptorOfANewerMinorVersion) {
@@ -182,12 +176,8 @@ TEST(ElfNote, RefusesOtherMachinesAndKinds) {
     changed[offset] = value;
     return errorOf(changed);
   };
-  EXPECT_NE(with(EI_CLASS, ELFCLASS32).find("expected a 64-bit"),
-            std::string::npos);
-  EXPECT_NE(with(EI_DATA, ELFDATA2MSB).find("little-endian"),
-            std::string::npos);
-  EXPECT_NE(with(offsetof(Elf64_Ehdr, e_type), ET_REL).find("ELF type 1"),
-            std::string::npos);
-  EXPECT_NE(with(offsetof(Elf64_Ehdr, e_machine), 0xf3).find("found 243"),
-            std::string::npos);
+  EXPECT_NE(with(EI_CLASS, ELFCLASS32).find("expected a 64-bit"), std::string::npos);
+  EXPECT_NE(with(EI_DATA, ELFDATA2MSB).find("little-endian"), std::string::npos);
+  EXPECT_NE(with(offsetof(Elf64_Ehdr, e_type), ET_REL).find("ELF type 1"), std::string::npos);
+  EXPECT_NE(with(offsetof(Elf64_Ehdr, e_machine), 0xf3).find("found 243"), std::string::npos);
 }

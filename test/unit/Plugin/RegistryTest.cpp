@@ -11,13 +11,9 @@
 
 using namespace weft;
 
-static std::string message(llvm::Error error) {
-  return llvm::toString(std::move(error));
-}
+static std::string message(llvm::Error error) { return llvm::toString(std::move(error)); }
 
-static mlir::LogicalResult build(onnx::NodeContext &) {
-  return mlir::success();
-}
+static mlir::LogicalResult build(onnx::NodeContext &) { return mlir::success(); }
 
 namespace {
 class Toy : public Target {
@@ -40,12 +36,11 @@ TEST(Registry, BuiltinsRegister) {
 
 TEST(Registry, AFailedRegistrationLeavesNothing) {
   Registry registry;
-  std::string error =
-      message(registry.add({"half", "1", "", ""}, [](Registrar &registrar) {
-        registrar.addTarget(std::make_unique<Toy>("toy"));
-        registrar.addImporterOp({"d", "Op", 1, 9, build});
-        return mlir::failure();
-      }));
+  std::string error = message(registry.add({"half", "1", "", ""}, [](Registrar &registrar) {
+    registrar.addTarget(std::make_unique<Toy>("toy"));
+    registrar.addImporterOp({"d", "Op", 1, 9, build});
+    return mlir::failure();
+  }));
   EXPECT_EQ(error, "plugin 'half' cannot be registered: its registration "
                    "function failed and gave no reason");
   EXPECT_EQ(registry.find("half"), nullptr);
@@ -54,8 +49,7 @@ TEST(Registry, AFailedRegistrationLeavesNothing) {
   // The names are free.
   EXPECT_EQ(message(registry.add({"half", "1", "", ""},
                                  [](Registrar &registrar) {
-                                   registrar.addTarget(
-                                       std::make_unique<Toy>("toy"));
+                                   registrar.addTarget(std::make_unique<Toy>("toy"));
                                    return mlir::success();
                                  })),
             "");
@@ -66,11 +60,10 @@ TEST(Registry, AFailedRegistrationLeavesNothing) {
 TEST(Registry, ImporterOpsByDomainNameAndVersion) {
   Registry registry;
   auto add = [&](llvm::StringRef plugin, ImporterOpInfo op) {
-    return message(
-        registry.add({plugin.str(), "1", "", ""}, [&](Registrar &registrar) {
-          registrar.addImporterOp(op);
-          return mlir::success();
-        }));
+    return message(registry.add({plugin.str(), "1", "", ""}, [&](Registrar &registrar) {
+      registrar.addImporterOp(op);
+      return mlir::success();
+    }));
   };
   EXPECT_EQ(add("a", {"", "Clip", 7, 10, build}), "");
   EXPECT_EQ(add("b", {"", "Clip", 11, INT64_MAX, build}), "");
@@ -81,44 +74,36 @@ TEST(Registry, ImporterOpsByDomainNameAndVersion) {
   EXPECT_EQ(registry.findImporterOp("other", "Clip", 99)->domain, "other");
   EXPECT_EQ(registry.findImporterOp("", "Clop", 9), nullptr);
   EXPECT_EQ(registry.importerOpVersions("", "Clip").size(), 2u);
-  EXPECT_NE(add("d", {"", "Clip", 9, 9, build}).find("already registered"),
-            std::string::npos);
-  EXPECT_NE(add("e", {"", "Clip", 0, 5, build}).find("empty version range"),
-            std::string::npos);
+  EXPECT_NE(add("d", {"", "Clip", 9, 9, build}).find("already registered"), std::string::npos);
+  EXPECT_NE(add("e", {"", "Clip", 0, 5, build}).find("empty version range"), std::string::npos);
 }
 
 TEST(Registry, FrontendsByEndingThenByBytes) {
   Registry registry;
-  auto import = [](ImportContext &) {
-    return mlir::OwningOpRef<mlir::ModuleOp>();
-  };
-  EXPECT_EQ(message(registry.add(
-                {"f", "1", "", ""},
-                [&](Registrar &registrar) {
-                  registrar.addFrontend({"one", {".one"}, {}, import});
-                  registrar.addFrontend({"two",
-                                         {".two"},
-                                         [](llvm::ArrayRef<uint8_t> bytes) {
-                                           return !bytes.empty() &&
-                                                  bytes[0] == 2;
-                                         },
-                                         import});
-                  return mlir::success();
-                })),
+  auto import = [](ImportContext &) { return mlir::OwningOpRef<mlir::ModuleOp>(); };
+  EXPECT_EQ(message(registry.add({"f", "1", "", ""},
+                                 [&](Registrar &registrar) {
+                                   registrar.addFrontend({"one", {".one"}, {}, import});
+                                   registrar.addFrontend({"two",
+                                                          {".two"},
+                                                          [](llvm::ArrayRef<uint8_t> bytes) {
+                                                            return !bytes.empty() && bytes[0] == 2;
+                                                          },
+                                                          import});
+                                   return mlir::success();
+                                 })),
             "");
   EXPECT_EQ(registry.findFrontend("x.ONE", {2})->name, "one");
   EXPECT_EQ(registry.findFrontend("x", {2})->name, "two");
   EXPECT_EQ(registry.findFrontend("x", {3}), nullptr);
   EXPECT_EQ(registry.findFrontend("", {}), nullptr);
-  EXPECT_NE(
-      message(
-          registry.add({"g", "1", "", ""},
-                       [&](Registrar &registrar) {
-                         registrar.addFrontend({"three", {".One"}, {}, import});
-                         return mlir::success();
-                       }))
-          .find("file extension '.one' is already registered by 'f'"),
-      std::string::npos);
+  EXPECT_NE(message(registry.add({"g", "1", "", ""},
+                                 [&](Registrar &registrar) {
+                                   registrar.addFrontend({"three", {".One"}, {}, import});
+                                   return mlir::success();
+                                 }))
+                .find("file extension '.one' is already registered by 'f'"),
+            std::string::npos);
 }
 
 TEST(Registry, AContextKnowsItsRegistry) {
@@ -141,8 +126,7 @@ TEST(Registry, IdentityIsThatOfLoadedPlugins) {
   EXPECT_EQ(identity.size(), 16 + 64 + 1u);
 }
 
-static std::string textOf(const Registry &registry,
-                          const PipelineOptions &options) {
+static std::string textOf(const Registry &registry, const PipelineOptions &options) {
   std::string text;
   llvm::raw_string_ostream os(text);
   printPipeline(os, registry, options);

@@ -23,7 +23,8 @@ int main(int argc, char **argv) {
   weft_footer footer = {};
   footer.magic = WEFT_MODULE_MAGIC;
   footer.size = bytes.size() + sizeof(footer);
-  footer.checksum = weft::crc32c(0, {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
+  footer.checksum =
+      weft::crc32c(0, {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
   footer.abi_major = WEFT_MODULE_ABI_MAJOR;
   footer.abi_minor = WEFT_MODULE_ABI_MINOR;
   bytes.append(reinterpret_cast<const char *>(&footer), sizeof(footer));

@@ -58,8 +58,7 @@ TEST_F(CallTest, ComputesIntoTheCallersBuffers) {
   auto main = context("main");
   std::vector<float> y(12, -1);
   float total = -1;
-  main({xView(), biasView()},
-       {rt::view(y.data(), {3, 4}), rt::view(&total, {})});
+  main({xView(), biasView()}, {rt::view(y.data(), {3, 4}), rt::view(&total, {})});
   EXPECT_EQ(y[11], 84);
   EXPECT_EQ(total, 480);
   EXPECT_EQ(main.output(0).data<float>(), y.data());
@@ -136,8 +135,8 @@ TEST_F(CallTest, ShapesKnownOnlyAfterTheCall) {
 TEST_F(CallTest, EmptyTensorsNeedNoData) {
   auto gather = context("gather");
   std::vector<float> data(5);
-  auto outputs = gather({rt::view(data.data(), {5}),
-                         rt::view(static_cast<int64_t *>(nullptr), {0})});
+  auto outputs =
+      gather({rt::view(data.data(), {5}), rt::view(static_cast<int64_t *>(nullptr), {0})});
   EXPECT_THAT(outputs[0].dims(), ElementsAre(0));
 }
 
@@ -167,9 +166,8 @@ TEST_F(CallTest, RefusesWrongInputsByName) {
   EXPECT_EQ(error(xView(), rt::view(static_cast<float *>(nullptr), {4})),
             "INVALID_ARGUMENT: input 'bias' has no data, expected 16 bytes");
   auto *odd = reinterpret_cast<float *>(reinterpret_cast<char *>(x.data()) + 2);
-  EXPECT_THAT(
-      error(rt::view(odd, {2, 4}), biasView()),
-      HasSubstr("expected a multiple of 4 bytes as type float32 needs"));
+  EXPECT_THAT(error(rt::view(odd, {2, 4}), biasView()),
+              HasSubstr("expected a multiple of 4 bytes as type float32 needs"));
   EXPECT_EQ(errorOf([&] { main({xView()}); }),
             "INVALID_ARGUMENT: function 'main' takes 2 inputs, 1 are given");
   EXPECT_EQ(errorOf([&] {
@@ -205,9 +203,7 @@ TEST_F(CallTest, RefusesStridedTensorsByName) {
 TEST_F(CallTest, RefusesInconsistentSymbols) {
   auto transpose = context("transpose");
   auto error = [&](std::vector<int64_t> a, std::vector<int64_t> b) {
-    return errorOf([&] {
-      transpose({rt::view(x.data(), a), rt::view(x.data(), b)});
-    });
+    return errorOf([&] { transpose({rt::view(x.data(), a), rt::view(x.data(), b)}); });
   };
   EXPECT_EQ(error({4, 3}, {5}), "INVALID_ARGUMENT: dimension 'n' is 4 in input "
                                 "'x' but 5 in input 'z'");
@@ -255,9 +251,7 @@ TEST_F(CallTest, DeclaredAliasesWorkInPlace) {
   for (int i = 0; i < 3; ++i)
     cache({biasView()}, {biasView()});
   EXPECT_THAT(bias, ElementsAre(13, 23, 33, 43));
-  EXPECT_THAT(errorOf([&] {
-                cache({rt::view(x.data(), {4})}, {rt::view(x.data() + 1, {4})});
-              }),
+  EXPECT_THAT(errorOf([&] { cache({rt::view(x.data(), {4})}, {rt::view(x.data() + 1, {4})}); }),
               HasSubstr("output 'next' overlaps input 'state'"));
 }
 
@@ -267,8 +261,7 @@ TEST_F(CallTest, RunsOnlyWhenAllIsBound) {
   EXPECT_EQ(errorOf([&] { main.run(); }),
             "FAILED_PRECONDITION: input 'bias' of function 'main' is not "
             "bound");
-  EXPECT_THAT(errorOf([&] { main.output(0); }),
-              HasSubstr("no call has succeeded"));
+  EXPECT_THAT(errorOf([&] { main.output(0); }), HasSubstr("no call has succeeded"));
 }
 
 TEST_F(CallTest, UsesTheCallersWorkspace) {
@@ -276,10 +269,9 @@ TEST_F(CallTest, UsesTheCallersWorkspace) {
   const uint64_t bytes = main.workspaceSize({xView(), biasView()});
   EXPECT_EQ(bytes, 3u * 16 + 64);
   // Shapes are enough.
-  EXPECT_EQ(
-      main.workspaceSize({rt::Tensor(nullptr, rt::dtypeOf<float>(), {9, 4}),
-                          rt::Tensor(nullptr, rt::dtypeOf<float>(), {4})}),
-      9u * 16 + 64);
+  EXPECT_EQ(main.workspaceSize({rt::Tensor(nullptr, rt::dtypeOf<float>(), {9, 4}),
+                                rt::Tensor(nullptr, rt::dtypeOf<float>(), {4})}),
+            9u * 16 + 64);
   alignas(64) char memory[256] = {};
   main.setWorkspace(memory, bytes);
   main({xView(), biasView()});
@@ -292,8 +284,7 @@ TEST_F(CallTest, UsesTheCallersWorkspace) {
             }),
             "RESOURCE_EXHAUSTED: the workspace has 111 bytes, function 'main' "
             "needs 112 for these shapes and 1 threads");
-  EXPECT_THAT(errorOf([&] { main.setWorkspace(memory + 1, 64); }),
-              HasSubstr("not aligned to 64"));
+  EXPECT_THAT(errorOf([&] { main.setWorkspace(memory + 1, 64); }), HasSubstr("not aligned to 64"));
   main.setWorkspace(nullptr, 0);
   main({xView(), biasView()});
 }
@@ -304,12 +295,9 @@ TEST_F(CallTest, NamesTheNodeThatFails) {
   indices[500] = 100;
   indices[900] = -7;
   auto gather = context("gather");
-  auto call = [&] {
-    gather({rt::view(data.data(), {5}), rt::view(indices.data(), {1000})});
-  };
-  EXPECT_EQ(errorOf(call),
-            "OUT_OF_RANGE: node 'gather_3' (Gather): index 100 at position 500 "
-            "is out of range [0, 4]");
+  auto call = [&] { gather({rt::view(data.data(), {5}), rt::view(indices.data(), {1000})}); };
+  EXPECT_EQ(errorOf(call), "OUT_OF_RANGE: node 'gather_3' (Gather): index 100 at position 500 "
+                           "is out of range [0, 4]");
   EXPECT_THAT(errorOf([&] { gather.output(0); }), HasSubstr("no call"));
   indices[500] = indices[900] = 0;
   EXPECT_EQ(errorOf(call), "");
@@ -321,21 +309,19 @@ TEST_F(CallTest, SurvivesBadModules) {
             "UNIMPLEMENTED");
   EXPECT_EQ(errorOf([&] { context("forgetful")({}); }),
             "INTERNAL: function 'forgetful' did not compute output 'next'");
-  EXPECT_THAT(errorOf([&] { context("wrong_shape")({}); }),
-              HasSubstr("contradicts the signature"));
+  EXPECT_THAT(errorOf([&] { context("wrong_shape")({}); }), HasSubstr("contradicts the signature"));
   EXPECT_EQ(errorOf([&] { context("hungry")({}); }),
             "RESOURCE_EXHAUSTED: function 'hungry': out of memory: a temporary "
             "needs 9223372036854775807 bytes");
   EXPECT_THAT(errorOf([&] { context("endless")({}); }),
               HasSubstr("more workspace for these shapes than fits"));
   auto main = context("main");
-  EXPECT_THAT(
-      errorOf([&] {
-        rt::Tensor huge(x.data(), rt::dtypeOf<float>(), {int64_t(1) << 58, 4});
-        main({huge, biasView()});
-      }),
-      HasSubstr("RESOURCE_EXHAUSTED: out of memory: the workspace of "
-                "function 'main' needs 4611686018427387968 bytes"));
+  EXPECT_THAT(errorOf([&] {
+                rt::Tensor huge(x.data(), rt::dtypeOf<float>(), {int64_t(1) << 58, 4});
+                main({huge, biasView()});
+              }),
+              HasSubstr("RESOURCE_EXHAUSTED: out of memory: the workspace of "
+                        "function 'main' needs 4611686018427387968 bytes"));
 }
 
 TEST_F(CallTest, HandsOutputsOverByDLPack) {
@@ -365,8 +351,7 @@ TEST_F(CallTest, HandsOutputsOverByDLPack) {
   head.deleter(managed);
   std::vector<float> y(12);
   float total;
-  main({xView(), biasView()},
-       {rt::view(y.data(), {3, 4}), rt::view(&total, {})});
+  main({xView(), biasView()}, {rt::view(y.data(), {3, 4}), rt::view(&total, {})});
   EXPECT_THAT(describe(weft_context_take_output(main.get(), 0, &managed)),
               HasSubstr("output 'y' lies in a buffer of the caller"));
 }
@@ -383,8 +368,7 @@ TEST_F(CallTest, ReportsKernelsToTheProfile) {
   options.profile_user = &events;
   options.profile = [](void *user, const weft_profile_event *event) {
     static_cast<std::vector<Event> *>(user)->push_back(
-        {event->kernel, event->node, event->op, event->flags,
-         event->end_ns - event->begin_ns});
+        {event->kernel, event->node, event->op, event->flags, event->end_ns - event->begin_ns});
   };
   options.log_user = &lines;
   options.log = [](void *user, int32_t, const char *line) {
@@ -416,17 +400,14 @@ TEST_F(CallTest, WarmUpLeavesNothingToAllocate) {
 TEST_F(CallTest, OlderAndWrongStructs) {
   weft_context *context = nullptr;
   weft_context_options options{};
-  EXPECT_THAT(
-      describe(weft_context_create(module.get(), 0, &options, &context)),
-      HasSubstr("struct_size of the options is not set"));
+  EXPECT_THAT(describe(weft_context_create(module.get(), 0, &options, &context)),
+              HasSubstr("struct_size of the options is not set"));
   options.struct_size = 8; // a caller that knows of `threads` only
   options.threads = 1;
   options.spin_us = 12345;
-  ASSERT_EQ(describe(weft_context_create(module.get(), 0, &options, &context)),
-            "");
+  ASSERT_EQ(describe(weft_context_create(module.get(), 0, &options, &context)), "");
   weft_stats stats{};
-  EXPECT_THAT(describe(weft_context_stats(context, &stats)),
-              HasSubstr("struct_size is not set"));
+  EXPECT_THAT(describe(weft_context_stats(context, &stats)), HasSubstr("struct_size is not set"));
   stats.struct_size = 8;
   stats.workspace_bytes = 42;
   EXPECT_EQ(describe(weft_context_stats(context, &stats)), "");
@@ -434,20 +415,17 @@ TEST_F(CallTest, OlderAndWrongStructs) {
   EXPECT_EQ(stats.workspace_bytes, 42u); // beyond what the caller has
   weft_context_release(context);
   options.threads = -1;
-  EXPECT_THAT(
-      describe(weft_context_create(module.get(), 0, &options, &context)),
-      HasSubstr("-1 threads are asked for, expected 0 to 4096"));
-  EXPECT_THAT(
-      describe(weft_context_create(module.get(), 99, nullptr, &context)),
-      HasSubstr("there is no number 99"));
+  EXPECT_THAT(describe(weft_context_create(module.get(), 0, &options, &context)),
+              HasSubstr("-1 threads are asked for, expected 0 to 4096"));
+  EXPECT_THAT(describe(weft_context_create(module.get(), 99, nullptr, &context)),
+              HasSubstr("there is no number 99"));
 }
 
 TEST_F(CallTest, NamesAndSizesOfTypes) {
   EXPECT_STREQ(weft_dtype_name({WEFT_DTYPE_BFLOAT, 16, 1}), "bfloat16");
   EXPECT_STREQ(weft_dtype_name({WEFT_DTYPE_BOOL, 8, 1}), "bool");
   EXPECT_STREQ(weft_dtype_name({WEFT_DTYPE_FLOAT, 32, 2}), "unknown");
-  const int64_t dims[] = {3, 5}, huge[] = {INT64_MAX, 0},
-                big[] = {INT64_MAX, 2};
+  const int64_t dims[] = {3, 5}, huge[] = {INT64_MAX, 0}, big[] = {INT64_MAX, 2};
   uint64_t bytes = 0;
   weft_tensor tensor{nullptr, {WEFT_DTYPE_INT, 4, 1}, 2, dims, nullptr};
   EXPECT_EQ(describe(weft_tensor_bytes(&tensor, &bytes)), "");

@@ -53,17 +53,14 @@ namespace {
 /// Fails at one allocation (counted from 0) and knows what is not given back.
 class FailingAllocator {
 public:
-  explicit FailingAllocator(int64_t failAt, bool onlyOnce)
-      : failAt(failAt), onlyOnce(onlyOnce) {
+  explicit FailingAllocator(int64_t failAt, bool onlyOnce) : failAt(failAt), onlyOnce(onlyOnce) {
     table.struct_size = sizeof(table);
     table.user = this;
     table.allocate = [](void *user, size_t size, size_t alignment) -> void * {
       return static_cast<FailingAllocator *>(user)->allocate(size, alignment);
     };
-    table.deallocate = [](void *user, void *memory, size_t size,
-                          size_t alignment) {
-      static_cast<FailingAllocator *>(user)->deallocate(memory, size,
-                                                        alignment);
+    table.deallocate = [](void *user, void *memory, size_t size, size_t alignment) {
+      static_cast<FailingAllocator *>(user)->deallocate(memory, size, alignment);
     };
   }
   weft_allocator table{};

@@ -11,8 +11,7 @@
 /* Layouts that callers and compiled modules rely on. A change here is a change
    of the ABI. */
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
-#define AT(type, field, offset)                                                \
-  _Static_assert(offsetof(type, field) == (offset), #type "." #field)
+#define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field)
 
 SIZE(weft_footer, 24);
 SIZE(weft_env, 88);
@@ -39,8 +38,6 @@ SIZE(weft_profile_event, 48);
 SIZE(weft_stats, 80);
 
 int main(void) {
-  return weft_runtime_api_version() ==
-                 (WEFT_RUNTIME_API_MAJOR << 16 | WEFT_RUNTIME_API_MINOR)
-             ? 0
-             : 1;
+  return weft_runtime_api_version() == (WEFT_RUNTIME_API_MAJOR << 16 | WEFT_RUNTIME_API_MINOR) ? 0
+                                                                                               : 1;
 }

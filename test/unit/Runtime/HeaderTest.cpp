@@ -16,10 +16,7 @@ int main() {
   try {
     weft::rt::Module::load("/nonexistent");
   } catch (const weft::rt::Error &error) {
-    return error.code() == WEFT_NOT_FOUND &&
-                   std::strstr(error.what(), "/nonexistent")
-               ? 0
-               : 1;
+    return error.code() == WEFT_NOT_FOUND && std::strstr(error.what(), "/nonexistent") ? 0 : 1;
   }
   return 1;
 }

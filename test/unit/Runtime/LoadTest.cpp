@@ -38,8 +38,7 @@ protected:
   std::string refusal(const std::string &bytes) {
     std::string path = write("m.so", bytes);
     std::string fromFile = loadError(path);
-    std::string fromMemory =
-        errorOf([&] { rt::Module::loadMemory(bytes.data(), bytes.size()); });
+    std::string fromMemory = errorOf([&] { rt::Module::loadMemory(bytes.data(), bytes.size()); });
     EXPECT_FALSE(fromMemory.empty());
     return fromFile;
   }
@@ -47,8 +46,7 @@ protected:
 };
 
 /// Replaces the footer of a module by a right one.
-std::string withFooter(std::string bytes, uint16_t major = 1,
-                       uint16_t minor = 0) {
+std::string withFooter(std::string bytes, uint16_t major = 1, uint16_t minor = 0) {
   weft_footer footer;
   bytes.resize(bytes.size() - sizeof(footer));
   memset(&footer, 0, sizeof(footer));
@@ -75,8 +73,7 @@ TEST_F(LoadTest, DescribesAModule) {
   EXPECT_STREQ(module.variant().cpu, "x86-64");
   const weft_function &function = description.functions[0];
   EXPECT_STREQ(function.inputs[0].name, "x");
-  EXPECT_STREQ(function.symbols[function.inputs[0].dims[0].symbol].name,
-               "batch");
+  EXPECT_STREQ(function.symbols[function.inputs[0].dims[0].symbol].name, "batch");
   EXPECT_EQ(weft_module_weights_path(module.get()), nullptr);
   EXPECT_EQ(module.findFunction("gather"), 1u);
   EXPECT_THAT(errorOf([&] { module.findFunction("nope"); }),
@@ -135,8 +132,7 @@ TEST_F(LoadTest, RefusesTruncationAtEveryByte) {
   std::string whole = readFile(modulePath("plain"));
   ASSERT_GT(whole.size(), 1000u);
   for (size_t size = 0; size < whole.size(); ++size) {
-    std::string error =
-        describe(weft_module_check_memory(whole.data(), size, "m.so"));
+    std::string error = describe(weft_module_check_memory(whole.data(), size, "m.so"));
     ASSERT_THAT(error, HasSubstr("'m.so'")) << size;
   }
   // And through the file, where a mapping beyond the end would be a SIGBUS.
@@ -152,8 +148,8 @@ TEST_F(LoadTest, RefusesTruncationBelowARightFooter) {
   std::string whole = readFile(modulePath("plain"));
   std::string body = whole.substr(0, whole.size() - sizeof(weft_footer));
   for (size_t size = 64; size < body.size(); size += 61) {
-    std::string error = refusal(withFooter(
-        body.substr(0, size) + std::string(sizeof(weft_footer), 'x')));
+    std::string error =
+        refusal(withFooter(body.substr(0, size) + std::string(sizeof(weft_footer), 'x')));
     ASSERT_THAT(error, HasSubstr("DATA_LOSS")) << size;
   }
 }
@@ -163,10 +159,7 @@ TEST_F(LoadTest, RefusesEveryFlippedByte) {
   for (size_t i = 0; i < whole.size(); i += 1) {
     std::string damaged = whole;
     damaged[i] = char(damaged[i] ^ 0x20);
-    ASSERT_NE(describe(weft_module_check_memory(damaged.data(), damaged.size(),
-                                                "m.so")),
-              "")
-        << i;
+    ASSERT_NE(describe(weft_module_check_memory(damaged.data(), damaged.size(), "m.so")), "") << i;
     if (i > 4096) // the checksum covers the rest alike
       i += 96;
   }
@@ -174,8 +167,7 @@ TEST_F(LoadTest, RefusesEveryFlippedByte) {
 
 TEST_F(LoadTest, RefusesOtherVersions) {
   std::string whole = readFile(modulePath("plain"));
-  EXPECT_THAT(refusal(withFooter(whole, 2, 0)),
-              HasSubstr("FAILED_PRECONDITION"));
+  EXPECT_THAT(refusal(withFooter(whole, 2, 0)), HasSubstr("FAILED_PRECONDITION"));
   EXPECT_THAT(refusal(withFooter(whole, 1, 9)),
               HasSubstr("has ABI version 1.9, this runtime (0.1.0) supports "
                         "1.0 to 1.0"));
@@ -190,8 +182,7 @@ TEST_F(LoadTest, RefusesOtherVersions) {
 TEST_F(LoadTest, RefusesOtherLibraries) {
   std::string library = readFile(modulePath("not-a-module"));
   std::string footer(sizeof(weft_footer), 'x');
-  EXPECT_THAT(refusal(withFooter(library + footer)),
-              HasSubstr("exports no weft_module_query"));
+  EXPECT_THAT(refusal(withFooter(library + footer)), HasSubstr("exports no weft_module_query"));
 }
 
 TEST_F(LoadTest, NamesTheMissingFeatures) {
@@ -206,8 +197,7 @@ TEST_F(LoadTest, TakesTheVariantThatIsAskedFor) {
   options.cpu = "x86-64";
   EXPECT_EQ(loadError(modulePath("plain"), &options), "");
   options.cpu = "future";
-  EXPECT_THAT(loadError(modulePath("plain"), &options),
-              HasSubstr("future needs quantum-leap"));
+  EXPECT_THAT(loadError(modulePath("plain"), &options), HasSubstr("future needs quantum-leap"));
   options.cpu = "z80";
   EXPECT_THAT(loadError(modulePath("plain"), &options),
               HasSubstr("no variant for CPU 'z80'; it has future, x86-64"));
@@ -244,20 +234,18 @@ TEST_F(LoadTest, RefusesEveryDefectOfADescription) {
       "does not support ABI version 1",
   };
   for (int i = 1; i <= 13; ++i)
-    EXPECT_THAT(loadError(modulePath("defect" + std::to_string(i))),
-                HasSubstr(expected[i]));
+    EXPECT_THAT(loadError(modulePath("defect" + std::to_string(i))), HasSubstr(expected[i]));
 }
 
 TEST_F(LoadTest, FindsWeightsBesideTheModule) {
   std::string path = write("m.so", readFile(modulePath("external")));
-  EXPECT_THAT(loadError(path), HasSubstr("NOT_FOUND: weights file '" + folder +
-                                         "/test.safetensors': No such file"));
+  EXPECT_THAT(loadError(path),
+              HasSubstr("NOT_FOUND: weights file '" + folder + "/test.safetensors': No such file"));
   std::string weights = write("test.safetensors", weightsFile(rightHash()));
   auto module = rt::Module::load(path);
   EXPECT_EQ(weft_module_weights_path(module.get()), weights);
   std::vector<float> x(4, 1), bias(4, 10);
-  auto outputs = rt::Context(module)(
-      {rt::view(x.data(), {1, 4}), rt::view(bias.data(), {4})});
+  auto outputs = rt::Context(module)({rt::view(x.data(), {1, 4}), rt::view(bias.data(), {4})});
   (void)outputs;
 }
 
@@ -266,14 +254,12 @@ TEST_F(LoadTest, RefusesWrongWeights) {
   const std::string right = weightsFile(rightHash());
   for (size_t size = 0; size < right.size(); ++size) {
     write("test.safetensors", right.substr(0, size));
-    ASSERT_THAT(loadError(path),
-                HasSubstr("has " + std::to_string(size) + " bytes"));
+    ASSERT_THAT(loadError(path), HasSubstr("has " + std::to_string(size) + " bytes"));
   }
   write("test.safetensors", right + "x");
   EXPECT_THAT(loadError(path), HasSubstr("expects 208: it is another"));
   write("test.safetensors", weightsFile("abcd" + std::string(60, '0')));
-  EXPECT_THAT(loadError(path),
-              HasSubstr("belongs to another module: its hash is abcd00"));
+  EXPECT_THAT(loadError(path), HasSubstr("belongs to another module: its hash is abcd00"));
   write("test.safetensors", std::string(208, '\0'));
   EXPECT_THAT(loadError(path), HasSubstr("not a JSON object"));
   write("test.safetensors", std::string(208, '\xFF'));
@@ -295,10 +281,9 @@ TEST_F(LoadTest, RefusesWrongWeights) {
 
 TEST_F(LoadTest, TakesWeightsFromElsewhere) {
   std::string bytes = readFile(modulePath("external"));
-  EXPECT_THAT(
-      errorOf([&] { rt::Module::loadMemory(bytes.data(), bytes.size()); }),
-      HasSubstr("needs its weights file 'test.safetensors': give its "
-                "path in weights_path"));
+  EXPECT_THAT(errorOf([&] { rt::Module::loadMemory(bytes.data(), bytes.size()); }),
+              HasSubstr("needs its weights file 'test.safetensors': give its "
+                        "path in weights_path"));
   auto options = rt::moduleOptions();
   std::string path = write("other.safetensors", weightsFile(rightHash()));
   options.weights_path = path.c_str();
@@ -311,9 +296,7 @@ TEST_F(LoadTest, TakesWeightsFromElsewhere) {
   options.weights_size = weights.size();
   rt::Module::loadMemory(bytes.data(), bytes.size(), &options);
   options.weights_data = memory + 4;
-  EXPECT_THAT(errorOf([&] {
-                rt::Module::loadMemory(bytes.data(), bytes.size(), &options);
-              }),
+  EXPECT_THAT(errorOf([&] { rt::Module::loadMemory(bytes.data(), bytes.size(), &options); }),
               HasSubstr("not aligned to 64 bytes"));
 }
 
@@ -322,13 +305,11 @@ TEST_F(LoadTest, ChecksCpuFeatures) {
   EXPECT_EQ(describe(weft_cpu_check("")), "");
   EXPECT_THAT(describe(weft_cpu_check("sse2,abacus,sse,slide-rule")),
               HasSubstr("lacks abacus, slide-rule"));
-  EXPECT_EQ(weft_cpu_check("avx512f") == nullptr,
-            bool(__builtin_cpu_supports("avx512f")));
-  EXPECT_EQ(weft_cpu_check("avx2,fma,bmi2") == nullptr,
-            __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                __builtin_cpu_supports("bmi2"));
-  EXPECT_EQ(weft_cpu_check("avx512bf16") == nullptr,
-            bool(__builtin_cpu_supports("avx512bf16")));
+  EXPECT_EQ(weft_cpu_check("avx512f") == nullptr, bool(__builtin_cpu_supports("avx512f")));
+  EXPECT_EQ(weft_cpu_check("avx2,fma,bmi2") == nullptr, __builtin_cpu_supports("avx2") &&
+                                                            __builtin_cpu_supports("fma") &&
+                                                            __builtin_cpu_supports("bmi2"));
+  EXPECT_EQ(weft_cpu_check("avx512bf16") == nullptr, bool(__builtin_cpu_supports("avx512bf16")));
 }
 
 extern "C" const weft_module *weft_module_query_linked(uint32_t);
@@ -336,6 +317,5 @@ extern "C" const weft_module *weft_module_query_linked(uint32_t);
 TEST_F(LoadTest, LoadsALinkedModule) {
   auto module = rt::Module::loadStatic(weft_module_query_linked);
   EXPECT_STREQ(module.description().name, "test");
-  EXPECT_THAT(errorOf([&] { rt::Module::loadStatic(nullptr); }),
-              HasSubstr("no query function"));
+  EXPECT_THAT(errorOf([&] { rt::Module::loadStatic(nullptr); }), HasSubstr("no query function"));
 }

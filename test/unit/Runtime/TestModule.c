@@ -19,18 +19,18 @@
 #endif
 #define DEFECT(n) (DESCRIPTION_DEFECT == (n))
 
-#define F32                                                                    \
+#define F32                                                                                        \
   { WEFT_DTYPE_FLOAT, 32, 1 }
-#define I64                                                                    \
+#define I64                                                                                        \
   { WEFT_DTYPE_INT, 64, 1 }
-#define I8                                                                     \
+#define I8                                                                                         \
   { WEFT_DTYPE_INT, 8, 1 }
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-#define STATIC(n)                                                              \
+#define STATIC(n)                                                                                  \
   { n, -1, 0 }
-#define SYMBOL(s)                                                              \
+#define SYMBOL(s)                                                                                  \
   { -1, s, 0 }
-#define UNKNOWN                                                                \
+#define UNKNOWN                                                                                    \
   { -1, -1, 0 }
 
 enum {
@@ -56,9 +56,8 @@ static const int64_t large = 10000000, small = 100;
 
 /* y[i, j] = x[i, j] * w[j] + bias[j]; scratch by worker proves that no two
    ranges share one. */
-static int32_t affineRange(const weft_env *env, void *const *buffers,
-                           const int64_t *sizes, int64_t site, int64_t begin,
-                           int64_t end, int64_t worker) {
+static int32_t affineRange(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                           int64_t site, int64_t begin, int64_t end, int64_t worker) {
   const float *x = buffers[0], *w = buffers[1], *bias = buffers[2];
   float *y = buffers[3];
   float *scratch = (float *)((char *)buffers[4] + 64 * worker);
@@ -72,14 +71,12 @@ static int32_t affineRange(const weft_env *env, void *const *buffers,
   }
   return WEFT_OK;
 }
-static int32_t affine(const weft_env *env, void *const *buffers,
-                      const int64_t *sizes, int64_t site) {
-  return env->parallel_for(env, affineRange, buffers, sizes, site, sizes[0],
-                           large);
+static int32_t affine(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                      int64_t site) {
+  return env->parallel_for(env, affineRange, buffers, sizes, site, sizes[0], large);
 }
 
-static int32_t sum(const weft_env *env, void *const *buffers,
-                   const int64_t *sizes, int64_t site) {
+static int32_t sum(const weft_env *env, void *const *buffers, const int64_t *sizes, int64_t site) {
   const float *y = buffers[0];
   float total = 0;
   for (int64_t i = 0; i < sizes[0]; ++i)
@@ -89,9 +86,8 @@ static int32_t sum(const weft_env *env, void *const *buffers,
 }
 
 /* A body that fails at its first bad index. */
-static int32_t gatherRange(const weft_env *env, void *const *buffers,
-                           const int64_t *sizes, int64_t site, int64_t begin,
-                           int64_t end, int64_t worker) {
+static int32_t gatherRange(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                           int64_t site, int64_t begin, int64_t end, int64_t worker) {
   const float *data = buffers[0];
   const int64_t *indices = buffers[1];
   float *y = buffers[2];
@@ -102,15 +98,13 @@ static int32_t gatherRange(const weft_env *env, void *const *buffers,
   }
   return WEFT_OK;
 }
-static int32_t gather(const weft_env *env, void *const *buffers,
-                      const int64_t *sizes, int64_t site) {
-  return env->parallel_for(env, gatherRange, buffers, sizes, site, sizes[0],
-                           large);
+static int32_t gather(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                      int64_t site) {
+  return env->parallel_for(env, gatherRange, buffers, sizes, site, sizes[0], large);
 }
 
-static int32_t halveRange(const weft_env *env, void *const *buffers,
-                          const int64_t *sizes, int64_t site, int64_t begin,
-                          int64_t end, int64_t worker) {
+static int32_t halveRange(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                          int64_t site, int64_t begin, int64_t end, int64_t worker) {
   const float *x = buffers[0];
   float *y = buffers[1];
   for (int64_t i = begin; i < end; ++i) {
@@ -121,64 +115,57 @@ static int32_t halveRange(const weft_env *env, void *const *buffers,
   }
   return WEFT_OK;
 }
-static int32_t halve(const weft_env *env, void *const *buffers,
-                     const int64_t *sizes, int64_t site) {
-  return env->parallel_for(env, halveRange, buffers, sizes, site, sizes[0],
-                           large);
+static int32_t halve(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                     int64_t site) {
+  return env->parallel_for(env, halveRange, buffers, sizes, site, sizes[0], large);
 }
 
 /* About a day on one core; the cost says so. */
-static int32_t busyRange(const weft_env *env, void *const *buffers,
-                         const int64_t *sizes, int64_t site, int64_t begin,
-                         int64_t end, int64_t worker) {
+static int32_t busyRange(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                         int64_t site, int64_t begin, int64_t end, int64_t worker) {
   for (int64_t i = begin; i < end; ++i)
     for (volatile int spin = 0; spin < 100000; ++spin)
       ;
   return WEFT_OK;
 }
-static int32_t busy(const weft_env *env, void *const *buffers,
-                    const int64_t *sizes, int64_t site) {
+static int32_t busy(const weft_env *env, void *const *buffers, const int64_t *sizes, int64_t site) {
   return env->parallel_for(env, busyRange, buffers, sizes, site, 1000000000,
                            INT64_C(100000000000000));
 }
 
-static int32_t empty(const weft_env *env, void *const *buffers,
-                     const int64_t *sizes, int64_t site) {
+static int32_t empty(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                     int64_t site) {
   return WEFT_OK;
 }
-static int32_t emptyRange(const weft_env *env, void *const *buffers,
-                          const int64_t *sizes, int64_t site, int64_t begin,
-                          int64_t end, int64_t worker) {
+static int32_t emptyRange(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                          int64_t site, int64_t begin, int64_t end, int64_t worker) {
   return WEFT_OK;
 }
-static int32_t emptyLoop(const weft_env *env, void *const *buffers,
-                         const int64_t *sizes, int64_t site) {
+static int32_t emptyLoop(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                         int64_t site) {
   return env->parallel_for(env, emptyRange, buffers, sizes, site, 16, 20000);
 }
 
-static int32_t silent(const weft_env *env, void *const *buffers,
-                      const int64_t *sizes, int64_t site) {
+static int32_t silent(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                      int64_t site) {
   return WEFT_UNIMPLEMENTED;
 }
 
 /* Temporaries and a nested loop inside a parallel body. */
-static int32_t wideInner(const weft_env *env, void *const *buffers,
-                         const int64_t *sizes, int64_t site, int64_t begin,
-                         int64_t end, int64_t worker) {
+static int32_t wideInner(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                         int64_t site, int64_t begin, int64_t end, int64_t worker) {
   for (int64_t i = begin; i < end; ++i)
     ((int64_t *)buffers[0])[i] = i;
   return WEFT_OK;
 }
-static int32_t wideRange(const weft_env *env, void *const *buffers,
-                         const int64_t *sizes, int64_t site, int64_t begin,
-                         int64_t end, int64_t worker) {
+static int32_t wideRange(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                         int64_t site, int64_t begin, int64_t end, int64_t worker) {
   for (int64_t i = begin; i < end; ++i) {
     int64_t *row = env->alloc(env, 1000 * sizeof(int64_t));
     if (!row)
       return WEFT_RESOURCE_EXHAUSTED;
     void *inner[] = {row};
-    int32_t status =
-        env->parallel_for(env, wideInner, inner, sizes, site, 1000, large);
+    int32_t status = env->parallel_for(env, wideInner, inner, sizes, site, 1000, large);
     if (status)
       return status;
     int64_t total = 0;
@@ -190,16 +177,13 @@ static int32_t wideRange(const weft_env *env, void *const *buffers,
   }
   return WEFT_OK;
 }
-static int32_t wide(const weft_env *env, void *const *buffers,
-                    const int64_t *sizes, int64_t site) {
-  return env->parallel_for(env, wideRange, buffers, sizes, site, sizes[0],
-                           large);
+static int32_t wide(const weft_env *env, void *const *buffers, const int64_t *sizes, int64_t site) {
+  return env->parallel_for(env, wideRange, buffers, sizes, site, sizes[0], large);
 }
 
 /* y[i] = the worker that computed it */
-static int32_t whoRange(const weft_env *env, void *const *buffers,
-                        const int64_t *sizes, int64_t site, int64_t begin,
-                        int64_t end, int64_t worker) {
+static int32_t whoRange(const weft_env *env, void *const *buffers, const int64_t *sizes,
+                        int64_t site, int64_t begin, int64_t end, int64_t worker) {
   for (int64_t i = begin; i < end; ++i) {
     for (volatile int spin = 0; spin < 2000; ++spin)
       ;
@@ -207,18 +191,14 @@ static int32_t whoRange(const weft_env *env, void *const *buffers,
   }
   return WEFT_OK;
 }
-static int32_t who(const weft_env *env, void *const *buffers,
-                   const int64_t *sizes, int64_t site) {
-  return env->parallel_for(env, whoRange, buffers, sizes, site, sizes[0],
-                           large);
+static int32_t who(const weft_env *env, void *const *buffers, const int64_t *sizes, int64_t site) {
+  return env->parallel_for(env, whoRange, buffers, sizes, site, sizes[0], large);
 }
 
 /*===-- Functions
  * ----------------------------------------------------------===*/
 
-static int64_t noWorkspace(const int64_t *symbols, int64_t workers) {
-  return 0;
-}
+static int64_t noWorkspace(const int64_t *symbols, int64_t workers) { return 0; }
 
 /* main: y[batch, 4] = x * w + bias, total = sum(y) */
 static int64_t mainWorkspace(const int64_t *symbols, int64_t workers) {
@@ -228,8 +208,7 @@ static int64_t mainWorkspace(const int64_t *symbols, int64_t workers) {
     return -1;
   return bytes;
 }
-static int32_t mainInvoke(const weft_env *env, const int64_t *symbols,
-                          const void *const *inputs) {
+static int32_t mainInvoke(const weft_env *env, const int64_t *symbols, const void *const *inputs) {
   int64_t batch = symbols[0], dims[] = {batch, 4}, elements = batch * 4;
   unsigned char *scratch = env->arena + batch * 16;
   float *copy = (float *)env->arena;
@@ -241,10 +220,8 @@ static int32_t mainInvoke(const weft_env *env, const int64_t *symbols,
   void *total = env->output(env, 1, 0, NULL);
   if (!total)
     return WEFT_RESOURCE_EXHAUSTED;
-  void *buffers[] = {copy, (void *)env->weights[0], (void *)inputs[1], y,
-                     scratch};
-  int32_t status =
-      env->dispatch(env, KERNEL_AFFINE, buffers, &batch, SITE_AFFINE);
+  void *buffers[] = {copy, (void *)env->weights[0], (void *)inputs[1], y, scratch};
+  int32_t status = env->dispatch(env, KERNEL_AFFINE, buffers, &batch, SITE_AFFINE);
   if (status)
     return status;
   void *sums[] = {y, total};
@@ -270,8 +247,8 @@ static int32_t gatherInvoke(const weft_env *env, const int64_t *symbols,
 }
 static const weft_dim five[] = {STATIC(5)};
 static const weft_dim symbol0[] = {SYMBOL(0)};
-static const weft_argument gatherInputs[] = {
-    {"data", F32, 1, five, -1, 0}, {"indices", I64, 1, symbol0, -1, 0}};
+static const weft_argument gatherInputs[] = {{"data", F32, 1, five, -1, 0},
+                                             {"indices", I64, 1, symbol0, -1, 0}};
 static const weft_argument gatherOutputs[] = {{"y", F32, 1, symbol0, -1, 0}};
 static const weft_symbol gatherSymbols[] = {{"n", 0, 1000000}};
 
@@ -294,12 +271,10 @@ static int32_t nonzeroInvoke(const weft_env *env, const int64_t *symbols,
 }
 static const weft_dim unknown[] = {UNKNOWN};
 static const weft_argument vectorInput[] = {{"x", F32, 1, symbol0, -1, 0}};
-static const weft_argument nonzeroOutputs[] = {
-    {"positions", I64, 1, unknown, -1, 0}};
+static const weft_argument nonzeroOutputs[] = {{"positions", I64, 1, unknown, -1, 0}};
 
 /* halve: y = x / 2 */
-static int32_t halveInvoke(const weft_env *env, const int64_t *symbols,
-                           const void *const *inputs) {
+static int32_t halveInvoke(const weft_env *env, const int64_t *symbols, const void *const *inputs) {
   int64_t n = symbols[0];
   void *y = env->output(env, 0, 1, &n);
   if (!y)
@@ -327,12 +302,10 @@ static const weft_dim mByN[] = {SYMBOL(1), SYMBOL(0)};
 static const weft_argument transposeInputs[] = {{"x", F32, 2, nByM, -1, 0},
                                                 {"z", F32, 1, symbol0, -1, 0}};
 static const weft_argument transposeOutputs[] = {{"y", F32, 2, mByN, -1, 0}};
-static const weft_symbol transposeSymbols[] = {{"n", 1, INT64_MAX},
-                                               {"m", 2, 64}};
+static const weft_symbol transposeSymbols[] = {{"n", 1, INT64_MAX}, {"m", 2, 64}};
 
 /* cache: next[4] = state + 1, in place if the caller wants it */
-static int32_t cacheInvoke(const weft_env *env, const int64_t *symbols,
-                           const void *const *inputs) {
+static int32_t cacheInvoke(const weft_env *env, const int64_t *symbols, const void *const *inputs) {
   int64_t dims[] = {4};
   const volatile float *state = inputs[0];
   float *next = env->output(env, 0, 1, dims);
@@ -343,13 +316,11 @@ static int32_t cacheInvoke(const weft_env *env, const int64_t *symbols,
   return WEFT_OK;
 }
 static const weft_argument cacheInputs[] = {{"state", F32, 1, four, -1, 0}};
-static const weft_argument cacheOutputs[] = {
-    {"next", F32, 1, four, DEFECT(9) ? 7 : 0, 0}};
+static const weft_argument cacheOutputs[] = {{"next", F32, 1, four, DEFECT(9) ? 7 : 0, 0}};
 
 /* busy: a parallel loop that does not end; forever: a host loop that does not
  */
-static int32_t busyInvoke(const weft_env *env, const int64_t *symbols,
-                          const void *const *inputs) {
+static int32_t busyInvoke(const weft_env *env, const int64_t *symbols, const void *const *inputs) {
   return env->dispatch(env, KERNEL_BUSY, NULL, NULL, SITE_BUSY);
 }
 static int32_t foreverInvoke(const weft_env *env, const int64_t *symbols,
@@ -372,10 +343,9 @@ static int32_t overheadInvoke(const weft_env *env, const int64_t *symbols,
   return status;
 }
 static const weft_dim symbol1[] = {SYMBOL(1)};
-static const weft_argument overheadInputs[] = {
-    {"serial", I8, 1, symbol0, -1, 0}, {"parallel", I8, 1, symbol1, -1, 0}};
-static const weft_symbol overheadSymbols[] = {{"s", 0, INT64_MAX},
-                                              {"p", 0, INT64_MAX}};
+static const weft_argument overheadInputs[] = {{"serial", I8, 1, symbol0, -1, 0},
+                                               {"parallel", I8, 1, symbol1, -1, 0}};
+static const weft_symbol overheadSymbols[] = {{"s", 0, INT64_MAX}, {"p", 0, INT64_MAX}};
 
 /* Things that generated code should never do, and the runtime survives. */
 static int32_t silentInvoke(const weft_env *env, const int64_t *symbols,
@@ -395,21 +365,17 @@ static int32_t hungryInvoke(const weft_env *env, const int64_t *symbols,
                             const void *const *inputs) {
   return env->alloc(env, INT64_MAX) ? WEFT_OK : WEFT_RESOURCE_EXHAUSTED;
 }
-static int64_t endlessWorkspace(const int64_t *symbols, int64_t workers) {
-  return -1;
-}
+static int64_t endlessWorkspace(const int64_t *symbols, int64_t workers) { return -1; }
 
 /* wide: y[i] = 0 + ... + 999 through temporaries of parallel bodies */
-static int32_t wideInvoke(const weft_env *env, const int64_t *symbols,
-                          const void *const *inputs) {
+static int32_t wideInvoke(const weft_env *env, const int64_t *symbols, const void *const *inputs) {
   int64_t n = symbols[0];
   void *buffers[] = {env->output(env, 0, 1, &n)};
   if (!buffers[0])
     return WEFT_RESOURCE_EXHAUSTED;
   return env->dispatch(env, KERNEL_WIDE, buffers, &n, SITE_SUM);
 }
-static int32_t whoInvoke(const weft_env *env, const int64_t *symbols,
-                         const void *const *inputs) {
+static int32_t whoInvoke(const weft_env *env, const int64_t *symbols, const void *const *inputs) {
   int64_t n = symbols[0];
   void *buffers[] = {env->output(env, 0, 1, &n)};
   if (!buffers[0])
@@ -419,58 +385,42 @@ static int32_t whoInvoke(const weft_env *env, const int64_t *symbols,
 static const weft_argument wideOutputs[] = {{"y", I64, 1, symbol0, -1, 0}};
 static const weft_symbol badSymbols[] = {{"n", 5, 2}};
 
-#define FUNCTION(name, inputs, outputs, symbols, size, invoke)                 \
-  {                                                                            \
-    name, COUNT(inputs), COUNT(outputs), COUNT(symbols), 0, inputs, outputs,   \
-        symbols, size, invoke                                                  \
-  }
-#define PLAIN(name, invoke)                                                    \
+#define FUNCTION(name, inputs, outputs, symbols, size, invoke)                                     \
+  { name, COUNT(inputs), COUNT(outputs), COUNT(symbols), 0, inputs, outputs, symbols, size, invoke }
+#define PLAIN(name, invoke)                                                                        \
   { name, 0, 0, 0, 0, NULL, NULL, NULL, noWorkspace, invoke }
-#define ONE_OUTPUT(name, size, invoke)                                         \
+#define ONE_OUTPUT(name, size, invoke)                                                             \
   { name, 0, 1, 0, 0, NULL, cacheOutputs + 0, NULL, size, invoke }
 
 static const weft_argument lonelyOutput[] = {{"next", F32, 1, four, -1, 0}};
 static const weft_argument badType[] = {{"x", {99, 7, 3}, 1, symbol0, -1, 0}};
 
 static const weft_function functions[] = {
-    FUNCTION("main", mainInputs, mainOutputs, mainSymbols, mainWorkspace,
-             mainInvoke),
-    FUNCTION("gather", gatherInputs, gatherOutputs, gatherSymbols, noWorkspace,
-             gatherInvoke),
-    FUNCTION("nonzero", vectorInput, nonzeroOutputs, gatherSymbols, noWorkspace,
-             nonzeroInvoke),
-    FUNCTION("halve", vectorInput, vectorOutput, gatherSymbols, noWorkspace,
-             halveInvoke),
-    FUNCTION("transpose", transposeInputs, transposeOutputs, transposeSymbols,
-             noWorkspace, transposeInvoke),
-    {"cache", 1, 1, 0, 0, cacheInputs, cacheOutputs, NULL, noWorkspace,
-     cacheInvoke},
+    FUNCTION("main", mainInputs, mainOutputs, mainSymbols, mainWorkspace, mainInvoke),
+    FUNCTION("gather", gatherInputs, gatherOutputs, gatherSymbols, noWorkspace, gatherInvoke),
+    FUNCTION("nonzero", vectorInput, nonzeroOutputs, gatherSymbols, noWorkspace, nonzeroInvoke),
+    FUNCTION("halve", vectorInput, vectorOutput, gatherSymbols, noWorkspace, halveInvoke),
+    FUNCTION("transpose", transposeInputs, transposeOutputs, transposeSymbols, noWorkspace,
+             transposeInvoke),
+    {"cache", 1, 1, 0, 0, cacheInputs, cacheOutputs, NULL, noWorkspace, cacheInvoke},
     PLAIN("busy", busyInvoke),
     PLAIN("forever", foreverInvoke),
-    {"overhead", 2, 0, 2, 0, overheadInputs, NULL, overheadSymbols, noWorkspace,
-     overheadInvoke},
+    {"overhead", 2, 0, 2, 0, overheadInputs, NULL, overheadSymbols, noWorkspace, overheadInvoke},
     PLAIN("silent", silentInvoke),
-    {"forgetful", 0, 1, 0, 0, NULL, lonelyOutput, NULL, noWorkspace,
-     forgetfulInvoke},
-    {"wrong_shape", 0, 1, 0, 0, NULL, lonelyOutput, NULL, noWorkspace,
-     wrongShapeInvoke},
+    {"forgetful", 0, 1, 0, 0, NULL, lonelyOutput, NULL, noWorkspace, forgetfulInvoke},
+    {"wrong_shape", 0, 1, 0, 0, NULL, lonelyOutput, NULL, noWorkspace, wrongShapeInvoke},
     PLAIN("hungry", hungryInvoke),
     {"endless", 0, 0, 0, 0, NULL, NULL, NULL, endlessWorkspace, silentInvoke},
-    FUNCTION("wide", vectorInput, wideOutputs, gatherSymbols, noWorkspace,
-             wideInvoke),
-    FUNCTION("who", vectorInput, wideOutputs, gatherSymbols, noWorkspace,
-             whoInvoke),
+    FUNCTION("wide", vectorInput, wideOutputs, gatherSymbols, noWorkspace, wideInvoke),
+    FUNCTION("who", vectorInput, wideOutputs, gatherSymbols, noWorkspace, whoInvoke),
 #if DESCRIPTION_DEFECT == 6
     PLAIN("no_code", NULL),
 #elif DESCRIPTION_DEFECT == 7
-    FUNCTION("bad_symbol", vectorInput, vectorOutput, badSymbols, noWorkspace,
-             halveInvoke),
+    FUNCTION("bad_symbol", vectorInput, vectorOutput, badSymbols, noWorkspace, halveInvoke),
 #elif DESCRIPTION_DEFECT == 8
-    FUNCTION("bad_type", badType, vectorOutput, gatherSymbols, noWorkspace,
-             halveInvoke),
+    FUNCTION("bad_type", badType, vectorOutput, gatherSymbols, noWorkspace, halveInvoke),
 #elif DESCRIPTION_DEFECT == 10
-    {"unbound", 0, 0, 1, 0, NULL, NULL, gatherSymbols, noWorkspace,
-     silentInvoke},
+    {"unbound", 0, 0, 1, 0, NULL, NULL, gatherSymbols, noWorkspace, silentInvoke},
 #endif
 };
 
@@ -478,8 +428,7 @@ static const weft_function functions[] = {
  * --------------------------------------------------------===*/
 
 static const weft_kernel_fn kernels[KERNEL_COUNT] = {
-    affine,    sum,    gather, halve, busy, DEFECT(5) ? NULL : empty,
-    emptyLoop, silent, wide,   who};
+    affine, sum, gather, halve, busy, DEFECT(5) ? NULL : empty, emptyLoop, silent, wide, who};
 static const weft_kernel_info kernelInfos[KERNEL_COUNT] = {
     {"affine", 0, 0},     {"sum", WEFT_KERNEL_FALLBACK, 1},
     {"gather", 0, 0},     {"halve", 0, 0},
@@ -542,7 +491,6 @@ static const weft_module module = {
 #ifndef QUERY
 #define QUERY weft_module_query
 #endif
-__attribute__((visibility("default"))) const weft_module *
-QUERY(uint32_t abi_major) {
+__attribute__((visibility("default"))) const weft_module *QUERY(uint32_t abi_major) {
   return abi_major == WEFT_MODULE_ABI_MAJOR && !DEFECT(13) ? &module : NULL;
 }

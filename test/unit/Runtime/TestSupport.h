@@ -41,8 +41,8 @@ inline void writeFile(const std::string &path, const std::string &bytes) {
 inline std::string describe(weft_error *error) {
   if (!error)
     return "";
-  std::string text = std::string(weft_code_name(weft_error_code(error))) +
-                     ": " + weft_error_message(error);
+  std::string text =
+      std::string(weft_code_name(weft_error_code(error))) + ": " + weft_error_message(error);
   weft_error_free(error);
   return text;
 }
@@ -65,16 +65,14 @@ inline std::string loadError(const std::string &path,
 /// The bytes of a weights file that TestModule.c with EXTERNAL_WEIGHTS expects:
 /// 8 + 184 bytes of header and four floats.
 inline std::string weightsFile(const std::string &hash) {
-  std::string json = "{\"__metadata__\":{\"format\":\"weft\",\"weft.hash\":\"" +
-                     hash +
+  std::string json = "{\"__metadata__\":{\"format\":\"weft\",\"weft.hash\":\"" + hash +
                      "\"},\"w\":{\"dtype\":\"F32\",\"shape\":[4],"
                      "\"data_offsets\":[0,16]}}";
   EXPECT_LE(json.size(), 184u);
   json.resize(184, ' ');
   const float values[4] = {1, 2, 3, 4};
   std::string bytes("\xB8\0\0\0\0\0\0\0", 8);
-  return bytes + json +
-         std::string(reinterpret_cast<const char *>(values), sizeof(values));
+  return bytes + json + std::string(reinterpret_cast<const char *>(values), sizeof(values));
 }
 inline std::string rightHash() { return "abcdef" + std::string(58, '0'); }
 

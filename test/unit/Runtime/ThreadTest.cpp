@@ -24,8 +24,7 @@ using testing::HasSubstr;
 
 namespace {
 /// A pool as a caller may have one: a new thread for every task, in reverse.
-void runOnThreads(void *user, int32_t count, weft_task_fn task,
-                  void *argument) {
+void runOnThreads(void *user, int32_t count, weft_task_fn task, void *argument) {
   if (user)
     ++*static_cast<std::atomic<int> *>(user);
   std::vector<std::thread> threads;
@@ -66,8 +65,7 @@ TEST_F(ThreadTest, EqualBitsForEveryThreadCount) {
       rt::Context context(module, 0, &options);
       EXPECT_EQ(context.threads(), threads);
       for (int repeat = 0; repeat < (own ? 2 : 50); ++repeat) {
-        auto y = context(
-            {rt::view(x.data(), {rows, 4}), rt::view(bias.data(), {4})})[0];
+        auto y = context({rt::view(x.data(), {rows, 4}), rt::view(bias.data(), {4})})[0];
         if (expected.empty())
           expected.assign(y.data<float>(), y.data<float>() + y.size());
         ASSERT_TRUE(sameBits(expected, y.data<float>())) << threads;
@@ -86,8 +84,7 @@ TEST_F(ThreadTest, LowestFailureWinsForEveryThreadCount) {
     rt::Context gather(module, "gather", &options);
     for (int repeat = 0; repeat < 100; ++repeat)
       ASSERT_EQ(errorOf([&] {
-                  gather({rt::view(data.data(), {5}),
-                          rt::view(indices.data(), {20000})});
+                  gather({rt::view(data.data(), {5}), rt::view(indices.data(), {20000})});
                 }),
                 "OUT_OF_RANGE: node 'gather_3' (Gather): index -777 at "
                 "position 777 is out of range [0, 4]")
@@ -150,8 +147,7 @@ TEST_F(ThreadTest, CancelsALoopWithinASecond) {
 TEST_F(ThreadTest, ReleaseEndsARunningCall) {
   auto options = rt::contextOptions(2);
   weft_context *context = nullptr;
-  rt::check(weft_context_create(module.get(), module.findFunction("forever"),
-                                &options, &context));
+  rt::check(weft_context_create(module.get(), module.findFunction("forever"), &options, &context));
   std::atomic<bool> started{false};
   std::string error;
   std::thread other([&] {
@@ -175,8 +171,7 @@ TEST_F(ThreadTest, ManyThreadsShareAModule) {
   std::vector<float> bias{1, 2, 3, 4};
   auto single = rt::contextOptions(1);
   rt::Context reference(module, 0, &single);
-  auto y =
-      reference({rt::view(x.data(), {rows, 4}), rt::view(bias.data(), {4})})[0];
+  auto y = reference({rt::view(x.data(), {rows, 4}), rt::view(bias.data(), {4})})[0];
   std::vector<float> expected(y.data<float>(), y.data<float>() + y.size());
   std::atomic<int> wrong{0};
   std::vector<std::thread> callers;
@@ -185,8 +180,7 @@ TEST_F(ThreadTest, ManyThreadsShareAModule) {
       auto options = rt::contextOptions(1 + i % 3);
       rt::Context context(module, 0, &options);
       for (int repeat = 0; repeat < 50; ++repeat) {
-        auto y = context(
-            {rt::view(x.data(), {rows, 4}), rt::view(bias.data(), {4})})[0];
+        auto y = context({rt::view(x.data(), {rows, 4}), rt::view(bias.data(), {4})})[0];
         wrong += !sameBits(expected, y.data<float>());
       }
     });

@@ -31,28 +31,23 @@ static bool hasFeatures(const char *features, Text &missing) {
   return all;
 }
 
-static const weft_variant variants[] = {
-    {"amx", "avx2,avx512f,amx-tile", nullptr},
-    {"x86-64-v4", "avx2,avx512f", nullptr},
-    {"x86-64-v3", "avx2", nullptr}};
+static const weft_variant variants[] = {{"amx", "avx2,avx512f,amx-tile", nullptr},
+                                        {"x86-64-v4", "avx2,avx512f", nullptr},
+                                        {"x86-64-v3", "avx2", nullptr}};
 
 /// The CPU of the variant that is taken, or the error.
-static std::string choose(std::set<std::string> features,
-                          WantedVariant wanted = {},
-                          const weft_variant *table = variants,
-                          uint32_t count = 3) {
+static std::string choose(std::set<std::string> features, WantedVariant wanted = {},
+                          const weft_variant *table = variants, uint32_t count = 3) {
   machine = std::move(features);
   weft_module module = {};
   module.variants = table;
   module.variant_count = count;
   const weft_variant *chosen = nullptr;
-  weft_error *error =
-      chooseVariant(Allocator(), "m", module, wanted, hasFeatures, chosen);
+  weft_error *error = chooseVariant(Allocator(), "m", module, wanted, hasFeatures, chosen);
   if (!error)
     return chosen->cpu;
   EXPECT_EQ(chosen, nullptr);
-  std::string text =
-      std::to_string(weft_error_code(error)) + ": " + weft_error_message(error);
+  std::string text = std::to_string(weft_error_code(error)) + ": " + weft_error_message(error);
   weft_error_free(error);
   return text;
 }
@@ -73,10 +68,9 @@ TEST(VariantTest, GoesByFeaturesNotByNames) {
 }
 
 TEST(VariantTest, SaysWhatEachVariantNeeds) {
-  EXPECT_EQ(choose({"sse2"}),
-            "14: module 'm' cannot run on this CPU: amx needs avx2, avx512f, "
-            "amx-tile; x86-64-v4 needs avx2, avx512f; x86-64-v3 needs avx2, "
-            "which it lacks");
+  EXPECT_EQ(choose({"sse2"}), "14: module 'm' cannot run on this CPU: amx needs avx2, avx512f, "
+                              "amx-tile; x86-64-v4 needs avx2, avx512f; x86-64-v3 needs avx2, "
+                              "which it lacks");
 }
 
 TEST(VariantTest, TakesTheOneThatIsAskedFor) {
@@ -86,10 +80,9 @@ TEST(VariantTest, TakesTheOneThatIsAskedFor) {
   EXPECT_EQ(choose({"avx2"}, {"x86-64-v4", " (from WEFT_CPU)"}),
             "14: module 'm' cannot run on this CPU: x86-64-v4 (from WEFT_CPU) "
             "needs avx512f, which it lacks");
-  EXPECT_EQ(
-      choose(all, {"z80", " (from WEFT_CPU)"}),
-      "5: module 'm' has no variant for CPU 'z80' (from WEFT_CPU); it has "
-      "amx, x86-64-v4, x86-64-v3");
+  EXPECT_EQ(choose(all, {"z80", " (from WEFT_CPU)"}),
+            "5: module 'm' has no variant for CPU 'z80' (from WEFT_CPU); it has "
+            "amx, x86-64-v4, x86-64-v3");
   EXPECT_EQ(choose(all, {"", ""}),
             "5: module 'm' has no variant for CPU ''; it has amx, x86-64-v4, "
             "x86-64-v3");

@@ -24,28 +24,22 @@ static std::string parsed(std::string_view text) {
 
 TEST(Spec, Strings) {
   EXPECT_EQ(parsed("2xstring=\"a b\" \"\""), "2xstring=\"a b\" \"\"");
-  EXPECT_EQ(parsed("words=2x1xstring=[\"a\"][\"]\"]"),
-            "words: 2x1xstring=[\"a\"][\"]\"]");
-  EXPECT_EQ(parsed("3xstring=\"same\""),
-            "3xstring=\"same\" \"same\" \"same\"");
+  EXPECT_EQ(parsed("words=2x1xstring=[\"a\"][\"]\"]"), "words: 2x1xstring=[\"a\"][\"]\"]");
+  EXPECT_EQ(parsed("3xstring=\"same\""), "3xstring=\"same\" \"same\" \"same\"");
   EXPECT_EQ(parsed(R"(1xstring="a\"b\\")"), R"(1xstring="a\"b\\")");
   EXPECT_EQ(parsed("string=\"x\""), "string=\"x\"");
   EXPECT_EQ(parsed("2xstring"), "2xstring=\"\" \"\"");
   EXPECT_EQ(parsed("0xstring=[]"), "0xstring=[]");
   EXPECT_TRUE(parsed("1xstring=a").starts_with("error: "));
-  EXPECT_NE(parsed("1xstring=\"a").find("without its closing quote"),
-            std::string::npos);
-  EXPECT_NE(parsed("2xstring=\"a\" \"b\" \"c\"").find("more than the 2"),
-            std::string::npos);
-  EXPECT_NE(parsed("3xstring=\"a\" \"b\"").find("needs 3 values, found 2"),
-            std::string::npos);
+  EXPECT_NE(parsed("1xstring=\"a").find("without its closing quote"), std::string::npos);
+  EXPECT_NE(parsed("2xstring=\"a\" \"b\" \"c\"").find("more than the 2"), std::string::npos);
+  EXPECT_NE(parsed("3xstring=\"a\" \"b\"").find("needs 3 values, found 2"), std::string::npos);
 }
 
 TEST(Spec, StringsAreNotReadFromPlainBytes) {
   TempFolder folder;
   std::string path = folder.write("raw.bin", std::string(16, '\x41'));
-  EXPECT_NE(parsed("2xstring=@" + path).find("plain bytes cannot hold"),
-            std::string::npos);
+  EXPECT_NE(parsed("2xstring=@" + path).find("plain bytes cannot hold"), std::string::npos);
 }
 
 TEST(Spec, Values) {
@@ -64,10 +58,8 @@ TEST(Spec, Values) {
   EXPECT_EQ(parsed("0x4xf32"), "0x4xf32=[]");
   EXPECT_EQ(parsed("0x4xf32=[]"), "0x4xf32=[]");
   EXPECT_TRUE(parsed("0x4611686018427387904x4xi8=[1").starts_with("error: "));
-  EXPECT_EQ(parsed("0x4611686018427387904x4xi8=[]"),
-            "0x4611686018427387904x4xi8=[]");
-  EXPECT_EQ(parsed("0x4611686018427387904x4xi8=[1]"),
-            "0x4611686018427387904x4xi8=[]");
+  EXPECT_EQ(parsed("0x4611686018427387904x4xi8=[]"), "0x4611686018427387904x4xi8=[]");
+  EXPECT_EQ(parsed("0x4611686018427387904x4xi8=[1]"), "0x4611686018427387904x4xi8=[]");
   EXPECT_EQ(parsed("i64=-9223372036854775808"), "i64=-9223372036854775808");
   EXPECT_EQ(parsed("u64=18446744073709551615"), "u64=18446744073709551615");
   EXPECT_EQ(parsed("f32=16777217"), "f32=16777216"); // rounded once
@@ -80,8 +72,7 @@ TEST(Spec, Names) {
   EXPECT_EQ(parsed("a=b=f32=3"), "a=b: f32=3");
   EXPECT_EQ(parsed("f32=f32=3"), "error: 'f32=f32=3', character 5: expected a "
                                  "number, found 'f32=3'");
-  EXPECT_EQ(parsed("=f32=3"),
-            "error: '=f32=3', character 1: expected a name before '='");
+  EXPECT_EQ(parsed("=f32=3"), "error: '=f32=3', character 1: expected a name before '='");
 }
 
 TEST(Spec, Errors) {
@@ -99,8 +90,7 @@ TEST(Spec, Errors) {
   expectError("2xi8=300", "'2xi8=300', character 6: '300' does not fit in i8");
   expectError("u8=-1", "'u8=-1', character 4: '-1' does not fit in u8");
   expectError("f16=1e6", "'f16=1e6', character 5: '1e6' does not fit in f16");
-  expectError("f32=1e39",
-              "'f32=1e39', character 5: '1e39' does not fit in f32");
+  expectError("f32=1e39", "'f32=1e39', character 5: '1e39' does not fit in f32");
   expectError("2x2xi32=[1 2 3][4]", "'2x2xi32=[1 2 3][4]', character 9: the "
                                     "brackets hold 3 values, which is no row "
                                     "of 2x2xi32");
@@ -108,8 +98,7 @@ TEST(Spec, Errors) {
   expectError("2xi32=1 2]", "'2xi32=1 2]', character 10: ']' without '['");
   expectError("2xi32=", "'2xi32=', character 7: expected values, '@FILE' or "
                         "'random', found the end");
-  expectError("0xi32=1 2",
-              "'0xi32=1 2', character 9: more than the 0 values of 0xi32");
+  expectError("0xi32=1 2", "'0xi32=1 2', character 9: more than the 0 values of 0xi32");
   expectError("99999999999999999999xf32",
               "'99999999999999999999xf32', character 1: the extent does not "
               "fit in 63 bits");
@@ -117,12 +106,10 @@ TEST(Spec, Errors) {
               "'4294967296x4294967296xf32', character 1: a tensor of type "
               "4294967296x4294967296xf32 is too large: its size does not fit "
               "in 63 bits");
-  expectError("4xf32=random:1:5..5",
-              "'4xf32=random:1:5..5', character 16: the range is empty: "
-              "expected LOW < HIGH (LOW is in it, HIGH is not)");
-  expectError("4xi8=random:1:0..1000",
-              "'4xi8=random:1:0..1000', character 15: expected a range of "
-              "integers within that of i8");
+  expectError("4xf32=random:1:5..5", "'4xf32=random:1:5..5', character 16: the range is empty: "
+                                     "expected LOW < HIGH (LOW is in it, HIGH is not)");
+  expectError("4xi8=random:1:0..1000", "'4xi8=random:1:0..1000', character 15: expected a range of "
+                                       "integers within that of i8");
   expectError("4xf32=random:x", "'4xf32=random:x', character 14: expected a "
                                 "seed from 0 to 2^64 - 1, found 'x'");
   expectError("@/nonexistent/x.npy",
@@ -140,8 +127,7 @@ TEST(Spec, Errors) {
 
 TEST(Spec, Files) {
   TempFolder folder;
-  std::string npy = folder.path("x.npy"), raw = folder.path("x.bin"),
-              proto = folder.path("x.pb");
+  std::string npy = folder.path("x.npy"), raw = folder.path("x.bin"), proto = folder.path("x.pb");
   Tensor tensor = parseSpec("2x2xf32=1 2 3 4")->tensor;
   for (const std::string &path : {npy, raw, proto})
     ASSERT_TRUE(writeTensorFile(path, tensor));
@@ -149,8 +135,7 @@ TEST(Spec, Files) {
   EXPECT_EQ(parsed("x=@" + proto), "x: 2x2xf32=[1 2][3 4]");
   EXPECT_EQ(parsed("4xf32=@" + raw), "4xf32=1 2 3 4");
   EXPECT_EQ(parsed("2x2xf32=@" + npy), "2x2xf32=[1 2][3 4]");
-  EXPECT_NE(parsed("2x2xf64=@" + npy).find("expected 2x2xf64, found 2x2xf32"),
-            std::string::npos);
+  EXPECT_NE(parsed("2x2xf64=@" + npy).find("expected 2x2xf64, found 2x2xf32"), std::string::npos);
   EXPECT_NE(parsed("3xf32=@" + raw)
                 .find("3xf32 needs 12 bytes, the file has "
                       "16"),

@@ -16,8 +16,7 @@
 class TempFolder {
 public:
   TempFolder() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "weft-test-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "weft-test-XXXXXX").string();
     if (::mkdtemp(name.data()))
       root = name;
   }
@@ -43,8 +42,7 @@ public:
 
   size_t count() const {
     size_t files = 0;
-    for ([[maybe_unused]] const auto &entry :
-         std::filesystem::directory_iterator(root))
+    for ([[maybe_unused]] const auto &entry : std::filesystem::directory_iterator(root))
       ++files;
     return files;
   }

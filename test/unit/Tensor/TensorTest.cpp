@@ -23,14 +23,12 @@ static Tensor spec(std::string_view text) {
 }
 
 static constexpr DataType narrowFloats[] = {
-    dtype::f16,      dtype::bf16,       dtype::f8E4M3FN,  dtype::f8E4M3FNUZ,
-    dtype::f8E5M2,   dtype::f8E5M2FNUZ, dtype::f8E8M0FNU, dtype::f6E2M3FN,
-    dtype::f6E3M2FN, dtype::f4E2M1FN};
+    dtype::f16,        dtype::bf16,      dtype::f8E4M3FN, dtype::f8E4M3FNUZ, dtype::f8E5M2,
+    dtype::f8E5M2FNUZ, dtype::f8E8M0FNU, dtype::f6E2M3FN, dtype::f6E3M2FN,   dtype::f4E2M1FN};
 
 TEST(DataType, NamesRoundTrip) {
-  for (const char *name : {"f64", "f32", "f16", "bf16", "i64", "i32", "i16",
-                           "i8", "i4", "u64", "u32", "u16", "u8", "u4", "bool",
-                           "complex64", "f8E4M3FN", "f4E2M1FN"}) {
+  for (const char *name : {"f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "i4", "u64",
+                           "u32", "u16", "u8", "u4", "bool", "complex64", "f8E4M3FN", "f4E2M1FN"}) {
     std::optional<DataType> type = parseDataType(name);
     ASSERT_TRUE(type) << name;
     EXPECT_EQ(dataTypeName(*type), name);
@@ -49,8 +47,7 @@ TEST(DataType, NarrowFloatsRoundTrip) {
       if (std::isnan(value))
         EXPECT_TRUE(std::isnan(decodeFloat(type, encodeFloat(type, value))));
       else
-        EXPECT_EQ(encodeFloat(type, value), bits)
-            << dataTypeName(type) << " " << value;
+        EXPECT_EQ(encodeFloat(type, value), bits) << dataTypeName(type) << " " << value;
     }
 }
 
@@ -102,35 +99,28 @@ TEST(DataType, PackedElements) {
 TEST(Tensor, RefusesSizesThatOverflow) {
   Result<Tensor> tensor = Tensor::zeros(dtype::f32, {1LL << 40, 1LL << 40});
   ASSERT_FALSE(tensor);
-  EXPECT_NE(tensor.error().message.find("does not fit in 63 bits"),
-            std::string::npos);
+  EXPECT_NE(tensor.error().message.find("does not fit in 63 bits"), std::string::npos);
   Result<Tensor> large = Tensor::zeros(dtype::f32, {1LL << 60});
   ASSERT_FALSE(large);
-  EXPECT_NE(large.error().message.find("1152921504606846976xf32"),
-            std::string::npos);
+  EXPECT_NE(large.error().message.find("1152921504606846976xf32"), std::string::npos);
   EXPECT_TRUE(Tensor::zeros(dtype::f32, {0, 1LL << 60}));
 }
 
 TEST(Compare, FloatsWithinTolerance) {
-  Comparison same = compareTensors(spec("2xf32=1.0005 -inf"),
-                                   spec("2xf32=1 -inf"), {1e-3, 0});
+  Comparison same = compareTensors(spec("2xf32=1.0005 -inf"), spec("2xf32=1 -inf"), {1e-3, 0});
   EXPECT_TRUE(same.isEqual) << same.message;
   EXPECT_NEAR(same.maxRelativeError, 5e-4, 1e-5);
-  Comparison off = compareTensors(spec("2x2xf32=1 2 3 4.5"),
-                                  spec("2x2xf32=1 2 3 4"), {1e-3, 1e-7});
+  Comparison off = compareTensors(spec("2x2xf32=1 2 3 4.5"), spec("2x2xf32=1 2 3 4"), {1e-3, 1e-7});
   EXPECT_FALSE(off.isEqual);
   EXPECT_EQ(off.mismatches, 1);
   EXPECT_EQ(off.firstMismatch, (Dims{1, 1}));
   EXPECT_EQ(off.maxAbsoluteError, 0.5);
-  EXPECT_EQ(
-      off.message,
-      "element [1, 1] is 4.5, expected 4; 1 of 4 elements differ, largest "
-      "absolute error 0.5, relative 0.125");
+  EXPECT_EQ(off.message, "element [1, 1] is 4.5, expected 4; 1 of 4 elements differ, largest "
+                         "absolute error 0.5, relative 0.125");
 }
 
 TEST(Compare, SpecialValues) {
-  EXPECT_TRUE(
-      compareTensors(spec("2xf32=nan inf"), spec("2xf32=nan inf"), {}).isEqual);
+  EXPECT_TRUE(compareTensors(spec("2xf32=nan inf"), spec("2xf32=nan inf"), {}).isEqual);
   EXPECT_FALSE(compareTensors(spec("f32=nan"), spec("f32=0"), {}).isEqual);
   EXPECT_FALSE(compareTensors(spec("f32=0"), spec("f32=nan"), {}).isEqual);
   EXPECT_FALSE(compareTensors(spec("f32=inf"), spec("f32=-inf"), {}).isEqual);
@@ -139,11 +129,11 @@ TEST(Compare, SpecialValues) {
 }
 
 TEST(Compare, IntegersExactly) {
-  EXPECT_FALSE(compareTensors(spec("i64=9223372036854775807"),
-                              spec("i64=9223372036854775806"), {1, 1})
-                   .isEqual);
-  Comparison far = compareTensors(spec("i64=9223372036854775807"),
-                                  spec("i64=-9223372036854775808"), {});
+  EXPECT_FALSE(
+      compareTensors(spec("i64=9223372036854775807"), spec("i64=9223372036854775806"), {1, 1})
+          .isEqual);
+  Comparison far =
+      compareTensors(spec("i64=9223372036854775807"), spec("i64=-9223372036854775808"), {});
   EXPECT_EQ(far.maxAbsoluteError, 18446744073709551615.0);
 }
 
@@ -156,21 +146,19 @@ TEST(Compare, TypesAndShapes) {
 }
 
 TEST(Compare, ComplexPartsCountOnce) {
-  Comparison off = compareTensors(spec("2xcomplex64=(1,2) (3,4)"),
-                                  spec("2xcomplex64=(1,2) (5,6)"), {});
+  Comparison off =
+      compareTensors(spec("2xcomplex64=(1,2) (3,4)"), spec("2xcomplex64=(1,2) (5,6)"), {});
   EXPECT_EQ(off.mismatches, 1);
   EXPECT_EQ(off.firstMismatch, (Dims{1}));
 }
 
 TEST(Print, ReadsBack) {
   for (const char *text :
-       {"2x3xf32=[1 2 3][4 5 6]", "f32=-0.1", "3xi8=-1 0 127",
-        "2x1x2xi32=[[1 2]][[3 4]]", "2xbool=1 0", "2xf64=0.1 inf",
-        "2xcomplex64=(1,2) (3,4)", "4xi4=-8 7 0 1", "0x3xf32=[]",
+       {"2x3xf32=[1 2 3][4 5 6]", "f32=-0.1", "3xi8=-1 0 127", "2x1x2xi32=[[1 2]][[3 4]]",
+        "2xbool=1 0", "2xf64=0.1 inf", "2xcomplex64=(1,2) (3,4)", "4xi4=-8 7 0 1", "0x3xf32=[]",
         "2xf8E4M3FN=0.5 448", "2xbf16=1 3.14"})
     EXPECT_EQ(printTensor(spec(text), 100), text);
-  EXPECT_EQ(printTensor(spec("2x3xf32=[1 2 3][4 5 6]"), 4),
-            "2x3xf32=[1 2 3][4...");
+  EXPECT_EQ(printTensor(spec("2x3xf32=[1 2 3][4 5 6]"), 4), "2x3xf32=[1 2 3][4...");
 }
 
 TEST(Json, RoundTrip) {
@@ -183,16 +171,15 @@ TEST(Json, RoundTrip) {
 }
 
 TEST(Json, RefusesMalformedText) {
-  for (const char *text : {"", "{", "[1,]", "{\"a\":1,}", "01", "1.", "1e",
-                           "\"\\x\"", "\"\\ud800\"", "nul", "[1] 2",
-                           "{\"a\":1,\"a\":2}", "\"\x01\"", "-", "1e999"})
+  for (const char *text :
+       {"", "{", "[1,]", "{\"a\":1,}", "01", "1.", "1e", "\"\\x\"", "\"\\ud800\"", "nul", "[1] 2",
+        "{\"a\":1,\"a\":2}", "\"\x01\"", "-", "1e999"})
     EXPECT_FALSE(Json::parse(text, "test")) << text;
   EXPECT_FALSE(Json::parse(std::string(100000, '['), "test"));
 }
 
 TEST(Random, RepeatsAndStaysInRange) {
-  Tensor a = spec("1000xi64=random:7:0..10"),
-         b = spec("1000xi64=random:7:0..10");
+  Tensor a = spec("1000xi64=random:7:0..10"), b = spec("1000xi64=random:7:0..10");
   EXPECT_TRUE(compareTensors(a, b, {}).isEqual);
   EXPECT_FALSE(compareTensors(a, spec("1000xi64=random:8:0..10"), {}).isEqual);
   bool seen[10] = {};

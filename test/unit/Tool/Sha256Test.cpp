@@ -21,19 +21,14 @@ static std::string hashOf(std::string_view text, bool isFast) {
 // without.
 TEST(Sha256, KnownValues) {
   for (bool isFast : {true, false}) {
-    EXPECT_EQ(
-        hashOf("", isFast),
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    EXPECT_EQ(
-        hashOf("abc", isFast),
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    EXPECT_EQ(
-        hashOf("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-               isFast),
-        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-    EXPECT_EQ(
-        hashOf(std::string(1'000'000, 'a'), isFast),
-        "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    EXPECT_EQ(hashOf("", isFast),
+              "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    EXPECT_EQ(hashOf("abc", isFast),
+              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(hashOf("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", isFast),
+              "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    EXPECT_EQ(hashOf(std::string(1'000'000, 'a'), isFast),
+              "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
   }
 }
 

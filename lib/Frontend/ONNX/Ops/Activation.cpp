@@ -52,7 +52,8 @@ static LogicalResult buildExponential(NodeContext &node, double scale, double al
     // Positive elements must not overflow in the branch that is not taken.
     Value zero = constant(0);
     Value low = arith::MinimumFOp::create(b, loc, x, zero);
-    Value curve = arith::MulFOp::create(b, loc, math::ExpM1Op::create(b, loc, low), constant(alpha));
+    Value curve =
+        arith::MulFOp::create(b, loc, math::ExpM1Op::create(b, loc, low), constant(alpha));
     Value positive = compare(b, loc, arith::CmpFPredicate::OGT, x, zero);
     Value result = arith::SelectOp::create(b, loc, positive, x, curve);
     if (scale != 1)
@@ -80,8 +81,7 @@ static LogicalResult buildCelu(NodeContext &node) {
     // max(0, x) + min(0, alpha * (e^(x / alpha) - 1))
     Value zero = constant(0);
     Value curve = arith::MulFOp::create(
-        b, loc,
-        math::ExpM1Op::create(b, loc, arith::DivFOp::create(b, loc, x, constant(alpha))),
+        b, loc, math::ExpM1Op::create(b, loc, arith::DivFOp::create(b, loc, x, constant(alpha))),
         constant(alpha));
     return arith::AddFOp::create(b, loc, arith::MaximumFOp::create(b, loc, x, zero),
                                  arith::MinimumFOp::create(b, loc, curve, zero));
@@ -106,17 +106,18 @@ static LogicalResult buildPRelu(NodeContext &node) {
   ElementType type = inputs->front().elementType;
   if (isBool(type))
     return node.error("takes numbers, got bool");
-  return setElementwise(node, *inputs, type,
-                        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value x = args[0], scaled = mulScalars(b, loc, x, args[1]);
-    if (isUnsigned(type))
-      return x;
-    Value zero = makeIntScalar(b, loc, x.getType(), 0);
-    Value negative = isFloat(type) ? compare(b, loc, arith::CmpFPredicate::OLT, x, zero)
-                                   : Value(arith::CmpIOp::create(
-                                         b, loc, arith::CmpIPredicate::slt, x, zero));
-    return arith::SelectOp::create(b, loc, negative, scaled, x);
-  });
+  return setElementwise(
+      node, *inputs, type, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        Value x = args[0], scaled = mulScalars(b, loc, x, args[1]);
+        if (isUnsigned(type))
+          return x;
+        Value zero = makeIntScalar(b, loc, x.getType(), 0);
+        Value negative =
+            isFloat(type)
+                ? compare(b, loc, arith::CmpFPredicate::OLT, x, zero)
+                : Value(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, zero));
+        return arith::SelectOp::create(b, loc, negative, scaled, x);
+      });
 }
 
 /// Opset 6 and before: a slope for each channel, which is dimension 1.
@@ -169,15 +170,15 @@ static Value swish(OpBuilder &b, Location loc, Value x, double alpha) {
 
 static LogicalResult buildSwish(NodeContext &node) {
   double alpha = node.getFloat("alpha", 1);
-  return setFloatUnary(node, [&](OpBuilder &b, Location loc, Value x) {
-    return swish(b, loc, x, alpha);
-  });
+  return setFloatUnary(
+      node, [&](OpBuilder &b, Location loc, Value x) { return swish(b, loc, x, alpha); });
 }
 
 static LogicalResult buildThresholdedRelu(NodeContext &node) {
   double alpha = node.getFloat("alpha", 1);
   return setFloatUnary(node, [&](OpBuilder &b, Location loc, Value x) -> Value {
-    Value above = compare(b, loc, arith::CmpFPredicate::OGT, x, makeScalar(b, loc, x.getType(), alpha));
+    Value above =
+        compare(b, loc, arith::CmpFPredicate::OGT, x, makeScalar(b, loc, x.getType(), alpha));
     return arith::SelectOp::create(b, loc, above, x, makeScalar(b, loc, x.getType(), 0));
   });
 }
@@ -215,8 +216,8 @@ static LogicalResult buildShrink(NodeContext &node) {
 /// x / 2 * (1 + erf(x / sqrt(2)))
 static Value gelu(OpBuilder &b, Location loc, Value x) {
   auto constant = [&](double number) { return makeScalar(b, loc, x.getType(), number); };
-  Value e = math::ErfOp::create(b, loc,
-                                arith::MulFOp::create(b, loc, x, constant(0.70710678118654752)));
+  Value e =
+      math::ErfOp::create(b, loc, arith::MulFOp::create(b, loc, x, constant(0.70710678118654752)));
   Value half = arith::MulFOp::create(b, loc, x, constant(0.5));
   return arith::MulFOp::create(b, loc, half, arith::AddFOp::create(b, loc, e, constant(1)));
 }
@@ -237,8 +238,8 @@ static LogicalResult setComposite(NodeContext &node, ArrayRef<TensorValue> input
   ElementType type = inputs.front().elementType;
   FailureOr<SmallVector<TensorValue>> results = composite(
       node, inputs, [&](ArrayRef<TensorValue> inner) -> FailureOr<SmallVector<TensorValue>> {
-        FailureOr<TensorValue> result =
-            elementwiseTo(node, inner, type, dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+        FailureOr<TensorValue> result = elementwiseTo(
+            node, inner, type, dims, [&](OpBuilder &b, Location loc, ValueRange args) {
               return inComputeType(b, loc, type, args,
                                    [&](ValueRange values) { return body(b, loc, values); });
             });
@@ -282,10 +283,10 @@ static LogicalResult buildSwiGLU(NodeContext &node) {
   if (failed(dims))
     return failure();
   double alpha = node.getFloat("alpha", 1);
-  return setComposite(node, *inputs, *dims,
-                      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::MulFOp::create(b, loc, swish(b, loc, args[0], alpha), args[1]);
-  });
+  return setComposite(
+      node, *inputs, *dims, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        return arith::MulFOp::create(b, loc, swish(b, loc, args[0], alpha), args[1]);
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -338,9 +339,9 @@ static LogicalResult buildSoftmax(NodeContext &node) {
     return failure();
   const TensorValue &x = normalized->x;
   Value empty = makeEmpty(node, x.elementType, x.dims);
-  auto op = linalg::SoftmaxOp::create(node.b, node.b.getLoc(), TypeRange{empty.getType()},
-                                      node.value(x), empty,
-                                      static_cast<uint64_t>(normalized->axis));
+  auto op =
+      linalg::SoftmaxOp::create(node.b, node.b.getLoc(), TypeRange{empty.getType()}, node.value(x),
+                                empty, static_cast<uint64_t>(normalized->axis));
   return setNormalized(node, makeValue(op->getResult(0), x.elementType, x.dims));
 }
 
@@ -348,11 +349,10 @@ static LogicalResult buildLogSoftmax(NodeContext &node) {
   FailureOr<Normalized> normalized = prepareNormalized(node);
   if (failed(normalized))
     return failure();
-  FailureOr<SmallVector<TensorValue>> results =
-      composite(node, normalized->x,
-                [&](ArrayRef<TensorValue> inner) -> FailureOr<SmallVector<TensorValue>> {
-                  return SmallVector<TensorValue>{logSoftmax(node, inner[0], normalized->axis)};
-                });
+  FailureOr<SmallVector<TensorValue>> results = composite(
+      node, normalized->x, [&](ArrayRef<TensorValue> inner) -> FailureOr<SmallVector<TensorValue>> {
+        return SmallVector<TensorValue>{logSoftmax(node, inner[0], normalized->axis)};
+      });
   if (failed(results))
     return failure();
   return setNormalized(node, results->front());
@@ -368,8 +368,8 @@ static LogicalResult buildHardmax(NodeContext &node) {
                                     /*findMax=*/true, /*selectLast=*/false);
   FailureOr<TensorValue> result = elementwiseTo(
       node, position, x.elementType, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-        Value at = arith::IndexCastOp::create(
-            b, loc, b.getI64Type(), linalg::IndexOp::create(b, loc, normalized->axis));
+        Value at = arith::IndexCastOp::create(b, loc, b.getI64Type(),
+                                              linalg::IndexOp::create(b, loc, normalized->axis));
         Value first = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, at, args[0]);
         return arith::UIToFPOp::create(b, loc, storageType(b.getContext(), x.elementType), first)
             .getResult();
@@ -378,27 +378,28 @@ static LogicalResult buildHardmax(NodeContext &node) {
 }
 
 void weft::onnx::registerActivationOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Celu", 12, 1, 1, buildCelu},
-      {"Elu", 6, 1, 1, buildElu},
-      {"Gelu", 20, 1, 1, buildGelu},
-      {"HardSigmoid", 6, 1, 1, buildHardSigmoid},
-      {"HardSwish", 14, 1, 1, buildHardSwish},
-      {"Hardmax", 1, 1, 1, buildHardmax},
-      {"LeakyRelu", 6, 1, 1, buildLeakyRelu},
-      {"LogSoftmax", 1, 1, 1, buildLogSoftmax},
-      {"Mish", 18, 1, 1, buildMish},
-      {"PRelu", 1, 2, 2, buildChannelPRelu, 6},
-      {"PRelu", 7, 2, 2, buildPRelu},
-      {"Relu", 6, 1, 1, buildRelu},
-      {"Selu", 6, 1, 1, buildSelu},
-      {"Shrink", 9, 1, 1, buildShrink},
-      {"Sigmoid", 6, 1, 1, buildSigmoid},
-      {"Softmax", 1, 1, 1, buildSoftmax},
-      {"Softplus", 1, 1, 1, buildSoftplus},
-      {"Softsign", 1, 1, 1, buildSoftsign},
-      {"SwiGLU", 28, 2, 2, buildSwiGLU},
-      {"Swish", 24, 1, 1, buildSwish},
-      {"ThresholdedRelu", 10, 1, 1, buildThresholdedRelu},
-  });
+  addOps(registrar, "",
+         {
+             {"Celu", 12, 1, 1, buildCelu},
+             {"Elu", 6, 1, 1, buildElu},
+             {"Gelu", 20, 1, 1, buildGelu},
+             {"HardSigmoid", 6, 1, 1, buildHardSigmoid},
+             {"HardSwish", 14, 1, 1, buildHardSwish},
+             {"Hardmax", 1, 1, 1, buildHardmax},
+             {"LeakyRelu", 6, 1, 1, buildLeakyRelu},
+             {"LogSoftmax", 1, 1, 1, buildLogSoftmax},
+             {"Mish", 18, 1, 1, buildMish},
+             {"PRelu", 1, 2, 2, buildChannelPRelu, 6},
+             {"PRelu", 7, 2, 2, buildPRelu},
+             {"Relu", 6, 1, 1, buildRelu},
+             {"Selu", 6, 1, 1, buildSelu},
+             {"Shrink", 9, 1, 1, buildShrink},
+             {"Sigmoid", 6, 1, 1, buildSigmoid},
+             {"Softmax", 1, 1, 1, buildSoftmax},
+             {"Softplus", 1, 1, 1, buildSoftplus},
+             {"Softsign", 1, 1, 1, buildSoftsign},
+             {"SwiGLU", 28, 2, 2, buildSwiGLU},
+             {"Swish", 24, 1, 1, buildSwish},
+             {"ThresholdedRelu", 10, 1, 1, buildThresholdedRelu},
+         });
 }

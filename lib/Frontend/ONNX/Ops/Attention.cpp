@@ -52,11 +52,11 @@ static TensorValue append(NodeContext &node, const Attention &a, const TensorVal
   dims[2] = a.total;
   Dims offsets(4, d.constant(0)), ones(4, d.constant(1));
   Value result = makeEmpty(node, entries.elementType, dims);
-  result = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(cache), result, offsets,
-                                         cache.dims, ones);
+  result = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(cache), result,
+                                         offsets, cache.dims, ones);
   offsets[2] = a.past;
-  result = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(entries), result, offsets,
-                                         entries.dims, ones);
+  result = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(entries), result,
+                                         offsets, entries.dims, ones);
   return makeValue(result, entries.elementType, dims);
 }
 
@@ -82,48 +82,50 @@ static TensorValue fillMask(NodeContext &node, const Attention &a, const TensorV
 }
 
 /// Scores plus biases: masked ones are -inf. [batch, heads, queries, total].
-static FailureOr<TensorValue> addBias(NodeContext &node, const Attention &a, const TensorValue &scores,
-                                      ArrayRef<TensorValue> operands) {
+static FailureOr<TensorValue> addBias(NodeContext &node, const Attention &a,
+                                      const TensorValue &scores, ArrayRef<TensorValue> operands) {
   SmallVector<TensorValue> inputs{scores};
   if (a.mask)
     inputs.push_back(fillMask(node, a, operands[*a.mask]));
   if (a.lengths)
     inputs.push_back(reshape(node, operands[*a.lengths],
-                             {operands[*a.lengths].dims[0], node.dims.constant(1), node.dims.constant(1),
-                              node.dims.constant(1)}));
+                             {operands[*a.lengths].dims[0], node.dims.constant(1),
+                              node.dims.constant(1), node.dims.constant(1)}));
   if (inputs.size() == 1 && !a.causal && a.left < 0 && a.right < 0)
     return scores;
-  return elementwiseTo(node, inputs, a.sumType, scores.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-    ScalarMath m{b, loc};
-    auto type = mlir::cast<FloatType>(args[0].getType());
-    Value least = arith::ConstantOp::create(
-        b, loc, b.getFloatAttr(type, APFloat::getInf(type.getFloatSemantics(), true)));
-    Value score = args[0], length;
-    Value allowed = arith::ConstantIntOp::create(b, loc, 1, 1);
-    if (a.mask) {
-      ElementType maskType = operands[*a.mask].elementType;
-      if (isBool(maskType))
-        allowed = m.both(allowed, fromBool(b, loc, args[1]));
-      else
-        score = m.add(score, castScalar(b, loc, args[1], maskType, a.sumType));
-    }
-    Value query = linalg::IndexOp::create(b, loc, 2), key = linalg::IndexOp::create(b, loc, 3);
-    if (a.lengths) {
-      Value wide = castScalar(b, loc, args.back(), operands[*a.lengths].elementType, ElementType::Int64);
-      length = arith::IndexCastOp::create(b, loc, b.getIndexType(), wide);
-      allowed = m.both(allowed, m.less(key, length));
-    }
-    // Queries are the last of the keys that there are.
-    Value offset = a.lengths ? m.sub(length, m.extent(a.queries)) : m.extent(a.past);
-    Value position = m.add(query, offset);
-    if (a.causal)
-      allowed = m.both(allowed, m.atMost(key, position));
-    if (a.left >= 0)
-      allowed = m.both(allowed, m.atMost(m.sub(position, m.index(a.left)), key));
-    if (a.right >= 0)
-      allowed = m.both(allowed, m.atMost(key, m.add(position, m.index(a.right))));
-    return m.select(allowed, score, least);
-  });
+  return elementwiseTo(
+      node, inputs, a.sumType, scores.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+        ScalarMath m{b, loc};
+        auto type = mlir::cast<FloatType>(args[0].getType());
+        Value least = arith::ConstantOp::create(
+            b, loc, b.getFloatAttr(type, APFloat::getInf(type.getFloatSemantics(), true)));
+        Value score = args[0], length;
+        Value allowed = arith::ConstantIntOp::create(b, loc, 1, 1);
+        if (a.mask) {
+          ElementType maskType = operands[*a.mask].elementType;
+          if (isBool(maskType))
+            allowed = m.both(allowed, fromBool(b, loc, args[1]));
+          else
+            score = m.add(score, castScalar(b, loc, args[1], maskType, a.sumType));
+        }
+        Value query = linalg::IndexOp::create(b, loc, 2), key = linalg::IndexOp::create(b, loc, 3);
+        if (a.lengths) {
+          Value wide =
+              castScalar(b, loc, args.back(), operands[*a.lengths].elementType, ElementType::Int64);
+          length = arith::IndexCastOp::create(b, loc, b.getIndexType(), wide);
+          allowed = m.both(allowed, m.less(key, length));
+        }
+        // Queries are the last of the keys that there are.
+        Value offset = a.lengths ? m.sub(length, m.extent(a.queries)) : m.extent(a.past);
+        Value position = m.add(query, offset);
+        if (a.causal)
+          allowed = m.both(allowed, m.atMost(key, position));
+        if (a.left >= 0)
+          allowed = m.both(allowed, m.atMost(m.sub(position, m.index(a.left)), key));
+        if (a.right >= 0)
+          allowed = m.both(allowed, m.atMost(key, m.add(position, m.index(a.right))));
+        return m.select(allowed, score, least);
+      });
 }
 
 /// Softmax over the last dimension; rows that are -inf throughout give zeros.
@@ -133,28 +135,33 @@ static TensorValue softmaxOfRows(NodeContext &node, const TensorValue &x) {
   int64_t last = x.rank() - 1;
   Location loc = node.b.getLoc();
   Value least = arith::ConstantOp::create(
-      node.b, loc, node.b.getFloatAttr(floating, APFloat::getInf(floating.getFloatSemantics(), true)));
+      node.b, loc,
+      node.b.getFloatAttr(floating, APFloat::getInf(floating.getFloatSemantics(), true)));
   TensorValue largest = reduce(node, x, {last}, true, type, least,
                                [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::MaximumFOp::create(b, loc, args[0], args[1]);
-  });
-  TensorValue powers = *elementwiseTo(node, {x, largest}, type, x.dims,
-                                      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    ScalarMath m{b, loc};
-    Value masked = m.equal(args[1], arith::ConstantOp::create(b, loc, b.getFloatAttr(
-        floating, APFloat::getInf(floating.getFloatSemantics(), true))));
-    return math::ExpOp::create(b, loc, m.sub(args[0], m.select(masked, m.like(args[0], 0), args[1])));
-  });
+                                 return arith::MaximumFOp::create(b, loc, args[0], args[1]);
+                               });
+  TensorValue powers = *elementwiseTo(
+      node, {x, largest}, type, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        ScalarMath m{b, loc};
+        Value masked = m.equal(
+            args[1],
+            arith::ConstantOp::create(
+                b, loc,
+                b.getFloatAttr(floating, APFloat::getInf(floating.getFloatSemantics(), true))));
+        return math::ExpOp::create(b, loc,
+                                   m.sub(args[0], m.select(masked, m.like(args[0], 0), args[1])));
+      });
   TensorValue sum = reduce(node, powers, {last}, true, type, makeScalar(node.b, loc, floating, 0),
                            [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::AddFOp::create(b, loc, args[1], args[0]);
-  });
-  return *elementwiseTo(node, {powers, sum}, type, x.dims,
-                        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    ScalarMath m{b, loc};
-    Value zero = m.like(args[1], 0), empty = m.equal(args[1], zero);
-    return m.select(empty, zero, m.div(args[0], m.select(empty, m.like(args[1], 1), args[1])));
-  });
+                             return arith::AddFOp::create(b, loc, args[1], args[0]);
+                           });
+  return *elementwiseTo(
+      node, {powers, sum}, type, x.dims, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        ScalarMath m{b, loc};
+        Value zero = m.like(args[1], 0), empty = m.equal(args[1], zero);
+        return m.select(empty, zero, m.div(args[0], m.select(empty, m.like(args[1], 1), args[1])));
+      });
 }
 
 static FailureOr<SmallVector<TensorValue>> computeAttention(NodeContext &node, const Attention &a,
@@ -172,24 +179,26 @@ static FailureOr<SmallVector<TensorValue>> computeAttention(NodeContext &node, c
   TensorValue products = contractLetters(node, "bhgsd,bhtd->bhgst", grouped, key, sumType);
   Dims plain{a.batch, a.queryHeads, a.queries, a.total};
   products = reshape(node, products, plain);
-  auto scaled = elementwiseTo(node, products, sumType, plain, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    ScalarMath m{b, loc};
-    Value factor;
-    if (a.scale) {
-      factor = m.like(args[0], *a.scale);
-    } else {
-      Value size = m.toFloat(m.extent(a.keySize), args[0].getType());
-      factor = m.div(m.like(size, 1), math::SqrtOp::create(b, loc, size));
-    }
-    return m.mul(args[0], factor);
-  });
+  auto scaled = elementwiseTo(
+      node, products, sumType, plain, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        ScalarMath m{b, loc};
+        Value factor;
+        if (a.scale) {
+          factor = m.like(args[0], *a.scale);
+        } else {
+          Value size = m.toFloat(m.extent(a.keySize), args[0].getType());
+          factor = m.div(m.like(size, 1), math::SqrtOp::create(b, loc, size));
+        }
+        return m.mul(args[0], factor);
+      });
   TensorValue scores = *scaled, exposed = scores;
   if (a.softcap > 0)
-    scores = *elementwiseTo(node, scores, sumType, plain, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      ScalarMath m{b, loc};
-      Value cap = m.like(args[0], a.softcap);
-      return m.mul(math::TanhOp::create(b, loc, m.div(args[0], cap)), cap);
-    });
+    scores = *elementwiseTo(node, scores, sumType, plain,
+                            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                              ScalarMath m{b, loc};
+                              Value cap = m.like(args[0], a.softcap);
+                              return m.mul(math::TanhOp::create(b, loc, m.div(args[0], cap)), cap);
+                            });
   if (a.scoresMode == 1)
     exposed = scores;
   FailureOr<TensorValue> biased = addBias(node, a, scores, in);
@@ -200,8 +209,8 @@ static FailureOr<SmallVector<TensorValue>> computeAttention(NodeContext &node, c
   TensorValue weights = softmaxOfRows(node, *biased);
   if (a.scoresMode == 3)
     exposed = weights;
-  TensorValue groupedWeights = reshape(node, cast(node, weights, type),
-                                       {a.batch, a.keyHeads, a.groups, a.queries, a.total});
+  TensorValue groupedWeights =
+      reshape(node, cast(node, weights, type), {a.batch, a.keyHeads, a.groups, a.queries, a.total});
   // The result in the order that the node wants.
   TensorValue result = contractLetters(node, a.packed ? "bhgst,bhte->bshge" : "bhgst,bhte->bhgse",
                                        groupedWeights, value, sumType);
@@ -241,7 +250,8 @@ static LogicalResult buildAttention(NodeContext &node) {
   if (a.left < -1 || a.right < -1)
     return node.error("has a negative window");
   if (a.scoresMode < 0 || a.scoresMode > 3)
-    return node.error("has " + Twine(a.scoresMode) + " in attribute 'qk_matmul_output_mode', expected 0 to 3");
+    return node.error("has " + Twine(a.scoresMode) +
+                      " in attribute 'qk_matmul_output_mode', expected 0 to 3");
   StringRef mismatch = "has inputs of extents {0} and {1} where they must be equal";
   if (a.packed) {
     int64_t queryHeads = node.getInt("q_num_heads", 0), keyHeads = node.getInt("kv_num_heads", 0);
@@ -277,8 +287,9 @@ static LogicalResult buildAttention(NodeContext &node) {
     return failure();
   OpFoldResult divisor = d.max(a.keyHeads, d.constant(1));
   a.groups = d.floorDiv(a.queryHeads, divisor);
-  if (failed(requireEqual(node, d.mul(a.groups, a.keyHeads), a.queryHeads,
-                          "has heads of keys, with {0} heads of queries, that do not divide the {1} there are")))
+  if (failed(requireEqual(
+          node, d.mul(a.groups, a.keyHeads), a.queryHeads,
+          "has heads of keys, with {0} heads of queries, that do not divide the {1} there are")))
     return failure();
 
   SmallVector<TensorValue> inputs{q, k, v};
@@ -301,7 +312,8 @@ static LogicalResult buildAttention(NodeContext &node) {
     const TensorValue &pastKey = inputs[*a.pastKey], &pastValue = inputs[*a.pastValue];
     if (pastKey.rank() != 4 || pastValue.rank() != 4 || pastKey.elementType != a.type ||
         pastValue.elementType != a.type)
-      return node.error("has past keys and values that are no tensors of rank 4 of the inputs' type");
+      return node.error(
+          "has past keys and values that are no tensors of rank 4 of the inputs' type");
     a.past = pastKey.dims[2];
     for (auto [past, size] : {std::pair(&pastKey, a.keySize), std::pair(&pastValue, a.valueSize)})
       if (failed(requireEqual(node, past->dims[0], a.batch, mismatch)) ||
@@ -313,8 +325,10 @@ static LogicalResult buildAttention(NodeContext &node) {
   a.total = d.add(a.past, a.keys);
   if (a.mask) {
     const TensorValue &mask = inputs[*a.mask];
-    if (mask.rank() < 1 || mask.rank() > 4 || (!isBool(mask.elementType) && !isFloat(mask.elementType)))
-      return node.error("has a mask of type " + name(mask.elementType) + " and rank " + Twine(mask.rank()));
+    if (mask.rank() < 1 || mask.rank() > 4 ||
+        (!isBool(mask.elementType) && !isFloat(mask.elementType)))
+      return node.error("has a mask of type " + name(mask.elementType) + " and rank " +
+                        Twine(mask.rank()));
     if (failed(requireAtMost(node, mask.dims.back(), a.total,
                              "has a mask for {0} keys, more than the {1} there are")))
       return failure();
@@ -325,7 +339,8 @@ static LogicalResult buildAttention(NodeContext &node) {
         continue;
       // Equal, or 1 at run time.
       OpFoldResult excess = d.mul(d.sub(mask.dims[i], extent), d.sub(mask.dims[i], d.constant(1)));
-      if (failed(requireEqual(node, excess, d.constant(0), "has a mask that does not broadcast to the scores")))
+      if (failed(requireEqual(node, excess, d.constant(0),
+                              "has a mask that does not broadcast to the scores")))
         return failure();
     }
   }
@@ -373,25 +388,30 @@ static LogicalResult buildRotaryEmbedding(NodeContext &node) {
     return node.error("has an input of rank 3 and no positive num_heads");
   int64_t cacheRank = byPosition ? 2 : 3;
   if (cosines.rank() != cacheRank || sines.rank() != cacheRank)
-    return node.error("has caches of ranks " + Twine(cosines.rank()) + " and " + Twine(sines.rank()) +
-                      ", expected " + Twine(cacheRank));
+    return node.error("has caches of ranks " + Twine(cosines.rank()) + " and " +
+                      Twine(sines.rank()) + ", expected " + Twine(cacheRank));
   OpFoldResult size = packed ? d.floorDiv(x.dims[2], d.constant(heads)) : x.dims[3];
   if (packed && failed(requireEqual(node, d.mul(size, d.constant(heads)), x.dims[2],
                                     "has heads that use {0} of the {1} elements of a token")))
     return failure();
   if (rotated < 0 || rotated > INT32_MAX || rotated % 2 != 0)
-    return node.error("has " + Twine(rotated) + " in attribute 'rotary_embedding_dim', expected an even number");
+    return node.error("has " + Twine(rotated) +
+                      " in attribute 'rotary_embedding_dim', expected an even number");
   OpFoldResult width = rotated ? d.constant(rotated) : size;
   OpFoldResult half = d.floorDiv(width, d.constant(2));
   OpFoldResult batch = x.dims[0], length = packed ? x.dims[1] : x.dims[2];
   if (failed(requireAtMost(node, width, size, "rotates {0} elements of heads of {1}")) ||
-      failed(requireEqual(node, d.mul(half, d.constant(2)), width, "rotates {1} elements, expected an even number")))
+      failed(requireEqual(node, d.mul(half, d.constant(2)), width,
+                          "rotates {1} elements, expected an even number")))
     return failure();
   for (const TensorValue *cache : {&cosines, &sines}) {
-    if (failed(requireEqual(node, cache->dims.back(), half, "has a cache of {0} angles, expected {1}")))
+    if (failed(requireEqual(node, cache->dims.back(), half,
+                            "has a cache of {0} angles, expected {1}")))
       return failure();
-    if (!byPosition && (failed(requireEqual(node, cache->dims[0], batch, "has a cache of extent {0}, expected {1}")) ||
-                        failed(requireEqual(node, cache->dims[1], length, "has a cache of extent {0}, expected {1}"))))
+    if (!byPosition && (failed(requireEqual(node, cache->dims[0], batch,
+                                            "has a cache of extent {0}, expected {1}")) ||
+                        failed(requireEqual(node, cache->dims[1], length,
+                                            "has a cache of extent {0}, expected {1}"))))
       return failure();
   }
   SmallVector<TensorValue> inputs{x, cosines, sines};
@@ -400,50 +420,58 @@ static LogicalResult buildRotaryEmbedding(NodeContext &node) {
     if (positions.rank() != 2 || !isInteger(positions.elementType))
       return node.error("has position_ids of type " + name(positions.elementType) + " and rank " +
                         Twine(positions.rank()) + ", expected integers and rank 2");
-    if (failed(requireEqual(node, cosines.dims[0], sines.dims[0], "has caches of {0} and {1} positions")) ||
-        failed(requireEqual(node, positions.dims[0], batch, "has positions of extent {0}, expected {1}")) ||
-        failed(requireEqual(node, positions.dims[1], length, "has positions of extent {0}, expected {1}")))
+    if (failed(requireEqual(node, cosines.dims[0], sines.dims[0],
+                            "has caches of {0} and {1} positions")) ||
+        failed(requireEqual(node, positions.dims[0], batch,
+                            "has positions of extent {0}, expected {1}")) ||
+        failed(requireEqual(node, positions.dims[1], length,
+                            "has positions of extent {0}, expected {1}")))
       return failure();
     assertInRange(node, positions, d.constant(0), cosines.dims[0], "a position");
     inputs.push_back(positions);
   }
-  FailureOr<SmallVector<TensorValue>> outputs = composite(
-      node, inputs, [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
-    Value source = node.value(in[0]), cosine = node.value(in[1]), sine = node.value(in[2]);
-    Value ids = byPosition ? node.value(in[3]) : Value();
-    return SmallVector<TensorValue>{generate(node, type, x.dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-      auto wide = [&](Value x) { return castScalar(m.b, m.loc, x, type, computed); };
-      Value token = packed ? at[1] : at[2], within = packed ? m.rem(at[2], m.extent(size)) : at[3];
-      Value zero = m.index(0), halfWidth = m.extent(half);
-      Value turned = m.less(within, m.extent(width));
-      // Element k of a pair turns with the pair's angle.
-      Value pair, second, partner;
-      if (interleaved) {
-        pair = m.div(within, m.index(2));
-        second = m.equal(m.rem(within, m.index(2)), m.index(1));
-        partner = m.select(second, m.sub(at.back(), m.index(1)), m.add(at.back(), m.index(1)));
-      } else {
-        second = m.atMost(halfWidth, within);
-        pair = m.select(second, m.sub(within, halfWidth), within);
-        partner = m.select(second, m.sub(at.back(), halfWidth), m.add(at.back(), halfWidth));
-      }
-      partner = m.select(turned, partner, at.back());
-      pair = m.max(m.min(pair, m.sub(halfWidth, m.index(1))), zero);
-      SmallVector<Value> entry{at[0], token, pair};
-      if (byPosition) {
-        Value id = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), m.read(ids, {at[0], token}));
-        entry = {m.clamp(id, m.extent(in[1].dims[0])), pair};
-      }
-      SmallVector<Value> other(at);
-      other.back() = partner;
-      Value self = m.read(source, at);
-      Value c = wide(m.read(cosine, entry)), s = wide(m.read(sine, entry));
-      Value product = m.mul(s, wide(m.read(source, other)));
-      Value main = m.mul(c, wide(self));
-      Value result = m.select(second, m.add(main, product), m.sub(main, product));
-      return m.select(turned, castScalar(m.b, m.loc, result, computed, type), self);
-    })};
-  });
+  FailureOr<SmallVector<TensorValue>> outputs =
+      composite(node, inputs, [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
+        Value source = node.value(in[0]), cosine = node.value(in[1]), sine = node.value(in[2]);
+        Value ids = byPosition ? node.value(in[3]) : Value();
+        return SmallVector<TensorValue>{
+            generate(node, type, x.dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+              auto wide = [&](Value x) { return castScalar(m.b, m.loc, x, type, computed); };
+              Value token = packed ? at[1] : at[2],
+                    within = packed ? m.rem(at[2], m.extent(size)) : at[3];
+              Value zero = m.index(0), halfWidth = m.extent(half);
+              Value turned = m.less(within, m.extent(width));
+              // Element k of a pair turns with the pair's angle.
+              Value pair, second, partner;
+              if (interleaved) {
+                pair = m.div(within, m.index(2));
+                second = m.equal(m.rem(within, m.index(2)), m.index(1));
+                partner =
+                    m.select(second, m.sub(at.back(), m.index(1)), m.add(at.back(), m.index(1)));
+              } else {
+                second = m.atMost(halfWidth, within);
+                pair = m.select(second, m.sub(within, halfWidth), within);
+                partner =
+                    m.select(second, m.sub(at.back(), halfWidth), m.add(at.back(), halfWidth));
+              }
+              partner = m.select(turned, partner, at.back());
+              pair = m.max(m.min(pair, m.sub(halfWidth, m.index(1))), zero);
+              SmallVector<Value> entry{at[0], token, pair};
+              if (byPosition) {
+                Value id = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(),
+                                                      m.read(ids, {at[0], token}));
+                entry = {m.clamp(id, m.extent(in[1].dims[0])), pair};
+              }
+              SmallVector<Value> other(at);
+              other.back() = partner;
+              Value self = m.read(source, at);
+              Value c = wide(m.read(cosine, entry)), s = wide(m.read(sine, entry));
+              Value product = m.mul(s, wide(m.read(source, other)));
+              Value main = m.mul(c, wide(self));
+              Value result = m.select(second, m.add(main, product), m.sub(main, product));
+              return m.select(turned, castScalar(m.b, m.loc, result, computed, type), self);
+            })};
+      });
   if (failed(outputs))
     return failure();
   node.setOutput(0, outputs->front());
@@ -457,8 +485,9 @@ static LogicalResult buildRotaryEmbedding(NodeContext &node) {
 static LogicalResult buildTensorScatter(NodeContext &node) {
   const TensorValue &cache = node.input(0), &update = node.input(1);
   if (update.elementType != cache.elementType || update.rank() != cache.rank() || cache.rank() < 2)
-    return node.error("has a cache of type " + name(cache.elementType) + " and rank " + Twine(cache.rank()) +
-                      " and an update of type " + name(update.elementType) + " and rank " + Twine(update.rank()));
+    return node.error("has a cache of type " + name(cache.elementType) + " and rank " +
+                      Twine(cache.rank()) + " and an update of type " + name(update.elementType) +
+                      " and rank " + Twine(update.rank()));
   FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", -2), cache.rank());
   std::string mode = node.getString("mode", "linear");
   if (failed(axis) || node.failed())
@@ -482,40 +511,47 @@ static LogicalResult buildTensorScatter(NodeContext &node) {
     if (indices.rank() != 1 || !isInteger(indices.elementType))
       return node.error("has write_indices of type " + name(indices.elementType) + " and rank " +
                         Twine(indices.rank()) + ", expected a vector of integers");
-    if (failed(requireEqual(node, indices.dims[0], cache.dims[0], "has {0} write indices for a batch of {1}")))
+    if (failed(requireEqual(node, indices.dims[0], cache.dims[0],
+                            "has {0} write indices for a batch of {1}")))
       return failure();
     if (circular)
       assertInRange(node, indices, d.constant(0), d.constant(INT64_MAX), "a write index");
     else
-      assertInRange(node, indices, d.constant(0), d.add(d.sub(capacity, length), d.constant(1)), "a write index");
+      assertInRange(node, indices, d.constant(0), d.add(d.sub(capacity, length), d.constant(1)),
+                    "a write index");
     starts = node.value(indices);
   }
   Value old = node.value(cache), fresh = node.value(update);
-  node.setOutput(0, generate(node, cache.elementType, cache.dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    Value start = m.index(0), extent = m.extent(capacity);
-    if (starts) {
-      start = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), m.read(starts, at[0]));
-      start = circular ? m.rem(m.max(start, m.index(0)), extent) : m.clamp(start, extent);
-    }
-    Value offset = m.sub(at[*axis], start);
-    if (circular)
-      offset = m.select(m.less(offset, m.index(0)), m.add(offset, extent), offset);
-    Value written = m.inRange(offset, m.extent(length));
-    SmallVector<Value> source(at);
-    source[*axis] = m.clamp(offset, m.extent(length));
-    // An update without elements is not read, whatever its extent.
-    Value kept = m.read(old, at);
-    if (DimBuilder::constantOf(length) == 0)
-      return kept;
-    return m.select(written, m.read(fresh, source), kept);
-  }));
+  node.setOutput(0, generate(node, cache.elementType, cache.dims,
+                             [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+                               Value start = m.index(0), extent = m.extent(capacity);
+                               if (starts) {
+                                 start = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(),
+                                                                    m.read(starts, at[0]));
+                                 start = circular ? m.rem(m.max(start, m.index(0)), extent)
+                                                  : m.clamp(start, extent);
+                               }
+                               Value offset = m.sub(at[*axis], start);
+                               if (circular)
+                                 offset = m.select(m.less(offset, m.index(0)),
+                                                   m.add(offset, extent), offset);
+                               Value written = m.inRange(offset, m.extent(length));
+                               SmallVector<Value> source(at);
+                               source[*axis] = m.clamp(offset, m.extent(length));
+                               // An update without elements is not read, whatever its extent.
+                               Value kept = m.read(old, at);
+                               if (DimBuilder::constantOf(length) == 0)
+                                 return kept;
+                               return m.select(written, m.read(fresh, source), kept);
+                             }));
   return success();
 }
 
 void weft::onnx::registerAttentionOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Attention", 23, 3, 7, buildAttention},
-      {"RotaryEmbedding", 23, 3, 4, buildRotaryEmbedding},
-      {"TensorScatter", 24, 2, 3, buildTensorScatter},
-  });
+  addOps(registrar, "",
+         {
+             {"Attention", 23, 3, 7, buildAttention},
+             {"RotaryEmbedding", 23, 3, 4, buildRotaryEmbedding},
+             {"TensorScatter", 24, 2, 3, buildTensorScatter},
+         });
 }

@@ -21,21 +21,19 @@ public:
   const TensorValue *find(size_t i) const { return has(i) ? &values[positions[i]] : nullptr; }
 
 private:
-  friend mlir::LogicalResult
-  buildComposite(NodeContext &,
-                 llvm::function_ref<mlir::FailureOr<llvm::SmallVector<TensorValue>>(
-                     const CompositeInputs &)>);
+  friend mlir::LogicalResult buildComposite(
+      NodeContext &,
+      llvm::function_ref<mlir::FailureOr<llvm::SmallVector<TensorValue>>(const CompositeInputs &)>);
   llvm::SmallVector<int64_t> positions;
   llvm::ArrayRef<TensorValue> values;
 };
 
 /// Wraps the reference body of a node in a composite of its inputs and sets its
 /// outputs; the body may give more than the node has.
-mlir::LogicalResult
-buildComposite(NodeContext &node,
-               llvm::function_ref<mlir::FailureOr<llvm::SmallVector<TensorValue>>(
-                   const CompositeInputs &)>
-                   body);
+mlir::LogicalResult buildComposite(
+    NodeContext &node,
+    llvm::function_ref<mlir::FailureOr<llvm::SmallVector<TensorValue>>(const CompositeInputs &)>
+        body);
 
 } // namespace weft::onnx
 

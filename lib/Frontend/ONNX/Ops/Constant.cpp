@@ -27,7 +27,8 @@ static FailureOr<TensorValue> makeNumbers(NodeContext &node, ElementType type, A
   SmallVector<int64_t> shape;
   if (!scalar)
     shape.push_back(static_cast<int64_t>(numbers.size()));
-  ArrayRef<uint8_t> bytes(reinterpret_cast<const uint8_t *>(numbers.data()), numbers.size() * sizeof(T));
+  ArrayRef<uint8_t> bytes(reinterpret_cast<const uint8_t *>(numbers.data()),
+                          numbers.size() * sizeof(T));
   return node.getImporter().makeConstant(type, shape, bytes, node.name());
 }
 
@@ -46,7 +47,8 @@ static FailureOr<TensorValue> makeDense(NodeContext &node, const SparseTensor &s
     return node.error(count ? size.error().message : count.error().message);
   if (*size > (int64_t(1) << 32))
     return node.unsupported("has a sparse value of " + Twine(*size) + " bytes");
-  Result<TensorBytes> values = sparse.values.contents(files), indices = sparse.indices.contents(files);
+  Result<TensorBytes> values = sparse.values.contents(files),
+                      indices = sparse.indices.contents(files);
   if (!values || !indices)
     return node.error(values ? indices.error().message : values.error().message);
   Result<int64_t> stored = sparse.values.elementCount(), numbers = sparse.indices.elementCount();
@@ -56,8 +58,8 @@ static FailureOr<TensorValue> makeDense(NodeContext &node, const SparseTensor &s
   bool isLinear = sparse.indices.dims.size() == 1;
   if (sparse.indices.elementType != ElementType::Int64 ||
       *numbers != *stored * (isLinear ? 1 : rank))
-    return node.error("has a sparse value of " + Twine(*stored) + " elements with " + Twine(*numbers) +
-                      " indices");
+    return node.error("has a sparse value of " + Twine(*stored) + " elements with " +
+                      Twine(*numbers) + " indices");
   std::vector<uint8_t> dense(static_cast<size_t>(*size));
   std::span<const uint8_t> from = values->bytes(), at = indices->bytes();
   for (int64_t i = 0; i < *stored; ++i) {
@@ -67,13 +69,14 @@ static FailureOr<TensorValue> makeDense(NodeContext &node, const SparseTensor &s
       std::memcpy(&index, at.data() + (isLinear ? i : i * rank + k) * 8, 8);
       int64_t extent = isLinear ? *count : sparse.dims[k];
       if (index < 0 || index >= extent)
-        return node.error("has a sparse value with index " + Twine(index) + ", expected one below " +
-                          Twine(extent));
+        return node.error("has a sparse value with index " + Twine(index) +
+                          ", expected one below " + Twine(extent));
       position = isLinear ? index : position * extent + index;
     }
     std::memcpy(dense.data() + position * width, from.data() + i * width, width);
   }
-  return node.getImporter().makeConstant(sparse.values.elementType, sparse.dims, dense, node.name());
+  return node.getImporter().makeConstant(sparse.values.elementType, sparse.dims, dense,
+                                         node.name());
 }
 
 static LogicalResult buildConstant(NodeContext &node) {
@@ -134,12 +137,14 @@ static LogicalResult buildConstantOfShape(NodeContext &node) {
     number = *value;
     scalar = extractScalar(node, number);
   } else {
-    scalar = makeScalar(node.b, node.b.getLoc(), storageType(node.context(), ElementType::Float), 0);
+    scalar =
+        makeScalar(node.b, node.b.getLoc(), storageType(node.context(), ElementType::Float), 0);
   }
   // Shape arithmetic uses it to repeat a number.
   if (dims->size() == 1 && number.elements)
     if (auto count = DimBuilder::constantOf(dims->front()); count && *count <= 64) {
-      node.setOutput(0, makeTracked(node, number.elementType, Dims(*count, number.elements->front())));
+      node.setOutput(0,
+                     makeTracked(node, number.elementType, Dims(*count, number.elements->front())));
       return success();
     }
   node.setOutput(0, makeFilled(node, number.elementType, *dims, scalar));
@@ -153,11 +158,13 @@ static LogicalResult buildEyeLike(NodeContext &node) {
     return node.unsupported("gives elements of type " + name(type));
   if (x.rank() != 2)
     return node.error("expects a matrix, got " + describe(x));
-  int64_t diagonal = std::clamp<int64_t>(node.getInt("k", 0), -(int64_t(1) << 60), int64_t(1) << 60);
+  int64_t diagonal =
+      std::clamp<int64_t>(node.getInt("k", 0), -(int64_t(1) << 60), int64_t(1) << 60);
   FailureOr<TensorValue> result =
       elementwiseTo(node, {}, type, x.dims, [&](OpBuilder &b, Location loc, ValueRange) {
         KernelIndex k{b, loc};
-        Value isOn = k.cmp(arith::CmpIPredicate::eq, k.loop(1), k.add(k.loop(0), k.constant(diagonal)));
+        Value isOn =
+            k.cmp(arith::CmpIPredicate::eq, k.loop(1), k.add(k.loop(0), k.constant(diagonal)));
         mlir::Type element = storageType(b.getContext(), type);
         return k.select(isOn, makeScalar(b, loc, element, 1), makeScalar(b, loc, element, 0));
       });
@@ -208,7 +215,8 @@ static LogicalResult rangeOfExtents(NodeContext &node, ElementType type) {
   FailureOr<TensorValue> result =
       elementwiseTo(node, {}, type, {count}, [&](OpBuilder &b, Location loc, ValueRange) {
         KernelIndex k{b, loc};
-        return k.toInteger(k.add(k.of(start), k.mul(k.loop(0), k.of(delta))), storageType(b.getContext(), type));
+        return k.toInteger(k.add(k.of(start), k.mul(k.loop(0), k.of(delta))),
+                           storageType(b.getContext(), type));
       });
   if (failed(result))
     return failure();
@@ -220,7 +228,8 @@ static LogicalResult buildRange(NodeContext &node) {
   ElementType type = node.input(0).elementType;
   for (size_t i : {1, 2})
     if (node.input(i).elementType != type)
-      return node.error("has bounds " + describe(node.input(0)) + " and " + describe(node.input(i)));
+      return node.error("has bounds " + describe(node.input(0)) + " and " +
+                        describe(node.input(i)));
   if (isInteger(type) && type != ElementType::UInt64)
     return rangeOfExtents(node, type);
   if (!isFloat(type))
@@ -245,17 +254,19 @@ static LogicalResult buildRange(NodeContext &node) {
   Location loc = node.b.getLoc();
   if (known[0] && known[1] && known[2]) {
     double start = known[0]->front(), limit = known[1]->front(), delta = known[2]->front();
-    double number = compute == ElementType::Double
-                        ? std::ceil((limit - start) / delta)
-                        : std::ceil(static_cast<float>(static_cast<float>(limit) - static_cast<float>(start)) /
-                                    static_cast<float>(delta));
+    double number =
+        compute == ElementType::Double
+            ? std::ceil((limit - start) / delta)
+            : std::ceil(static_cast<float>(static_cast<float>(limit) - static_cast<float>(start)) /
+                        static_cast<float>(delta));
     if (delta == 0 || !(number < 0x1p44))
-      return node.error("counts from " + Twine(std::to_string(start)) + " to " + std::to_string(limit) +
-                        " by " + std::to_string(delta));
+      return node.error("counts from " + Twine(std::to_string(start)) + " to " +
+                        std::to_string(limit) + " by " + std::to_string(delta));
     count = d.constant(std::max<int64_t>(0, static_cast<int64_t>(number)));
   } else {
     Value distance = arith::SubFOp::create(b, loc, scalars[1], scalars[0]);
-    Value number = math::CeilOp::create(b, loc, arith::DivFOp::create(b, loc, distance, scalars[2]));
+    Value number =
+        math::CeilOp::create(b, loc, arith::DivFOp::create(b, loc, distance, scalars[2]));
     Value limit = makeScalar(b, loc, number.getType(), 0x1p44);
     Value fits = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLE, number, limit);
     buildAssert(node, fits, WEFT_INVALID_ARGUMENT, "counts without end");
@@ -267,7 +278,8 @@ static LogicalResult buildRange(NodeContext &node) {
         KernelIndex k{b, loc};
         Value i = arith::SIToFPOp::create(b, loc, scalars[0].getType(),
                                           k.toInteger(k.loop(0), b.getI64Type()));
-        Value sum = arith::AddFOp::create(b, loc, scalars[0], arith::MulFOp::create(b, loc, i, scalars[2]));
+        Value sum =
+            arith::AddFOp::create(b, loc, scalars[0], arith::MulFOp::create(b, loc, i, scalars[2]));
         return castScalar(b, loc, sum, compute, type);
       });
   if (failed(result))
@@ -318,15 +330,18 @@ static LogicalResult buildOneHot(NodeContext &node) {
         Value extent = k.of(*depth), hot;
         Value place = k.loop(*axis);
         if (isFloat(type)) {
-          mlir::Type wideType = type == ElementType::Double ? b.getF64Type() : mlir::Type(b.getF32Type());
+          mlir::Type wideType =
+              type == ElementType::Double ? b.getF64Type() : mlir::Type(b.getF32Type());
           ElementType compute = type == ElementType::Double ? type : ElementType::Float;
           auto asFloat = [&](Value index) -> Value {
             return arith::SIToFPOp::create(b, loc, wideType, k.toInteger(index, b.getI64Type()));
           };
           Value index = castScalar(b, loc, args[0], type, compute);
           Value fromTop = arith::AddFOp::create(b, loc, index, asFloat(extent));
-          Value isHot = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, index, asFloat(place));
-          Value isTop = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, fromTop, asFloat(place));
+          Value isHot =
+              arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, index, asFloat(place));
+          Value isTop =
+              arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, fromTop, asFloat(place));
           hot = arith::OrIOp::create(b, loc, isHot, isTop);
         } else {
           Value index = k.fromElement(args[0], type);
@@ -343,11 +358,12 @@ static LogicalResult buildOneHot(NodeContext &node) {
 }
 
 void weft::onnx::registerConstantOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Constant", 1, 0, 0, buildConstant},
-      {"ConstantOfShape", 9, 1, 1, buildConstantOfShape},
-      {"EyeLike", 9, 1, 1, buildEyeLike},
-      {"Range", 11, 3, 3, buildRange},
-      {"OneHot", 9, 3, 3, buildOneHot},
-  });
+  addOps(registrar, "",
+         {
+             {"Constant", 1, 0, 0, buildConstant},
+             {"ConstantOfShape", 9, 1, 1, buildConstantOfShape},
+             {"EyeLike", 9, 1, 1, buildEyeLike},
+             {"Range", 11, 3, 3, buildRange},
+             {"OneHot", 9, 3, 3, buildOneHot},
+         });
 }

@@ -31,7 +31,7 @@ struct Scores {
   double softcap = 0;
   double maskFilter = -10000;
   bool causal = false;
-  int64_t window = -1; ///< how many keys up to its own a query sees
+  int64_t window = -1;               ///< how many keys up to its own a query sees
   const TensorValue *bias = nullptr; ///< broadcast to [B, N, S, T]
   const TensorValue *mask = nullptr; ///< [B] lengths, [B, T] or [B, S, T]
   /// The position of the first query: how many keys are before it.
@@ -49,14 +49,15 @@ static TensorValue splitHeads(NodeContext &node, const TensorValue &x, OpFoldRes
 /// [B, heads, S, D] as [B, S, heads * D].
 static TensorValue mergeHeads(NodeContext &node, const TensorValue &x) {
   TensorValue moved = transpose(node, x, {0, 2, 1, 3});
-  return reshape(node, moved, {moved.dims[0], moved.dims[1], node.dims.mul(moved.dims[2], moved.dims[3])});
+  return reshape(node, moved,
+                 {moved.dims[0], moved.dims[1], node.dims.mul(moved.dims[2], moved.dims[3])});
 }
 
 /// softmax(scale * Q K' + bias) V for Q [B, N, S, D], K [B, N / G, T, D] and V;
 /// gives [B, S, N * Dv] of `type`.
-static FailureOr<TensorValue> attend(NodeContext &node, const TensorValue &query, const TensorValue &key,
-                                     const TensorValue &value, int64_t group, const Scores &spec,
-                                     ElementType type) {
+static FailureOr<TensorValue> attend(NodeContext &node, const TensorValue &query,
+                                     const TensorValue &key, const TensorValue &value,
+                                     int64_t group, const Scores &spec, ElementType type) {
   DimBuilder &d = node.dims;
   ElementType wide = accumulatorType(type);
   OpFoldResult batch = query.dims[0], queries = query.dims[2], keys = key.dims[2];
@@ -110,7 +111,8 @@ static FailureOr<TensorValue> attend(NodeContext &node, const TensorValue &query
             at.push_back(j);
           Value element = arith::IndexCastOp::create(b, loc, b.getIndexType(), m.read(mask, at));
           // Lengths, or 1 where a key counts.
-          Value kept = spec.mask->rank() == 1 ? m.less(j, element) : m.negate(m.equal(element, m.index(0)));
+          Value kept =
+              spec.mask->rank() == 1 ? m.less(j, element) : m.negate(m.equal(element, m.index(0)));
           score = m.select(kept, score, m.add(score, m.like(score, spec.maskFilter)));
         }
         if (spec.causal) {
@@ -130,26 +132,27 @@ static FailureOr<TensorValue> attend(NodeContext &node, const TensorValue &query
   Value least = makeScalar(node.b, node.b.getLoc(), number, -INFINITY);
   TensorValue most = reduce(node, *masked, {3}, true, wide, least,
                             [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::MaximumFOp::create(b, loc, args[0], args[1]);
-  });
-  TensorValue powers = *elementwiseTo(
-      node, {*masked, most}, wide, masked->dims, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-        ScalarMath m{b, loc};
-        Value empty = m.equal(args[1], m.like(args[1], -INFINITY));
-        Value shift = m.select(empty, m.like(args[1], 0), args[1]);
-        return math::ExpOp::create(b, loc, m.sub(args[0], shift));
-      });
+                              return arith::MaximumFOp::create(b, loc, args[0], args[1]);
+                            });
+  TensorValue powers = *elementwiseTo(node, {*masked, most}, wide, masked->dims,
+                                      [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                                        ScalarMath m{b, loc};
+                                        Value empty = m.equal(args[1], m.like(args[1], -INFINITY));
+                                        Value shift = m.select(empty, m.like(args[1], 0), args[1]);
+                                        return math::ExpOp::create(b, loc, m.sub(args[0], shift));
+                                      });
   Value zero = makeScalar(node.b, node.b.getLoc(), number, 0);
   TensorValue sum = reduce(node, powers, {3}, true, wide, zero,
                            [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::AddFOp::create(b, loc, args[0], args[1]);
-  });
-  TensorValue weights = *elementwiseTo(
-      node, {powers, sum}, wide, powers.dims, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-        ScalarMath m{b, loc};
-        Value empty = m.equal(args[1], m.like(args[1], 0));
-        return m.div(args[0], m.select(empty, m.like(args[1], 1), args[1]));
-      });
+                             return arith::AddFOp::create(b, loc, args[0], args[1]);
+                           });
+  TensorValue weights =
+      *elementwiseTo(node, {powers, sum}, wide, powers.dims,
+                     [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                       ScalarMath m{b, loc};
+                       Value empty = m.equal(args[1], m.like(args[1], 0));
+                       return m.div(args[0], m.select(empty, m.like(args[1], 1), args[1]));
+                     });
   weights = reshape(node, weights, {batch, keyHeads, groups, queries, keys});
   FailureOr<TensorValue> result = matmul(node, weights, v, wide);
   if (failed(result))
@@ -165,7 +168,8 @@ static LogicalResult requireFloatRank(NodeContext &node, size_t i, ArrayRef<int6
   if (!isFloat(x.elementType) || x.elementType != node.input(0).elementType)
     return node.unsupported("has inputs " + describe(node.input(0)) + " and " + describe(x));
   if (!llvm::is_contained(ranks, x.rank()))
-    return node.unsupported("has an input " + describe(x) + ", expected rank " + Twine(ranks.front()));
+    return node.unsupported("has an input " + describe(x) + ", expected rank " +
+                            Twine(ranks.front()));
   return success();
 }
 
@@ -174,15 +178,16 @@ static FailureOr<int64_t> readHeads(NodeContext &node, StringRef attribute, OpFo
   int64_t heads = node.getInt(attribute, 0);
   if (heads < 1 || heads > INT32_MAX)
     return node.error("has " + attribute + " = " + Twine(heads));
-  if (failed(requireEqual(node, node.dims.rem(width, node.dims.constant(heads)), node.dims.constant(0),
+  if (failed(requireEqual(node, node.dims.rem(width, node.dims.constant(heads)),
+                          node.dims.constant(0),
                           "has heads that do not divide its rows: {0} elements are left")))
     return failure();
   return heads;
 }
 
 /// Adds a part of a bias [sum of widths] to [B, S, width].
-static FailureOr<TensorValue> addBias(NodeContext &node, const TensorValue &x, const TensorValue *bias,
-                                      OpFoldResult offset) {
+static FailureOr<TensorValue> addBias(NodeContext &node, const TensorValue &x,
+                                      const TensorValue *bias, OpFoldResult offset) {
   if (!bias)
     return x;
   if (failed(requireAtMost(node, node.dims.add(offset, x.dims.back()), bias->dims[0],
@@ -190,15 +195,17 @@ static FailureOr<TensorValue> addBias(NodeContext &node, const TensorValue &x, c
     return failure();
   TensorValue part = slice(node, *bias, {offset}, {x.dims.back()}, {node.dims.constant(1)});
   ElementType type = x.elementType, wide = accumulatorType(type);
-  return elementwiseTo(node, {x, part}, type, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-    Value sum = ScalarMath{b, loc}.add(castScalar(b, loc, args[0], type, wide),
-                                       castScalar(b, loc, args[1], type, wide));
-    return castScalar(b, loc, sum, wide, type);
-  });
+  return elementwiseTo(
+      node, {x, part}, type, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+        Value sum = ScalarMath{b, loc}.add(castScalar(b, loc, args[0], type, wide),
+                                           castScalar(b, loc, args[1], type, wide));
+        return castScalar(b, loc, sum, wide, type);
+      });
 }
 
 /// Past keys or values [B, N, P, D] and the new ones.
-static FailureOr<TensorValue> append(NodeContext &node, const TensorValue *past, const TensorValue &present) {
+static FailureOr<TensorValue> append(NodeContext &node, const TensorValue *past,
+                                     const TensorValue &present) {
   if (!past)
     return present;
   return concat(node, {*past, present}, 2);
@@ -218,7 +225,8 @@ static LogicalResult checkMask(NodeContext &node, size_t i) {
       (mask.rank() == 1 && !ShapedType::isDynamic(mask.staticDim(0)) &&
        !ShapedType::isDynamic(node.input(0).staticDim(0)) &&
        mask.staticDim(0) != node.input(0).staticDim(0)))
-    return node.unsupported("has a mask " + describe(mask) + ", expected lengths or a mask of keys");
+    return node.unsupported("has a mask " + describe(mask) +
+                            ", expected lengths or a mask of keys");
   return success();
 }
 
@@ -267,8 +275,8 @@ static LogicalResult buildMultiHeadAttention(NodeContext &node) {
     OpFoldResult before = node.dims.sub(key->dims[2], x.dims[1]);
     auto first = [&](ScalarMath &m, Value) { return m.extent(before); };
     spec.firstPosition = first;
-    FailureOr<TensorValue> result =
-        attend(node, splitHeads(node, *query, node.dims.constant(*heads)), *key, *value, 1, spec, type);
+    FailureOr<TensorValue> result = attend(
+        node, splitHeads(node, *query, node.dims.constant(*heads)), *key, *value, 1, spec, type);
     if (failed(result))
       return failure();
     return SmallVector<TensorValue>{*result, *key, *value};
@@ -287,7 +295,8 @@ static LogicalResult buildAttention(NodeContext &node) {
   const TensorValue &x = node.input(0), &weights = node.input(1);
   DimBuilder &d = node.dims;
   SmallVector<int64_t> given = node.getInts("qkv_hidden_sizes");
-  if (!given.empty() && (given.size() != 3 || llvm::any_of(given, [](int64_t size) { return size < 1; })))
+  if (!given.empty() &&
+      (given.size() != 3 || llvm::any_of(given, [](int64_t size) { return size < 1; })))
     return node.error("has a wrong attribute 'qkv_hidden_sizes'");
   OpFoldResult third = d.floorDiv(weights.dims[1], d.constant(3));
   Dims widths(3, third);
@@ -304,7 +313,8 @@ static LogicalResult buildAttention(NodeContext &node) {
     FailureOr<TensorValue> product = matmul(node, in[0], in[1], wide);
     if (failed(product))
       return failure();
-    FailureOr<TensorValue> all = addBias(node, cast(node, *product, type), in.find(2), d.constant(0));
+    FailureOr<TensorValue> all =
+        addBias(node, cast(node, *product, type), in.find(2), d.constant(0));
     if (failed(all))
       return failure();
     SmallVector<TensorValue> parts;
@@ -366,9 +376,10 @@ static LogicalResult buildAttention(NodeContext &node) {
 
 /// Rotates pairs of the first 2 * width elements of each head of x [B, N, S, D] by
 /// the angles at a row of the caches [positions, width].
-static TensorValue rotate(NodeContext &node, const TensorValue &x, const TensorValue &cosCache,
-                          const TensorValue &sinCache, bool interleaved,
-                          llvm::function_ref<Value(ScalarMath &, Value batch, Value step)> position) {
+static TensorValue
+rotate(NodeContext &node, const TensorValue &x, const TensorValue &cosCache,
+       const TensorValue &sinCache, bool interleaved,
+       llvm::function_ref<Value(ScalarMath &, Value batch, Value step)> position) {
   ElementType type = x.elementType, wide = accumulatorType(type);
   Value source = node.value(x), cosines = node.value(cosCache), sines = node.value(sinCache);
   return generate(node, type, x.dims, [&](ScalarMath &m, ArrayRef<Value> at) {
@@ -453,8 +464,10 @@ static LogicalResult buildRotaryEmbedding(NodeContext &node) {
         rotate(node, split, in[2], in[3], interleaved, [&](ScalarMath &m, Value batch, Value step) {
           Type index = m.b.getIndexType();
           if (ids.rank() == 2)
-            return Value(arith::IndexCastOp::create(m.b, m.loc, index, m.read(positions, {batch, step})));
-          Value start = arith::IndexCastOp::create(m.b, m.loc, index, m.read(positions, {m.index(0)}));
+            return Value(
+                arith::IndexCastOp::create(m.b, m.loc, index, m.read(positions, {batch, step})));
+          Value start =
+              arith::IndexCastOp::create(m.b, m.loc, index, m.read(positions, {m.index(0)}));
           return m.add(start, step);
         });
     if (x.rank() == 3) {
@@ -495,7 +508,8 @@ static LogicalResult buildGroupQueryAttention(NodeContext &node) {
     return node.error("has seqlens_k " + describe(node.input(5)));
   FailureOr<Dims> total = shapeElements(node, node.input(6));
   if (failed(total) || total->size() != 1)
-    return failed(total) ? failure() : node.error("has total_sequence_length " + describe(node.input(6)));
+    return failed(total) ? failure()
+                         : node.error("has total_sequence_length " + describe(node.input(6)));
   ElementType type = x.elementType;
   DimBuilder &d = node.dims;
   OpFoldResult queries = x.dims[1];
@@ -522,15 +536,19 @@ static LogicalResult buildGroupQueryAttention(NodeContext &node) {
     Value lengths = node.value(reshape(node, lengthsInput, {x.dims[0]}));
     // Keys of a sequence before its new ones.
     auto pastOf = [&](ScalarMath &m, Value batch) {
-      Value last = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), m.read(lengths, {batch}));
+      Value last =
+          arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), m.read(lengths, {batch}));
       Value past = m.sub(m.add(last, m.index(1)), m.extent(queries));
       return m.clamp(past, m.extent(keys));
     };
-    TensorValue query = splitHeads(node, in[0], d.constant(*heads)), key = splitHeads(node, in[1], count);
+    TensorValue query = splitHeads(node, in[0], d.constant(*heads)),
+                key = splitHeads(node, in[1], count);
     TensorValue value = splitHeads(node, in[2], count);
     if (rotary) {
       bool interleaved = node.getInt("rotary_interleaved", 0) != 0;
-      auto position = [&](ScalarMath &m, Value batch, Value step) { return m.add(pastOf(m, batch), step); };
+      auto position = [&](ScalarMath &m, Value batch, Value step) {
+        return m.add(pastOf(m, batch), step);
+      };
       query = rotate(node, query, in[7], in[8], interleaved, position);
       key = rotate(node, key, in[7], in[8], interleaved, position);
     }
@@ -541,25 +559,27 @@ static LogicalResult buildGroupQueryAttention(NodeContext &node) {
         // One more row, so that there is one to read.
         Dims low(4, d.constant(0)), high = low;
         high[2] = d.constant(1);
-        TensorValue padded = pad(node, *past, low, high,
-                                 makeScalar(node.b, node.b.getLoc(), storageType(node.context(), type), 0));
+        TensorValue padded =
+            pad(node, *past, low, high,
+                makeScalar(node.b, node.b.getLoc(), storageType(node.context(), type), 0));
         olds = node.value(padded);
         oldRows = padded.dims[2];
       }
-      return generate(node, type, {fresh.dims[0], fresh.dims[1], keys, fresh.dims[3]},
-                      [&](ScalarMath &m, ArrayRef<Value> at) {
-        Value before = pastOf(m, at[0]);
-        Value step = m.sub(at[2], before);
-        Value isNew = m.inRange(step, m.extent(queries));
-        Value row = m.clamp(step, m.extent(queries));
-        Value zero = m.number(storageType(node.context(), type), 0);
-        Value added = m.select(isNew, m.read(news, {at[0], at[1], row, at[3]}), zero);
-        if (!olds)
-          return added;
-        Value kept = m.both(m.less(at[2], before), m.less(at[2], m.extent(past->dims[2])));
-        Value at2 = m.clamp(at[2], m.extent(oldRows));
-        return m.select(kept, m.read(olds, {at[0], at[1], at2, at[3]}), added);
-      });
+      return generate(
+          node, type, {fresh.dims[0], fresh.dims[1], keys, fresh.dims[3]},
+          [&](ScalarMath &m, ArrayRef<Value> at) {
+            Value before = pastOf(m, at[0]);
+            Value step = m.sub(at[2], before);
+            Value isNew = m.inRange(step, m.extent(queries));
+            Value row = m.clamp(step, m.extent(queries));
+            Value zero = m.number(storageType(node.context(), type), 0);
+            Value added = m.select(isNew, m.read(news, {at[0], at[1], row, at[3]}), zero);
+            if (!olds)
+              return added;
+            Value kept = m.both(m.less(at[2], before), m.less(at[2], m.extent(past->dims[2])));
+            Value at2 = m.clamp(at[2], m.extent(oldRows));
+            return m.select(kept, m.read(olds, {at[0], at[1], at2, at[3]}), added);
+          });
     };
     key = extend(key, in.find(3));
     value = extend(value, in.find(4));
@@ -577,10 +597,11 @@ static LogicalResult buildGroupQueryAttention(NodeContext &node) {
 }
 
 void weft::onnx::registerContribAttentionOps(Registrar &registrar) {
-  addOps(registrar, kMicrosoftDomain, {
-      {"Attention", 1, 2, 7, buildAttention},
-      {"MultiHeadAttention", 1, 1, 10, buildMultiHeadAttention},
-      {"RotaryEmbedding", 1, 4, 4, buildRotaryEmbedding},
-      {"GroupQueryAttention", 1, 1, 14, buildGroupQueryAttention},
-  });
+  addOps(registrar, kMicrosoftDomain,
+         {
+             {"Attention", 1, 2, 7, buildAttention},
+             {"MultiHeadAttention", 1, 1, 10, buildMultiHeadAttention},
+             {"RotaryEmbedding", 1, 4, 4, buildRotaryEmbedding},
+             {"GroupQueryAttention", 1, 1, 14, buildGroupQueryAttention},
+         });
 }

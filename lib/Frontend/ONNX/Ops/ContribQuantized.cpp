@@ -40,19 +40,21 @@ static FailureOr<TensorValue> scaleProduct(NodeContext &node, const TensorValue 
   auto unitToScalar = [&](TensorValue x) {
     return x.rank() == 1 && x.staticDim(0) == 1 ? reshape(node, x, {}) : x;
   };
-  SmallVector<TensorValue> inputs{product, unitToScalar(alignToRows(node, aScale)), unitToScalar(bScale)};
+  SmallVector<TensorValue> inputs{product, unitToScalar(alignToRows(node, aScale)),
+                                  unitToScalar(bScale)};
   if (bias)
     inputs.push_back(*bias);
-  return elementwiseTo(node, inputs, type, product.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-    ScalarMath m{b, loc};
-    auto wide = [&](size_t i) {
-      return castScalar(b, loc, args[i], inputs[i].elementType, ElementType::Float);
-    };
-    Value x = m.mul(wide(0), m.mul(wide(1), wide(2)));
-    if (bias)
-      x = m.add(x, wide(3));
-    return castScalar(b, loc, x, ElementType::Float, type);
-  });
+  return elementwiseTo(
+      node, inputs, type, product.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+        ScalarMath m{b, loc};
+        auto wide = [&](size_t i) {
+          return castScalar(b, loc, args[i], inputs[i].elementType, ElementType::Float);
+        };
+        Value x = m.mul(wide(0), m.mul(wide(1), wide(2)));
+        if (bias)
+          x = m.add(x, wide(3));
+        return castScalar(b, loc, x, ElementType::Float, type);
+      });
 }
 
 /// Inputs: A (float), B (8 bit), b_scale, b_zero_point, bias.
@@ -65,7 +67,8 @@ static LogicalResult buildDynamicQuantizeMatMul(NodeContext &node) {
     FailureOr<DynamicCodes> a = quantizeDynamically(node, in[0]);
     if (failed(a))
       return failure();
-    FailureOr<TensorValue> product = matmulIntegers(node, a->codes, in[1], &a->zeroPoint, in.find(3));
+    FailureOr<TensorValue> product =
+        matmulIntegers(node, a->codes, in[1], &a->zeroPoint, in.find(3));
     if (failed(product))
       return failure();
     return oneOutput(scaleProduct(node, *product, a->scale, in[2], in.find(4), ElementType::Float));
@@ -89,7 +92,8 @@ static LogicalResult buildMatMulIntegerToFloat(NodeContext &node) {
 
 /// The code of `bits` bits at position `index` of bytes in which the lowest bits
 /// come first; `read` gives the byte (i8) at a position.
-static Value unpackCode(ScalarMath &m, Value index, int64_t bits, llvm::function_ref<Value(Value)> read) {
+static Value unpackCode(ScalarMath &m, Value index, int64_t bits,
+                        llvm::function_ref<Value(Value)> read) {
   Value perByte = m.index(8 / bits);
   Value byte = read(m.div(index, perByte));
   if (bits == 8)
@@ -112,12 +116,14 @@ static LogicalResult buildMatMulNBits(NodeContext &node) {
     return failure();
   if (bits != 2 && bits != 4 && bits != 8)
     return node.unsupported("has codes of " + Twine(bits) + " bits, expected 2, 4 or 8");
-  if (k < 1 || n < 1 || block < 8 || !llvm::isPowerOf2_64(block) || k > INT32_MAX || n > INT32_MAX ||
-      block > INT32_MAX)
-    return node.error("has K = " + Twine(k) + ", N = " + Twine(n) + " and block_size = " + Twine(block));
-  if (!isFloat(a.elementType) || !isFloat(scales.elementType) || packed.elementType != ElementType::UInt8)
-    return node.error("has inputs " + describe(a) + ", " + describe(packed) + " and " + describe(scales) +
-                      ", expected floats, uint8 and floats");
+  if (k < 1 || n < 1 || block < 8 || !llvm::isPowerOf2_64(block) || k > INT32_MAX ||
+      n > INT32_MAX || block > INT32_MAX)
+    return node.error("has K = " + Twine(k) + ", N = " + Twine(n) +
+                      " and block_size = " + Twine(block));
+  if (!isFloat(a.elementType) || !isFloat(scales.elementType) ||
+      packed.elementType != ElementType::UInt8)
+    return node.error("has inputs " + describe(a) + ", " + describe(packed) + " and " +
+                      describe(scales) + ", expected floats, uint8 and floats");
   if (a.rank() < 1)
     return node.error("has the scalar input A");
   if (node.hasInput(4))
@@ -133,7 +139,8 @@ static LogicalResult buildMatMulNBits(NodeContext &node) {
   };
   bool packedZero = node.hasInput(3) && node.input(3).elementType == ElementType::UInt8;
   if (failed(expectCount(1, n * blocks * blockBytes)) || failed(expectCount(2, n * blocks)) ||
-      failed(expectCount(3, packedZero ? n * zeroBytes : n * blocks)) || failed(expectCount(5, n)) ||
+      failed(expectCount(3, packedZero ? n * zeroBytes : n * blocks)) ||
+      failed(expectCount(5, n)) ||
       failed(requireEqual(node, a.dims[a.rank() - 1], node.dims.constant(k),
                           "multiplies rows of {0} elements, expected {1}")))
     return failure();
@@ -147,19 +154,20 @@ static LogicalResult buildMatMulNBits(NodeContext &node) {
     ElementType scaleType = scales.elementType;
     // B as [K, N], which is what the product takes.
     TensorValue weights = generate(
-        node, sum, {node.dims.constant(k), node.dims.constant(n)}, [&](ScalarMath &m, ArrayRef<Value> at) {
+        node, sum, {node.dims.constant(k), node.dims.constant(n)},
+        [&](ScalarMath &m, ArrayRef<Value> at) {
           Value group = m.div(at[0], m.index(block));
           Value row = m.add(m.mul(at[1], m.index(blocks)), group);
           Value base = m.mul(row, m.index(blockBytes));
-          Value code = unpackCode(m, m.rem(at[0], m.index(block)), bits, [&](Value byte) {
-            return m.read(codes, m.add(base, byte));
-          });
+          Value code = unpackCode(m, m.rem(at[0], m.index(block)), bits,
+                                  [&](Value byte) { return m.read(codes, m.add(base, byte)); });
           Type wide = storageType(node.context(), sum);
           Value x = arith::UIToFPOp::create(m.b, m.loc, wide, code);
           Value zero = m.number(wide, static_cast<double>(int64_t(1) << (bits - 1)));
           if (zeros && packedZero) {
             Value start = m.mul(at[1], m.index(zeroBytes));
-            Value z = unpackCode(m, group, bits, [&](Value byte) { return m.read(zeros, m.add(start, byte)); });
+            Value z = unpackCode(m, group, bits,
+                                 [&](Value byte) { return m.read(zeros, m.add(start, byte)); });
             zero = arith::UIToFPOp::create(m.b, m.loc, wide, z);
           } else if (zeros) {
             zero = castScalar(m.b, m.loc, m.read(zeros, row), in[3].elementType, sum);
@@ -172,10 +180,11 @@ static LogicalResult buildMatMulNBits(NodeContext &node) {
       return failure();
     if (!in.has(5))
       return SmallVector<TensorValue>{cast(node, *product, type)};
-    return oneOutput(elementwiseTo(node, {*product, cast(node, in[5], sum)}, type, product->dims,
-                                   [&](OpBuilder &b, Location loc, ValueRange args) {
-      return castScalar(b, loc, ScalarMath{b, loc}.add(args[0], args[1]), sum, type);
-    }));
+    return oneOutput(elementwiseTo(
+        node, {*product, cast(node, in[5], sum)}, type, product->dims,
+        [&](OpBuilder &b, Location loc, ValueRange args) {
+          return castScalar(b, loc, ScalarMath{b, loc}.add(args[0], args[1]), sum, type);
+        }));
   });
 }
 
@@ -218,11 +227,11 @@ static LogicalResult buildQLinearUnary(NodeContext &node,
     FailureOr<TensorValue> x = dequantize(node, in[0], in[1], in.find(2));
     if (failed(x))
       return failure();
-    FailureOr<TensorValue> y = elementwiseTo(
-        node, {*x}, ElementType::Float, x->dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-          ScalarMath m{b, loc};
-          return function(m, args[0]);
-        });
+    FailureOr<TensorValue> y = elementwiseTo(node, {*x}, ElementType::Float, x->dims,
+                                             [&](OpBuilder &b, Location loc, ValueRange args) {
+                                               ScalarMath m{b, loc};
+                                               return function(m, args[0]);
+                                             });
     if (failed(y))
       return failure();
     return oneOutput(quantize(node, *y, in[3], in.find(4), type));
@@ -265,13 +274,14 @@ static LogicalResult buildQLinearGlobalAveragePool(NodeContext &node) {
     Value zero = makeScalar(node.b, node.b.getLoc(), node.b.getF32Type(), 0);
     TensorValue sum = reduce(node, *numbers, axes, true, ElementType::Float, zero,
                              [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      return arith::AddFOp::create(b, loc, args[0], args[1]);
-    });
-    FailureOr<TensorValue> mean = elementwiseTo(
-        node, {sum}, ElementType::Float, sum.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-          ScalarMath m{b, loc};
-          return m.div(args[0], m.toFloat(m.extent(count), args[0].getType()));
-        });
+                               return arith::AddFOp::create(b, loc, args[0], args[1]);
+                             });
+    FailureOr<TensorValue> mean =
+        elementwiseTo(node, {sum}, ElementType::Float, sum.dims,
+                      [&](OpBuilder &b, Location loc, ValueRange args) {
+                        ScalarMath m{b, loc};
+                        return m.div(args[0], m.toFloat(m.extent(count), args[0].getType()));
+                      });
     if (failed(mean))
       return failure();
     return oneOutput(quantize(node, *mean, in[3], in.find(4), x.elementType));
@@ -281,7 +291,8 @@ static LogicalResult buildQLinearGlobalAveragePool(NodeContext &node) {
 /// Inputs: the result's scale and zero point, then each tensor with its own.
 static LogicalResult buildQLinearConcat(NodeContext &node) {
   if (node.inputCount() % 3 != 2)
-    return node.error("has " + Twine(node.inputCount()) + " inputs, expected 2 and three for each tensor");
+    return node.error("has " + Twine(node.inputCount()) +
+                      " inputs, expected 2 and three for each tensor");
   for (size_t i = 2; i < node.inputCount(); ++i)
     if (!node.hasInput(i))
       return node.error("has no input " + Twine(i));
@@ -320,14 +331,15 @@ static LogicalResult buildGatherBlockQuantized(NodeContext &node) {
   FailureOr<int64_t> quantizeAxis = normalizeAxis(node, node.getInt("quantize_axis", 1), rank);
   if (failed(gatherAxis) || failed(quantizeAxis))
     return failure();
-  if (data.elementType != ElementType::UInt8 || (bits != 4 && bits != 8) || *quantizeAxis != rank - 1 ||
-      *gatherAxis == rank - 1)
-    return node.unsupported("gathers along axis " + Twine(*gatherAxis) + " of " + describe(data) + " with codes of " +
-                            Twine(bits) + " bits quantized along axis " + Twine(*quantizeAxis));
-  if (block < 16 || block > INT32_MAX || !isInteger(indices.elementType) || !isFloat(scales.elementType) ||
-      scales.rank() != rank)
-    return node.error("has block_size = " + Twine(block) + ", indices " + describe(indices) + " and scales " +
-                      describe(scales));
+  if (data.elementType != ElementType::UInt8 || (bits != 4 && bits != 8) ||
+      *quantizeAxis != rank - 1 || *gatherAxis == rank - 1)
+    return node.unsupported("gathers along axis " + Twine(*gatherAxis) + " of " + describe(data) +
+                            " with codes of " + Twine(bits) + " bits quantized along axis " +
+                            Twine(*quantizeAxis));
+  if (block < 16 || block > INT32_MAX || !isInteger(indices.elementType) ||
+      !isFloat(scales.elementType) || scales.rank() != rank)
+    return node.error("has block_size = " + Twine(block) + ", indices " + describe(indices) +
+                      " and scales " + describe(scales));
   DimBuilder &d = node.dims;
   OpFoldResult width = d.mul(data.dims[rank - 1], d.constant(8 / bits));
   OpFoldResult blocks = d.ceilDiv(width, d.constant(block));
@@ -336,9 +348,10 @@ static LogicalResult buildGatherBlockQuantized(NodeContext &node) {
                             "has scales of extent {0}, expected {1}")))
       return failure();
   OpFoldResult zeroWidth = d.ceilDiv(d.mul(blocks, d.constant(bits)), d.constant(8));
-  if (node.hasInput(3) && (node.input(3).elementType != ElementType::UInt8 || node.input(3).rank() != rank ||
-                           failed(requireEqual(node, node.input(3).dims[rank - 1], zeroWidth,
-                                               "has zero points of extent {0}, expected {1}"))))
+  if (node.hasInput(3) &&
+      (node.input(3).elementType != ElementType::UInt8 || node.input(3).rank() != rank ||
+       failed(requireEqual(node, node.input(3).dims[rank - 1], zeroWidth,
+                           "has zero points of extent {0}, expected {1}"))))
     return node.failed() ? failure() : node.error("has zero points " + describe(node.input(3)));
   OpFoldResult limit = data.dims[*gatherAxis];
   assertInRange(node, indices, d.sub(d.constant(0), limit), limit, "index");
@@ -350,44 +363,47 @@ static LogicalResult buildGatherBlockQuantized(NodeContext &node) {
   return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
     Value codes = node.value(in[0]), ids = node.value(in[1]), factors = node.value(in[2]);
     Value zeros = in.has(3) ? node.value(in[3]) : Value();
-    return SmallVector<TensorValue>{generate(node, type, dims, [&](ScalarMath &m, ArrayRef<Value> at) {
-      Value id = m.read(ids, at.slice(*gatherAxis, indices.rank()));
-      id = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), id);
-      id = m.select(m.less(id, m.index(0)), m.add(id, m.extent(limit)), id);
-      SmallVector<Value> position(at.take_front(*gatherAxis));
-      position.push_back(m.clamp(id, m.extent(limit)));
-      position.append(at.begin() + *gatherAxis + indices.rank(), at.end());
-      Value column = position.back(), group = m.div(column, m.index(block));
-      auto readAt = [&](Value tensor) {
-        return [&m, &position, tensor](Value byte) {
-          SmallVector<Value> where = position;
-          where.back() = byte;
-          return m.read(tensor, where);
-        };
-      };
-      Type wide = m.b.getF32Type();
-      Value code = unpackCode(m, column, bits, readAt(codes));
-      Value x = arith::UIToFPOp::create(m.b, m.loc, wide, code);
-      Value zero = m.number(wide, static_cast<double>(int64_t(1) << (bits - 1)));
-      if (zeros)
-        zero = arith::UIToFPOp::create(m.b, m.loc, wide, unpackCode(m, group, bits, readAt(zeros)));
-      Value scale = castScalar(m.b, m.loc, readAt(factors)(group), type, ElementType::Float);
-      return castScalar(m.b, m.loc, m.mul(m.sub(x, zero), scale), ElementType::Float, type);
-    })};
+    return SmallVector<TensorValue>{
+        generate(node, type, dims, [&](ScalarMath &m, ArrayRef<Value> at) {
+          Value id = m.read(ids, at.slice(*gatherAxis, indices.rank()));
+          id = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), id);
+          id = m.select(m.less(id, m.index(0)), m.add(id, m.extent(limit)), id);
+          SmallVector<Value> position(at.take_front(*gatherAxis));
+          position.push_back(m.clamp(id, m.extent(limit)));
+          position.append(at.begin() + *gatherAxis + indices.rank(), at.end());
+          Value column = position.back(), group = m.div(column, m.index(block));
+          auto readAt = [&](Value tensor) {
+            return [&m, &position, tensor](Value byte) {
+              SmallVector<Value> where = position;
+              where.back() = byte;
+              return m.read(tensor, where);
+            };
+          };
+          Type wide = m.b.getF32Type();
+          Value code = unpackCode(m, column, bits, readAt(codes));
+          Value x = arith::UIToFPOp::create(m.b, m.loc, wide, code);
+          Value zero = m.number(wide, static_cast<double>(int64_t(1) << (bits - 1)));
+          if (zeros)
+            zero = arith::UIToFPOp::create(m.b, m.loc, wide,
+                                           unpackCode(m, group, bits, readAt(zeros)));
+          Value scale = castScalar(m.b, m.loc, readAt(factors)(group), type, ElementType::Float);
+          return castScalar(m.b, m.loc, m.mul(m.sub(x, zero), scale), ElementType::Float, type);
+        })};
   });
 }
 
 void weft::onnx::registerContribQuantizedOps(Registrar &registrar) {
-  addOps(registrar, kMicrosoftDomain, {
-      {"DynamicQuantizeMatMul", 1, 3, 5, buildDynamicQuantizeMatMul},
-      {"MatMulIntegerToFloat", 1, 4, 7, buildMatMulIntegerToFloat},
-      {"MatMulNBits", 1, 3, 6, buildMatMulNBits},
-      {"QLinearAdd", 1, 7, 8, buildQLinearAdd},
-      {"QLinearMul", 1, 7, 8, buildQLinearMul},
-      {"QLinearSigmoid", 1, 4, 5, buildQLinearSigmoid},
-      {"QLinearLeakyRelu", 1, 4, 5, buildQLinearLeakyRelu},
-      {"QLinearGlobalAveragePool", 1, 4, 5, buildQLinearGlobalAveragePool},
-      {"QLinearConcat", 1, 5, kAnyNumber, buildQLinearConcat},
-      {"GatherBlockQuantized", 1, 3, 4, buildGatherBlockQuantized},
-  });
+  addOps(registrar, kMicrosoftDomain,
+         {
+             {"DynamicQuantizeMatMul", 1, 3, 5, buildDynamicQuantizeMatMul},
+             {"MatMulIntegerToFloat", 1, 4, 7, buildMatMulIntegerToFloat},
+             {"MatMulNBits", 1, 3, 6, buildMatMulNBits},
+             {"QLinearAdd", 1, 7, 8, buildQLinearAdd},
+             {"QLinearMul", 1, 7, 8, buildQLinearMul},
+             {"QLinearSigmoid", 1, 4, 5, buildQLinearSigmoid},
+             {"QLinearLeakyRelu", 1, 4, 5, buildQLinearLeakyRelu},
+             {"QLinearGlobalAveragePool", 1, 4, 5, buildQLinearGlobalAveragePool},
+             {"QLinearConcat", 1, 5, kAnyNumber, buildQLinearConcat},
+             {"GatherBlockQuantized", 1, 3, 4, buildGatherBlockQuantized},
+         });
 }

@@ -162,31 +162,32 @@ static LogicalResult buildLoopOp(NodeContext &node) {
   if (onlyAtImport && knownStart && (knownTrips || *knownStart == 0))
     return unrollLoop(node, *body, *knownStart ? knownTrips.value_or(0) : 0, initial);
 
-  FailureOr<LoopValues> results = buildLoop(
-      node, bounds, carried,
-      [&](OpFoldResult iteration, ArrayRef<TensorValue> values) -> FailureOr<LoopValues> {
-        SmallVector<TensorValue> arguments{
-            bodyScalar(node, body->inputs[0], ElementType::Int64, iteration),
-            // An iteration runs only if the condition holds.
-            bodyScalar(node, body->inputs[1], ElementType::Bool, node.dims.constant(1))};
-        size_t next = 0;
-        for (size_t i = 0; i < count; ++i)
-          arguments.push_back(invariant[i] ? initial[i] : values[next++]);
-        FailureOr<SmallVector<TensorValue>> outputs = node.importGraph(*body, arguments);
-        if (failed(outputs))
-          return failure();
-        LoopValues result;
-        FailureOr<OpFoldResult> condition = hostScalar(node, outputs->front(), "the condition");
-        if (failed(condition))
-          return failure();
-        result.condition = *condition;
-        for (size_t i = 0; i < count; ++i)
-          if (!invariant[i])
-            result.carried.push_back((*outputs)[i + 1]);
-        for (size_t k = 0; k < scanCount; ++k)
-          result.scans.push_back((*outputs)[1 + count + k]);
-        return result;
-      });
+  FailureOr<LoopValues> results =
+      buildLoop(node, bounds, carried,
+                [&](OpFoldResult iteration, ArrayRef<TensorValue> values) -> FailureOr<LoopValues> {
+                  SmallVector<TensorValue> arguments{
+                      bodyScalar(node, body->inputs[0], ElementType::Int64, iteration),
+                      // An iteration runs only if the condition holds.
+                      bodyScalar(node, body->inputs[1], ElementType::Bool, node.dims.constant(1))};
+                  size_t next = 0;
+                  for (size_t i = 0; i < count; ++i)
+                    arguments.push_back(invariant[i] ? initial[i] : values[next++]);
+                  FailureOr<SmallVector<TensorValue>> outputs = node.importGraph(*body, arguments);
+                  if (failed(outputs))
+                    return failure();
+                  LoopValues result;
+                  FailureOr<OpFoldResult> condition =
+                      hostScalar(node, outputs->front(), "the condition");
+                  if (failed(condition))
+                    return failure();
+                  result.condition = *condition;
+                  for (size_t i = 0; i < count; ++i)
+                    if (!invariant[i])
+                      result.carried.push_back((*outputs)[i + 1]);
+                  for (size_t k = 0; k < scanCount; ++k)
+                    result.scans.push_back((*outputs)[1 + count + k]);
+                  return result;
+                });
   if (failed(results))
     return failure();
   size_t next = 0;
@@ -213,7 +214,8 @@ struct ScanSpec {
 /// x[..., index, ...] along `axis`.
 static TensorValue selectAlong(NodeContext &node, const TensorValue &x, int64_t axis,
                                OpFoldResult index) {
-  Dims offsets(x.rank(), node.dims.constant(0)), ones(x.rank(), node.dims.constant(1)), sizes = x.dims;
+  Dims offsets(x.rank(), node.dims.constant(0)), ones(x.rank(), node.dims.constant(1)),
+      sizes = x.dims;
   offsets[axis] = index;
   sizes[axis] = node.dims.constant(1);
   TensorValue row = slice(node, x, offsets, sizes, ones);
@@ -268,8 +270,7 @@ static FailureOr<SmallVector<TensorValue>> runScan(NodeContext &node, const Scan
       [&](OpFoldResult iteration, ArrayRef<TensorValue> states) -> FailureOr<LoopValues> {
         SmallVector<TensorValue> arguments(states);
         for (auto [i, source] : llvm::enumerate(sources)) {
-          OpFoldResult index =
-              spec.inputDirections[i] ? node.dims.sub(last, iteration) : iteration;
+          OpFoldResult index = spec.inputDirections[i] ? node.dims.sub(last, iteration) : iteration;
           FailureOr<int64_t> axis = normalizeAxis(node, spec.inputAxes[i], source.rank());
           arguments.push_back(selectAlong(node, source, *axis, index));
         }
@@ -308,8 +309,7 @@ static FailureOr<ScanSpec> readScan(NodeContext &node, size_t inputCount) {
   spec.stateCount = inputCount - spec.scanCount;
   if (failed(checkGraphInputs(node, *spec.body, "the body", inputCount)))
     return failure();
-  if (spec.body->outputs.size() < spec.stateCount ||
-      spec.body->outputs.size() < node.outputCount())
+  if (spec.body->outputs.size() < spec.stateCount || spec.body->outputs.size() < node.outputCount())
     return node.error("the body has " + Twine(spec.body->outputs.size()) +
                       " outputs, expected at least " +
                       Twine(std::max(spec.stateCount, node.outputCount())));
@@ -396,10 +396,11 @@ static LogicalResult buildScan8(NodeContext &node) {
 }
 
 void weft::onnx::registerControlFlowOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"If", 1, 1, 1, buildIf},
-      {"Loop", 1, 0, kAnyNumber, buildLoopOp},
-      {"Scan", 9, 1, kAnyNumber, buildScan},
-      {"Scan", 8, 0, kAnyNumber, buildScan8, 8},
-  });
+  addOps(registrar, "",
+         {
+             {"If", 1, 1, 1, buildIf},
+             {"Loop", 1, 0, kAnyNumber, buildLoopOp},
+             {"Scan", 9, 1, kAnyNumber, buildScan},
+             {"Scan", 8, 0, kAnyNumber, buildScan8, 8},
+         });
 }

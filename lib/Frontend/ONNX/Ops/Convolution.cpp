@@ -19,8 +19,8 @@ using namespace weft::onnx;
 //===----------------------------------------------------------------------===//
 
 /// The initial value of a convolution: the bias of each channel, or zero.
-static FailureOr<TensorValue> makeInitial(NodeContext &node, const TensorValue *bias, ElementType type,
-                                          ArrayRef<OpFoldResult> dims) {
+static FailureOr<TensorValue> makeInitial(NodeContext &node, const TensorValue *bias,
+                                          ElementType type, ArrayRef<OpFoldResult> dims) {
   if (!bias)
     return makeSplat(node, type, dims, 0);
   if (bias->rank() != 1)
@@ -51,8 +51,8 @@ static LogicalResult checkOperands(NodeContext &node, const TensorValue &x, cons
 
 /// The attribute `group`, with the numbers of channels checked against it:
 /// `perGroup` (of the filter) times groups are the input's.
-static FailureOr<int64_t> readGroups(NodeContext &node, OpFoldResult channels, OpFoldResult perGroup,
-                                     OpFoldResult outputs) {
+static FailureOr<int64_t> readGroups(NodeContext &node, OpFoldResult channels,
+                                     OpFoldResult perGroup, OpFoldResult outputs) {
   int64_t groups = node.getInt("group", 1);
   if (node.failed())
     return failure();
@@ -63,8 +63,9 @@ static FailureOr<int64_t> readGroups(NodeContext &node, OpFoldResult channels, O
   if (failed(requireEqual(node, d.mul(perGroup, count), channels,
                           "has a filter for {0} input channels but an input of {1}")))
     return failure();
-  if (groups > 1 && failed(requireEqual(node, d.rem(outputs, count), d.constant(0),
-                                        "has output channels that its groups do not divide: {0} are left")))
+  if (groups > 1 &&
+      failed(requireEqual(node, d.rem(outputs, count), d.constant(0),
+                          "has output channels that its groups do not divide: {0} are left")))
     return failure();
   return groups;
 }
@@ -128,8 +129,8 @@ static FailureOr<TensorValue> buildConvolution(NodeContext &node, const Convolut
   if (failed(initial))
     return failure();
   auto op = ConvOp::create(node.b, node.b.getLoc(), initial->value.getType(), node.value(x),
-                           node.value(filter), initial->value, window.strides, window.dilations, pads,
-                           static_cast<uint64_t>(conv.groups), /*transposed=*/false);
+                           node.value(filter), initial->value, window.strides, window.dilations,
+                           pads, static_cast<uint64_t>(conv.groups), /*transposed=*/false);
   return makeValue(op.getResult(), sumType, conv.dims);
 }
 
@@ -141,8 +142,8 @@ static LogicalResult buildConv(NodeContext &node) {
   const TensorValue &x = node.input(0), &w = node.input(1);
   ElementType type = x.elementType;
   if (!isFloat(type) || w.elementType != type)
-    return node.error("expects an input and a filter of one float type, got " + name(type) + " and " +
-                      name(w.elementType));
+    return node.error("expects an input and a filter of one float type, got " + name(type) +
+                      " and " + name(w.elementType));
   const TensorValue *bias = node.hasInput(2) ? &node.input(2) : nullptr;
   FailureOr<Convolution> conv = readConvolution(node, x, w);
   if (failed(conv))
@@ -195,10 +196,11 @@ static FailureOr<TransposedWindow> readTransposedWindow(NodeContext &node, const
   if (shape.size() == spatial + 2)
     shape.erase(shape.begin(), shape.begin() + 2);
   if (!shape.empty() && shape.size() != spatial)
-    return node.error("has " + Twine(shape.size()) + " values in attribute 'output_shape', expected " +
-                      Twine(spatial));
+    return node.error("has " + Twine(shape.size()) +
+                      " values in attribute 'output_shape', expected " + Twine(spatial));
 
-  TransposedWindow window{*strides, *dilations, {}, {}, {}, pads, SmallVector<int64_t>(2 * spatial, 0)};
+  TransposedWindow window{
+      *strides, *dilations, {}, {}, {}, pads, SmallVector<int64_t>(2 * spatial, 0)};
   for (size_t i = 0; i < spatial; ++i) {
     OpFoldResult in = x.dims[2 + i], stride = d.constant((*strides)[i]);
     OpFoldResult reach = d.add(d.mul(d.sub(w.dims[2 + i], one), d.constant((*dilations)[i])), one);
@@ -212,8 +214,7 @@ static FailureOr<TransposedWindow> readTransposedWindow(NodeContext &node, const
         return failure();
       out = shape.empty() ? d.mul(in, stride) : d.constant(shape[i]);
       // Without this form a dynamic extent would seem to matter where it cancels.
-      OpFoldResult excess =
-          shape.empty() ? d.add(d.sub(reach, stride), more) : d.sub(size, out);
+      OpFoldResult excess = shape.empty() ? d.add(d.sub(reach, stride), more) : d.sub(size, out);
       OpFoldResult total = d.max(excess, zero);
       OpFoldResult half = d.floorDiv(total, two);
       begin = autoPad == "SAME_UPPER" ? half : d.sub(total, half);
@@ -259,8 +260,8 @@ static LogicalResult buildConvTranspose(NodeContext &node) {
   const TensorValue &x = node.input(0), &w = node.input(1);
   ElementType type = x.elementType, sumType = accumulatorType(type);
   if (!isFloat(type) || w.elementType != type)
-    return node.error("expects an input and a filter of one float type, got " + name(type) + " and " +
-                      name(w.elementType));
+    return node.error("expects an input and a filter of one float type, got " + name(type) +
+                      " and " + name(w.elementType));
   if (failed(checkOperands(node, x, w)) || failed(checkKernelShape(node, w)))
     return failure();
   DimBuilder &d = node.dims;
@@ -333,10 +334,12 @@ static FailureOr<TensorValue> withoutZeroPoint(NodeContext &node, const TensorVa
   zero = reshape(node, zero, shape);
   return elementwiseTo(node, {x, zero}, ElementType::Int32, x.dims,
                        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value value = castScalar(b, loc, args[0], x.elementType, ElementType::Int32);
-    Value subtrahend = castScalar(b, loc, args[1], x.elementType, ElementType::Int32);
-    return arith::SubIOp::create(b, loc, value, subtrahend);
-  });
+                         Value value =
+                             castScalar(b, loc, args[0], x.elementType, ElementType::Int32);
+                         Value subtrahend =
+                             castScalar(b, loc, args[1], x.elementType, ElementType::Int32);
+                         return arith::SubIOp::create(b, loc, value, subtrahend);
+                       });
 }
 
 static bool is8Bit(ElementType type) {
@@ -346,8 +349,8 @@ static bool is8Bit(ElementType type) {
 static LogicalResult buildConvInteger(NodeContext &node) {
   SmallVector<TensorValue> inputs{node.input(0), node.input(1)};
   if (!is8Bit(inputs[0].elementType) || !is8Bit(inputs[1].elementType))
-    return node.error("expects int8 or uint8 tensors, got " + name(inputs[0].elementType) + " and " +
-                      name(inputs[1].elementType));
+    return node.error("expects int8 or uint8 tensors, got " + name(inputs[0].elementType) +
+                      " and " + name(inputs[1].elementType));
   std::optional<size_t> xZero, wZero;
   if (node.hasInput(2)) {
     xZero = inputs.size();
@@ -404,7 +407,8 @@ static LogicalResult buildQLinearConv(NodeContext &node) {
   SmallVector<TensorValue> inputs;
   for (size_t i = 0; i < (node.hasInput(8) ? 9u : 8u); ++i)
     inputs.push_back(node.input(i));
-  double low = outType == ElementType::Int8 ? -128 : 0, high = outType == ElementType::Int8 ? 127 : 255;
+  double low = outType == ElementType::Int8 ? -128 : 0,
+         high = outType == ElementType::Int8 ? 127 : 255;
   auto body = [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
     auto xValue = withoutZeroPoint(node, in[0], &in[2], 1);
     auto wValue = withoutZeroPoint(node, in[3], &in[5], 0);
@@ -418,15 +422,16 @@ static LogicalResult buildQLinearConv(NodeContext &node) {
     for (size_t i : {1, 4, 6, 7})
       operands.push_back(perChannel(node, in[i], in[0].rank()));
     FailureOr<TensorValue> result = elementwiseTo(
-        node, operands, outType, conv->dims, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      ScalarMath m{b, loc};
-      Value scale = m.div(m.mul(args[1], args[2]), args[3]);
-      Value value = castScalar(b, loc, args[0], ElementType::Int32, ElementType::Float);
-      value = math::RoundEvenOp::create(b, loc, m.mul(value, scale));
-      value = m.add(value, castScalar(b, loc, args[4], outType, ElementType::Float));
-      value = m.max(m.min(value, m.like(value, high)), m.like(value, low));
-      return castScalar(b, loc, value, ElementType::Float, outType);
-    });
+        node, operands, outType, conv->dims,
+        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          ScalarMath m{b, loc};
+          Value scale = m.div(m.mul(args[1], args[2]), args[3]);
+          Value value = castScalar(b, loc, args[0], ElementType::Int32, ElementType::Float);
+          value = math::RoundEvenOp::create(b, loc, m.mul(value, scale));
+          value = m.add(value, castScalar(b, loc, args[4], outType, ElementType::Float));
+          value = m.max(m.min(value, m.like(value, high)), m.like(value, low));
+          return castScalar(b, loc, value, ElementType::Float, outType);
+        });
     if (failed(result))
       return failure();
     return SmallVector<TensorValue>{*result};
@@ -451,7 +456,8 @@ static Value readBilinear(ScalarMath &m, Value x, ArrayRef<Value> plane, Value y
   Value sum;
   for (int i = 0; i < 4; ++i) {
     Value r = i & 2 ? m.add(top, one) : top, c = i & 1 ? m.add(left, one) : left;
-    Value weight = m.mul(i & 2 ? fy : m.sub(m.like(fy, 1), fy), i & 1 ? fx : m.sub(m.like(fx, 1), fx));
+    Value weight =
+        m.mul(i & 2 ? fy : m.sub(m.like(fy, 1), fy), i & 1 ? fx : m.sub(m.like(fx, 1), fx));
     SmallVector<Value> at(plane);
     at.push_back(m.clamp(r, height));
     at.push_back(m.clamp(c, width));
@@ -508,9 +514,12 @@ static LogicalResult buildDeformConv(NodeContext &node) {
       return node.error("has a mask of rank " + Twine(m.rank()) + ", expected 4");
     if (failed(requireEqual(node, m.dims[1], d.mul(taps, d.constant(offsetGroups)),
                             "has a mask of {0} channels, expected {1}")) ||
-        failed(requireEqual(node, m.dims[0], x.dims[0], "has masks for a batch of {0} but an input of {1}")) ||
-        failed(requireEqual(node, m.dims[2], window->extents[0], "has a mask of extent {0} for an output of extent {1}")) ||
-        failed(requireEqual(node, m.dims[3], window->extents[1], "has a mask of extent {0} for an output of extent {1}")))
+        failed(requireEqual(node, m.dims[0], x.dims[0],
+                            "has masks for a batch of {0} but an input of {1}")) ||
+        failed(requireEqual(node, m.dims[2], window->extents[0],
+                            "has a mask of extent {0} for an output of extent {1}")) ||
+        failed(requireEqual(node, m.dims[3], window->extents[1],
+                            "has a mask of extent {0} for an output of extent {1}")))
       return failure();
     mask = node.value(m);
   }
@@ -520,49 +529,50 @@ static LogicalResult buildDeformConv(NodeContext &node) {
   Type number = storageType(node.context(), sumType);
   OpFoldResult groupOutputs = d.floorDiv(w.dims[0], d.constant(*groups));
   OpFoldResult offsetGroupChannels = d.floorDiv(x.dims[1], d.constant(offsetGroups));
-  TensorValue sum = accumulate(
-      node, sumType, dims, inner, makeScalar(node.b, node.b.getLoc(), number, 0),
-      [&](ScalarMath &m, ArrayRef<Value> o, ArrayRef<Value> k, Value sum) -> Value {
-    auto wide = [&](Value x) { return castScalar(m.b, m.loc, x, type, sumType); };
-    Value group = m.div(o[1], m.extent(groupOutputs));
-    Value channel = m.add(m.mul(group, m.extent(w.dims[1])), k[0]);
-    Value offsetGroup = m.div(channel, m.extent(offsetGroupChannels));
-    Value tap = m.add(m.mul(k[1], m.extent(w.dims[3])), k[2]);
-    Value entry = m.add(m.mul(offsetGroup, m.extent(taps)), tap);
-    SmallVector<Value> position;
-    for (int i = 0; i < 2; ++i) {
-      Value at = m.add(m.mul(entry, m.index(2)), m.index(i));
-      Value shift = wide(m.read(offsets, {o[0], at, o[2], o[3]}));
-      Value base = m.sub(m.add(m.mul(o[2 + i], m.index(window->strides[i])),
-                               m.mul(k[1 + i], m.index(window->dilations[i]))),
-                         m.extent(window->low[i]));
-      position.push_back(m.add(m.toFloat(base, number), shift));
-    }
-    Value value = readBilinear(m, input, {o[0], channel}, position[0], position[1],
-                               m.extent(x.dims[2]), m.extent(x.dims[3]), number);
-    if (masked)
-      value = m.mul(value, wide(m.read(mask, {o[0], entry, o[2], o[3]})));
-    return m.add(sum, m.mul(value, wide(m.read(filter, {o[1], k[0], k[1], k[2]}))));
-  });
+  TensorValue sum =
+      accumulate(node, sumType, dims, inner, makeScalar(node.b, node.b.getLoc(), number, 0),
+                 [&](ScalarMath &m, ArrayRef<Value> o, ArrayRef<Value> k, Value sum) -> Value {
+                   auto wide = [&](Value x) { return castScalar(m.b, m.loc, x, type, sumType); };
+                   Value group = m.div(o[1], m.extent(groupOutputs));
+                   Value channel = m.add(m.mul(group, m.extent(w.dims[1])), k[0]);
+                   Value offsetGroup = m.div(channel, m.extent(offsetGroupChannels));
+                   Value tap = m.add(m.mul(k[1], m.extent(w.dims[3])), k[2]);
+                   Value entry = m.add(m.mul(offsetGroup, m.extent(taps)), tap);
+                   SmallVector<Value> position;
+                   for (int i = 0; i < 2; ++i) {
+                     Value at = m.add(m.mul(entry, m.index(2)), m.index(i));
+                     Value shift = wide(m.read(offsets, {o[0], at, o[2], o[3]}));
+                     Value base = m.sub(m.add(m.mul(o[2 + i], m.index(window->strides[i])),
+                                              m.mul(k[1 + i], m.index(window->dilations[i]))),
+                                        m.extent(window->low[i]));
+                     position.push_back(m.add(m.toFloat(base, number), shift));
+                   }
+                   Value value = readBilinear(m, input, {o[0], channel}, position[0], position[1],
+                                              m.extent(x.dims[2]), m.extent(x.dims[3]), number);
+                   if (masked)
+                     value = m.mul(value, wide(m.read(mask, {o[0], entry, o[2], o[3]})));
+                   return m.add(sum, m.mul(value, wide(m.read(filter, {o[1], k[0], k[1], k[2]}))));
+                 });
   if (node.hasInput(3)) {
     FailureOr<TensorValue> bias = makeInitial(node, &node.input(3), sumType, dims);
     if (failed(bias))
       return failure();
     sum = *elementwiseTo(node, {sum, *bias}, sumType, dims,
                          [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      return arith::AddFOp::create(b, loc, args[0], args[1]);
-    });
+                           return arith::AddFOp::create(b, loc, args[0], args[1]);
+                         });
   }
   node.setOutput(0, cast(node, sum, type));
   return success();
 }
 
 void weft::onnx::registerConvolutionOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Conv", 1, 2, 3, buildConv},
-      {"ConvTranspose", 1, 2, 3, buildConvTranspose},
-      {"ConvInteger", 10, 2, 4, buildConvInteger},
-      {"QLinearConv", 10, 8, 9, buildQLinearConv},
-      {"DeformConv", 19, 3, 5, buildDeformConv},
-  });
+  addOps(registrar, "",
+         {
+             {"Conv", 1, 2, 3, buildConv},
+             {"ConvTranspose", 1, 2, 3, buildConvTranspose},
+             {"ConvInteger", 10, 2, 4, buildConvInteger},
+             {"QLinearConv", 10, 8, 9, buildQLinearConv},
+             {"DeformConv", 19, 3, 5, buildDeformConv},
+         });
 }

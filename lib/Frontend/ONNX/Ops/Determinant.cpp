@@ -27,7 +27,8 @@ static TensorValue findPivots(NodeContext &node, const TensorValue &a, Value ste
   TensorValue rows = makeSplat(node, ElementType::Int64, {a.dims[0]}, 0);
   Value source = node.value(a);
   // Never read: it gives the loops over rows their extent.
-  Value shape = tensor::EmptyOp::create(node.b, node.b.getLoc(), Dims{a.dims[0], a.dims[1]}, node.b.getI8Type());
+  Value shape = tensor::EmptyOp::create(node.b, node.b.getLoc(), Dims{a.dims[0], a.dims[1]},
+                                        node.b.getI8Type());
   AffineExpr batch = node.b.getAffineDimExpr(0), row = node.b.getAffineDimExpr(1);
   AffineMap both = AffineMap::get(2, 0, {batch, row}, node.context());
   AffineMap one = AffineMap::get(2, 0, {batch}, node.context());
@@ -55,7 +56,8 @@ static LogicalResult buildDet(NodeContext &node) {
   if (x.rank() < 2)
     return node.error("has an input of rank " + Twine(x.rank()) + ", expected at least 2");
   OpFoldResult size = x.dims[x.rank() - 1];
-  if (failed(requireEqual(node, x.dims[x.rank() - 2], size, "has matrices of {0} rows and {1} columns")))
+  if (failed(requireEqual(node, x.dims[x.rank() - 2], size,
+                          "has matrices of {0} rows and {1} columns")))
     return failure();
   DimBuilder &d = node.dims;
   Dims leading(x.dims.begin(), x.dims.end() - 2);
@@ -80,24 +82,29 @@ static LogicalResult buildDet(NodeContext &node) {
       Value row = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), m.read(rows, matrix));
       return m.clamp(row, m.extent(size));
     };
-    TensorValue next = *elementwiseTo(node, sofar, computed, sofar.dims,
-                                      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      ScalarMath m{b, loc};
-      Value matrix = linalg::IndexOp::create(b, loc, 0), pivot = pivotOf(m, matrix);
-      Value factor = m.mul(args[0], m.read(source, {matrix, pivot, step}));
-      // Two rows that change places change the sign.
-      return m.select(m.equal(pivot, step), factor, m.sub(m.like(factor, 0), factor));
-    });
-    TensorValue reduced = generate(node, computed, matrices.dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-      Value pivot = pivotOf(m, at[0]);
-      Value row = m.select(m.equal(at[1], step), pivot, m.select(m.equal(at[1], pivot), step, at[1]));
-      Value element = m.read(source, {at[0], row, at[2]});
-      Value head = m.read(source, {at[0], pivot, step});
-      Value singular = m.equal(head, m.like(head, 0));
-      Value factor = m.div(m.read(source, {at[0], row, step}), m.select(singular, m.like(head, 1), head));
-      Value below = m.both(m.less(step, at[1]), m.negate(singular));
-      return m.select(below, m.sub(element, m.mul(factor, m.read(source, {at[0], pivot, at[2]}))), element);
-    });
+    TensorValue next = *elementwiseTo(
+        node, sofar, computed, sofar.dims,
+        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          ScalarMath m{b, loc};
+          Value matrix = linalg::IndexOp::create(b, loc, 0), pivot = pivotOf(m, matrix);
+          Value factor = m.mul(args[0], m.read(source, {matrix, pivot, step}));
+          // Two rows that change places change the sign.
+          return m.select(m.equal(pivot, step), factor, m.sub(m.like(factor, 0), factor));
+        });
+    TensorValue reduced =
+        generate(node, computed, matrices.dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+          Value pivot = pivotOf(m, at[0]);
+          Value row =
+              m.select(m.equal(at[1], step), pivot, m.select(m.equal(at[1], pivot), step, at[1]));
+          Value element = m.read(source, {at[0], row, at[2]});
+          Value head = m.read(source, {at[0], pivot, step});
+          Value singular = m.equal(head, m.like(head, 0));
+          Value factor =
+              m.div(m.read(source, {at[0], row, step}), m.select(singular, m.like(head, 1), head));
+          Value below = m.both(m.less(step, at[1]), m.negate(singular));
+          return m.select(
+              below, m.sub(element, m.mul(factor, m.read(source, {at[0], pivot, at[2]}))), element);
+        });
     scf::YieldOp::create(b, loc, ValueRange{reduced.value, next.value});
     d.popScope();
   }

@@ -54,7 +54,8 @@ static FailureOr<Subscript> parseSubscript(NodeContext &node, StringRef text, in
       seen = true;
       i += 2;
     } else {
-      return node.error("has the subscript \"" + text + "\", expected letters and at most one \"...\"");
+      return node.error("has the subscript \"" + text +
+                        "\", expected letters and at most one \"...\"");
     }
   }
   return labels;
@@ -123,7 +124,8 @@ static LogicalResult collectExtents(NodeContext &node, const Equation &equation,
     const TensorValue &x = node.input(i);
     for (auto [k, label] : llvm::enumerate(labels)) {
       auto [it, added] = extents.try_emplace(label, x.dims[k]);
-      if (added || DimBuilder::same(it->second, x.dims[k]) || DimBuilder::constantOf(x.dims[k]) == 1)
+      if (added || DimBuilder::same(it->second, x.dims[k]) ||
+          DimBuilder::constantOf(x.dims[k]) == 1)
         continue;
       if (DimBuilder::constantOf(it->second) == 1) {
         it->second = x.dims[k];
@@ -151,7 +153,8 @@ static LogicalResult collectExtents(NodeContext &node, const Equation &equation,
 
 /// Contracts one or two operands to `output`.
 static FailureOr<TensorValue> contract(NodeContext &node, MutableArrayRef<Operand> operands,
-                                       ArrayRef<int> output, const std::map<int, OpFoldResult> &extents,
+                                       ArrayRef<int> output,
+                                       const std::map<int, OpFoldResult> &extents,
                                        ElementType sumType) {
   // Loops: those of the result, then the summed ones.
   SmallVector<int> loops(output);

@@ -93,11 +93,12 @@ static LogicalResult buildMean(NodeContext &node) {
   double count = static_cast<double>(inputs->size());
   return setElementwise(node, *inputs, inputs->front().elementType,
                         [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value sum = args[0];
-    for (Value y : args.drop_front())
-      sum = arith::AddFOp::create(b, loc, sum, y);
-    return arith::DivFOp::create(b, loc, sum, makeScalar(b, loc, sum.getType(), count));
-  });
+                          Value sum = args[0];
+                          for (Value y : args.drop_front())
+                            sum = arith::AddFOp::create(b, loc, sum, y);
+                          return arith::DivFOp::create(b, loc, sum,
+                                                       makeScalar(b, loc, sum.getType(), count));
+                        });
 }
 
 //===----------------------------------------------------------------------===//
@@ -178,15 +179,14 @@ static bool hasConstantDivisors(const TensorValue &y) {
 static LogicalResult buildDivision(NodeContext &node, BinaryBuilder body, BinaryDims onDims) {
   const TensorValue &x = node.input(0), &y = node.input(1);
   if (x.elementType != y.elementType)
-    return node.error("has inputs of types " + name(x.elementType) + " and " +
-                      name(y.elementType) + ", expected one type");
+    return node.error("has inputs of types " + name(x.elementType) + " and " + name(y.elementType) +
+                      ", expected one type");
   ElementType type = x.elementType;
   if (isBool(type))
     return node.error("takes numbers, got bool");
   if (x.elements && y.elements && hasConstantDivisors(y))
-    if (auto tracked = trackedElementwise(node, {x, y}, type, [&](ArrayRef<OpFoldResult> v) {
-          return onDims(v[0], v[1]);
-        })) {
+    if (auto tracked = trackedElementwise(
+            node, {x, y}, type, [&](ArrayRef<OpFoldResult> v) { return onDims(v[0], v[1]); })) {
       node.setOutput(0, *tracked);
       return success();
     }
@@ -198,16 +198,14 @@ static LogicalResult buildDivision(NodeContext &node, BinaryBuilder body, Binary
 }
 
 static LogicalResult buildDiv(NodeContext &node) {
-  return buildDivision(node, divide, [&](OpFoldResult x, OpFoldResult y) {
-    return node.dims.truncDiv(x, y);
-  });
+  return buildDivision(node, divide,
+                       [&](OpFoldResult x, OpFoldResult y) { return node.dims.truncDiv(x, y); });
 }
 
 static LogicalResult buildMod(NodeContext &node) {
   if (node.getInt("fmod", 0))
-    return buildDivision(node, truncatedRemainder, [&](OpFoldResult x, OpFoldResult y) {
-      return node.dims.rem(x, y);
-    });
+    return buildDivision(node, truncatedRemainder,
+                         [&](OpFoldResult x, OpFoldResult y) { return node.dims.rem(x, y); });
   return buildDivision(node, flooredRemainder, [&](OpFoldResult x, OpFoldResult y) {
     // floorDiv folds positive divisors only.
     OpFoldResult rest = node.dims.rem(x, y);
@@ -313,20 +311,21 @@ static LogicalResult buildBitShift(NodeContext &node) {
   if (direction != "LEFT" && direction != "RIGHT")
     return node.error("attribute 'direction' is '" + direction + "', expected LEFT or RIGHT");
   ElementType type = inputs->front().elementType;
-  return setElementwise(node, *inputs, type,
-                        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    // Amounts from the width on (and negative ones) shift everything out.
-    int64_t width = args[0].getType().getIntOrFloatBitWidth();
-    Value last = makeIntScalar(b, loc, args[1].getType(), width - 1);
-    Value zero = makeIntScalar(b, loc, args[0].getType(), 0);
-    Value inRange = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ule, args[1], last);
-    Value amount = arith::SelectOp::create(b, loc, inRange, args[1], last);
-    if (direction == "RIGHT" && !isUnsigned(type))
-      return arith::ShRSIOp::create(b, loc, args[0], amount);
-    Value shifted = direction == "LEFT" ? Value(arith::ShLIOp::create(b, loc, args[0], amount))
-                                        : Value(arith::ShRUIOp::create(b, loc, args[0], amount));
-    return arith::SelectOp::create(b, loc, inRange, shifted, zero);
-  });
+  return setElementwise(
+      node, *inputs, type, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        // Amounts from the width on (and negative ones) shift everything out.
+        int64_t width = args[0].getType().getIntOrFloatBitWidth();
+        Value last = makeIntScalar(b, loc, args[1].getType(), width - 1);
+        Value zero = makeIntScalar(b, loc, args[0].getType(), 0);
+        Value inRange = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ule, args[1], last);
+        Value amount = arith::SelectOp::create(b, loc, inRange, args[1], last);
+        if (direction == "RIGHT" && !isUnsigned(type))
+          return arith::ShRSIOp::create(b, loc, args[0], amount);
+        Value shifted = direction == "LEFT"
+                            ? Value(arith::ShLIOp::create(b, loc, args[0], amount))
+                            : Value(arith::ShRUIOp::create(b, loc, args[0], amount));
+        return arith::SelectOp::create(b, loc, inRange, shifted, zero);
+      });
 }
 
 template <typename Op> static LogicalResult buildBitwise(NodeContext &node) {
@@ -335,8 +334,8 @@ template <typename Op> static LogicalResult buildBitwise(NodeContext &node) {
     return failure();
   return setElementwise(node, *inputs, inputs->front().elementType,
                         [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return Op::create(b, loc, args[0], args[1]);
-  });
+                          return Op::create(b, loc, args[0], args[1]);
+                        });
 }
 
 static LogicalResult buildBitwiseNot(NodeContext &node) {
@@ -345,9 +344,9 @@ static LogicalResult buildBitwiseNot(NodeContext &node) {
     return failure();
   return setElementwise(node, *inputs, inputs->front().elementType,
                         [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value ones = makeIntScalar(b, loc, args[0].getType(), -1);
-    return arith::XOrIOp::create(b, loc, args[0], ones);
-  });
+                          Value ones = makeIntScalar(b, loc, args[0].getType(), -1);
+                          return arith::XOrIOp::create(b, loc, args[0], ones);
+                        });
 }
 
 //===----------------------------------------------------------------------===//
@@ -355,9 +354,8 @@ static LogicalResult buildBitwiseNot(NodeContext &node) {
 //===----------------------------------------------------------------------===//
 
 template <typename MathOp> static LogicalResult buildMath(NodeContext &node) {
-  return setFloatUnary(node, [](OpBuilder &b, Location loc, Value x) -> Value {
-    return MathOp::create(b, loc, x);
-  });
+  return setFloatUnary(
+      node, [](OpBuilder &b, Location loc, Value x) -> Value { return MathOp::create(b, loc, x); });
 }
 
 static LogicalResult buildReciprocal(NodeContext &node) {
@@ -374,9 +372,8 @@ static LogicalResult buildUnary(NodeContext &node,
   ElementType type = x.elementType;
   if (isBool(type))
     return node.error("takes numbers, got bool");
-  if (auto tracked = trackedElementwise(node, x, type, [&](ArrayRef<OpFoldResult> v) {
-        return onDims(v[0]);
-      })) {
+  if (auto tracked = trackedElementwise(node, x, type,
+                                        [&](ArrayRef<OpFoldResult> v) { return onDims(v[0]); })) {
     node.setOutput(0, *tracked);
     return success();
   }
@@ -395,9 +392,7 @@ static LogicalResult buildAbs(NodeContext &node) {
           return math::AbsFOp::create(b, loc, x);
         return math::AbsIOp::create(b, loc, x);
       },
-      [&](OpFoldResult x) {
-        return node.dims.max(x, node.dims.sub(node.dims.constant(0), x));
-      });
+      [&](OpFoldResult x) { return node.dims.max(x, node.dims.sub(node.dims.constant(0), x)); });
 }
 
 static LogicalResult buildNeg(NodeContext &node) {
@@ -519,8 +514,7 @@ static LogicalResult setCast(NodeContext &node, ElementType to) {
   const TensorValue &x = node.input(0);
   if (isBool(to))
     if (auto tracked = trackedElementwise(node, x, to, [&](ArrayRef<OpFoldResult> v) {
-          return node.dims.sub(node.dims.constant(1),
-                               node.dims.equal(v[0], node.dims.constant(0)));
+          return node.dims.sub(node.dims.constant(1), node.dims.equal(v[0], node.dims.constant(0)));
         })) {
       node.setOutput(0, *tracked);
       return success();
@@ -577,53 +571,54 @@ static LogicalResult buildBitCast(NodeContext &node) {
 }
 
 void weft::onnx::registerElementwiseOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Abs", 6, 1, 1, buildAbs},
-      {"Acos", 7, 1, 1, buildMath<math::AcosOp>},
-      {"Acosh", 9, 1, 1, buildMath<math::AcoshOp>},
-      {"Add", 1, 2, 2, withLegacyBroadcast(buildAdd), 6},
-      {"Sub", 1, 2, 2, withLegacyBroadcast(buildSub), 6},
-      {"Mul", 1, 2, 2, withLegacyBroadcast(buildMul), 6},
-      {"Div", 1, 2, 2, withLegacyBroadcast(buildDiv), 6},
-      {"Pow", 1, 2, 2, withLegacyBroadcast(buildPow), 6},
-      {"Add", 7, 2, 2, buildAdd},
-      {"Asin", 7, 1, 1, buildMath<math::AsinOp>},
-      {"Asinh", 9, 1, 1, buildMath<math::AsinhOp>},
-      {"Atan", 7, 1, 1, buildMath<math::AtanOp>},
-      {"Atanh", 9, 1, 1, buildMath<math::AtanhOp>},
-      {"BitCast", 26, 1, 1, buildBitCast},
-      {"BitShift", 11, 2, 2, buildBitShift},
-      {"BitwiseAnd", 18, 2, 2, buildBitwise<arith::AndIOp>},
-      {"BitwiseNot", 18, 1, 1, buildBitwiseNot},
-      {"BitwiseOr", 18, 2, 2, buildBitwise<arith::OrIOp>},
-      {"BitwiseXor", 18, 2, 2, buildBitwise<arith::XOrIOp>},
-      {"Cast", 6, 1, 1, buildCast},
-      {"CastLike", 15, 2, 2, buildCastLike},
-      {"Ceil", 6, 1, 1, buildMath<math::CeilOp>},
-      {"Clip", 6, 1, 3, buildClip},
-      {"Cos", 7, 1, 1, buildMath<math::CosOp>},
-      {"Cosh", 9, 1, 1, buildMath<math::CoshOp>},
-      {"Div", 7, 2, 2, buildDiv},
-      {"Erf", 9, 1, 1, buildMath<math::ErfOp>},
-      {"Exp", 6, 1, 1, buildMath<math::ExpOp>},
-      {"Floor", 6, 1, 1, buildMath<math::FloorOp>},
-      {"Log", 6, 1, 1, buildMath<math::LogOp>},
-      {"Max", 6, 1, kAnyNumber, buildMax},
-      {"Mean", 6, 1, kAnyNumber, buildMean},
-      {"Min", 6, 1, kAnyNumber, buildMin},
-      {"Mod", 10, 2, 2, buildMod},
-      {"Mul", 7, 2, 2, buildMul},
-      {"Neg", 6, 1, 1, buildNeg},
-      {"Pow", 7, 2, 2, buildPow},
-      {"Reciprocal", 6, 1, 1, buildReciprocal},
-      {"Round", 11, 1, 1, buildMath<math::RoundEvenOp>},
-      {"Sign", 9, 1, 1, buildSign},
-      {"Sin", 7, 1, 1, buildMath<math::SinOp>},
-      {"Sinh", 9, 1, 1, buildMath<math::SinhOp>},
-      {"Sqrt", 6, 1, 1, buildMath<math::SqrtOp>},
-      {"Sub", 7, 2, 2, buildSub},
-      {"Sum", 6, 1, kAnyNumber, buildAdd},
-      {"Tan", 7, 1, 1, buildMath<math::TanOp>},
-      {"Tanh", 6, 1, 1, buildMath<math::TanhOp>},
-  });
+  addOps(registrar, "",
+         {
+             {"Abs", 6, 1, 1, buildAbs},
+             {"Acos", 7, 1, 1, buildMath<math::AcosOp>},
+             {"Acosh", 9, 1, 1, buildMath<math::AcoshOp>},
+             {"Add", 1, 2, 2, withLegacyBroadcast(buildAdd), 6},
+             {"Sub", 1, 2, 2, withLegacyBroadcast(buildSub), 6},
+             {"Mul", 1, 2, 2, withLegacyBroadcast(buildMul), 6},
+             {"Div", 1, 2, 2, withLegacyBroadcast(buildDiv), 6},
+             {"Pow", 1, 2, 2, withLegacyBroadcast(buildPow), 6},
+             {"Add", 7, 2, 2, buildAdd},
+             {"Asin", 7, 1, 1, buildMath<math::AsinOp>},
+             {"Asinh", 9, 1, 1, buildMath<math::AsinhOp>},
+             {"Atan", 7, 1, 1, buildMath<math::AtanOp>},
+             {"Atanh", 9, 1, 1, buildMath<math::AtanhOp>},
+             {"BitCast", 26, 1, 1, buildBitCast},
+             {"BitShift", 11, 2, 2, buildBitShift},
+             {"BitwiseAnd", 18, 2, 2, buildBitwise<arith::AndIOp>},
+             {"BitwiseNot", 18, 1, 1, buildBitwiseNot},
+             {"BitwiseOr", 18, 2, 2, buildBitwise<arith::OrIOp>},
+             {"BitwiseXor", 18, 2, 2, buildBitwise<arith::XOrIOp>},
+             {"Cast", 6, 1, 1, buildCast},
+             {"CastLike", 15, 2, 2, buildCastLike},
+             {"Ceil", 6, 1, 1, buildMath<math::CeilOp>},
+             {"Clip", 6, 1, 3, buildClip},
+             {"Cos", 7, 1, 1, buildMath<math::CosOp>},
+             {"Cosh", 9, 1, 1, buildMath<math::CoshOp>},
+             {"Div", 7, 2, 2, buildDiv},
+             {"Erf", 9, 1, 1, buildMath<math::ErfOp>},
+             {"Exp", 6, 1, 1, buildMath<math::ExpOp>},
+             {"Floor", 6, 1, 1, buildMath<math::FloorOp>},
+             {"Log", 6, 1, 1, buildMath<math::LogOp>},
+             {"Max", 6, 1, kAnyNumber, buildMax},
+             {"Mean", 6, 1, kAnyNumber, buildMean},
+             {"Min", 6, 1, kAnyNumber, buildMin},
+             {"Mod", 10, 2, 2, buildMod},
+             {"Mul", 7, 2, 2, buildMul},
+             {"Neg", 6, 1, 1, buildNeg},
+             {"Pow", 7, 2, 2, buildPow},
+             {"Reciprocal", 6, 1, 1, buildReciprocal},
+             {"Round", 11, 1, 1, buildMath<math::RoundEvenOp>},
+             {"Sign", 9, 1, 1, buildSign},
+             {"Sin", 7, 1, 1, buildMath<math::SinOp>},
+             {"Sinh", 9, 1, 1, buildMath<math::SinhOp>},
+             {"Sqrt", 6, 1, 1, buildMath<math::SqrtOp>},
+             {"Sub", 7, 2, 2, buildSub},
+             {"Sum", 6, 1, kAnyNumber, buildAdd},
+             {"Tan", 7, 1, 1, buildMath<math::TanOp>},
+             {"Tanh", 6, 1, 1, buildMath<math::TanhOp>},
+         });
 }

@@ -108,8 +108,8 @@ LogicalResult Differentiator::addBroadcast(std::string_view input, const TensorV
   }
   TensorValue sum = adjoint;
   if (!axes.empty())
-    sum = reshape(node, cast(node, reduceSum(node, adjoint, axes, /*keepDims=*/true), x.elementType),
-                  x.dims);
+    sum = reshape(
+        node, cast(node, reduceSum(node, adjoint, axes, /*keepDims=*/true), x.elementType), x.dims);
   return add(str(input), sum);
 }
 
@@ -185,16 +185,18 @@ static Value slopeOf(OpBuilder &b, Location loc, StringRef op, Value x, Value y)
   if (op == "Relu")
     return select(above(x, number(0)), number(1), number(0));
   if (op == "Abs")
-    return select(above(x, number(0)), number(1), select(above(number(0), x), number(-1), number(0)));
+    return select(above(x, number(0)), number(1),
+                  select(above(number(0), x), number(-1), number(0)));
   return number(1); // Identity
 }
 
 LogicalResult Differentiator::visitUnary(const Node &forward, const TensorValue &adjoint) {
-  FailureOr<TensorValue> result = compute(
-      {adjoint, value(forward.inputs[0]), value(forward.outputs[0])},
-      [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-        return arith::MulFOp::create(b, loc, v[0], slopeOf(b, loc, str(forward.opType), v[1], v[2]));
-      });
+  FailureOr<TensorValue> result =
+      compute({adjoint, value(forward.inputs[0]), value(forward.outputs[0])},
+              [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                return arith::MulFOp::create(b, loc, v[0],
+                                             slopeOf(b, loc, str(forward.opType), v[1], v[2]));
+              });
   return success(succeeded(result) && succeeded(add(str(forward.inputs[0]), *result)));
 }
 
@@ -276,8 +278,8 @@ LogicalResult Differentiator::visitReduction(const Node &forward, const TensorVa
     Value number = node.dims.value(count);
     whole = compute(*whole, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
       Value integer = arith::IndexCastOp::create(b, loc, b.getI64Type(), number);
-      return arith::DivFOp::create(
-          b, loc, v[0], Value(arith::SIToFPOp::create(b, loc, v[0].getType(), integer)));
+      return arith::DivFOp::create(b, loc, v[0],
+                                   Value(arith::SIToFPOp::create(b, loc, v[0].getType(), integer)));
     });
     if (failed(whole))
       return failure();
@@ -366,8 +368,8 @@ LogicalResult weft::onnx::buildGradient(NodeContext &node) {
   for (const std::string &name : xs) {
     dependent.insert(name);
     ElementType type = values[name].elementType;
-    if (type != ElementType::Float && type != ElementType::Double &&
-        type != ElementType::Float16 && type != ElementType::BFloat16)
+    if (type != ElementType::Float && type != ElementType::Double && type != ElementType::Float16 &&
+        type != ElementType::BFloat16)
       return node.error("differentiates with respect to " + quote(name) + ", which is " +
                         describe(values[name]) + ", expected floats");
   }

@@ -250,9 +250,8 @@ FailureOr<SmallVector<TensorValue>> IfBuilder::takeOther(const Twine &what) {
   if (reason.empty())
     return failure();
   std::string message = ("the " + other.name + " branch " + what + ": " + reason).str();
-  importer.warn(node.b.getLoc(),
-                importer.getContext().path + ": node " + quote(node.name()) +
-                    " (If): a call that takes the branch fails, since " + message);
+  importer.warn(node.b.getLoc(), importer.getContext().path + ": node " + quote(node.name()) +
+                                     " (If): a call that takes the branch fails, since " + message);
   assertTaken(taken, message);
   Block *block = node.b.getInsertionBlock();
   block->getOperations().splice(node.b.getInsertionPoint(), taken.region.front().getOperations());

@@ -114,7 +114,8 @@ static LogicalResult buildGridSample(NodeContext &node) {
   else if (modeName == "nearest")
     mode = Sampling::Nearest;
   else
-    return node.error("has attribute 'mode' \"" + modeName + "\", expected linear, nearest or cubic");
+    return node.error("has attribute 'mode' \"" + modeName +
+                      "\", expected linear, nearest or cubic");
   Padding padding;
   if (paddingName == "zeros")
     padding = Padding::Zeros;
@@ -127,7 +128,8 @@ static LogicalResult buildGridSample(NodeContext &node) {
                       "\", expected zeros, border or reflection");
   int64_t spatial = x.rank() - 2;
   if (spatial < 1 || grid.rank() != x.rank())
-    return node.error("has an input of rank " + Twine(x.rank()) + " and a grid of rank " + Twine(grid.rank()));
+    return node.error("has an input of rank " + Twine(x.rank()) + " and a grid of rank " +
+                      Twine(grid.rank()));
   if (spatial > 3)
     return node.unsupported("samples " + Twine(spatial) + " spatial dimensions, supported are 3");
   if (!isFloat(grid.elementType))
@@ -135,11 +137,15 @@ static LogicalResult buildGridSample(NodeContext &node) {
   if (!storageType(node.context(), x.elementType))
     return node.unsupported("samples a tensor of type " + name(x.elementType));
   DimBuilder &d = node.dims;
-  if (failed(requireEqual(node, grid.dims.back(), d.constant(spatial), "has a grid of {0} coordinates, expected {1}")) ||
-      failed(requireEqual(node, grid.dims[0], x.dims[0], "has a grid for a batch of {0} but an input of {1}")))
+  if (failed(requireEqual(node, grid.dims.back(), d.constant(spatial),
+                          "has a grid of {0} coordinates, expected {1}")) ||
+      failed(requireEqual(node, grid.dims[0], x.dims[0],
+                          "has a grid for a batch of {0} but an input of {1}")))
     return failure();
-  ElementType computed = x.elementType == ElementType::Double || grid.elementType == ElementType::Double
-                             ? ElementType::Double : ElementType::Float;
+  ElementType computed =
+      x.elementType == ElementType::Double || grid.elementType == ElementType::Double
+          ? ElementType::Double
+          : ElementType::Float;
   Dims dims{x.dims[0], x.dims[1]};
   dims.append(grid.dims.begin() + 1, grid.dims.end() - 1);
   // What lies outside of an image without elements is zero, but is read clamped.
@@ -147,41 +153,44 @@ static LogicalResult buildGridSample(NodeContext &node) {
     if (failed(requireAtMost(node, d.constant(1), x.dims[2 + i], "samples an image of extent {1}")))
       return failure();
   Value source = node.value(x), coordinates = node.value(grid);
-  node.setOutput(0, generate(node, x.elementType, dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    SmallVector<Samples> samples;
-    for (int64_t i = 0; i < spatial; ++i) {
-      SmallVector<Value> entry{at[0]};
-      entry.append(at.begin() + 2, at.end());
-      entry.push_back(m.index(spatial - 1 - i)); // the last dimension comes first
-      Value raw = castScalar(m.b, m.loc, m.read(coordinates, entry), grid.elementType, computed);
-      samples.push_back(samplesAlong(m, raw, m.extent(x.dims[2 + i]), mode, padding, alignCorners));
-    }
-    size_t taps = samples[0].positions.size(), count = 1;
-    for (int64_t i = 0; i < spatial; ++i)
-      count *= taps;
-    Value sum;
-    for (size_t tap = 0; tap < count; ++tap) {
-      SmallVector<Value> position{at[0], at[1]};
-      Value weight;
-      size_t rest = tap;
-      for (int64_t i = 0; i < spatial; ++i, rest /= taps) {
-        position.push_back(samples[i].positions[rest % taps]);
-        Value own = samples[i].weights[rest % taps];
-        weight = weight ? m.mul(weight, own) : own;
-      }
-      Value element = m.read(source, position);
-      if (mode == Sampling::Nearest) {
-        // Nothing is computed: the element, whatever its type, or zero.
-        Value zero = m.like(weight, 0);
-        return m.select(m.equal(weight, zero), m.like(element, 0), element);
-      }
-      Value wide = castScalar(m.b, m.loc, element, x.elementType, computed);
-      Value zero = m.like(weight, 0);
-      Value term = m.select(m.equal(weight, zero), zero, m.mul(weight, wide));
-      sum = sum ? m.add(sum, term) : term;
-    }
-    return castScalar(m.b, m.loc, sum, computed, x.elementType);
-  }));
+  node.setOutput(
+      0, generate(node, x.elementType, dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+        SmallVector<Samples> samples;
+        for (int64_t i = 0; i < spatial; ++i) {
+          SmallVector<Value> entry{at[0]};
+          entry.append(at.begin() + 2, at.end());
+          entry.push_back(m.index(spatial - 1 - i)); // the last dimension comes first
+          Value raw =
+              castScalar(m.b, m.loc, m.read(coordinates, entry), grid.elementType, computed);
+          samples.push_back(
+              samplesAlong(m, raw, m.extent(x.dims[2 + i]), mode, padding, alignCorners));
+        }
+        size_t taps = samples[0].positions.size(), count = 1;
+        for (int64_t i = 0; i < spatial; ++i)
+          count *= taps;
+        Value sum;
+        for (size_t tap = 0; tap < count; ++tap) {
+          SmallVector<Value> position{at[0], at[1]};
+          Value weight;
+          size_t rest = tap;
+          for (int64_t i = 0; i < spatial; ++i, rest /= taps) {
+            position.push_back(samples[i].positions[rest % taps]);
+            Value own = samples[i].weights[rest % taps];
+            weight = weight ? m.mul(weight, own) : own;
+          }
+          Value element = m.read(source, position);
+          if (mode == Sampling::Nearest) {
+            // Nothing is computed: the element, whatever its type, or zero.
+            Value zero = m.like(weight, 0);
+            return m.select(m.equal(weight, zero), m.like(element, 0), element);
+          }
+          Value wide = castScalar(m.b, m.loc, element, x.elementType, computed);
+          Value zero = m.like(weight, 0);
+          Value term = m.select(m.equal(weight, zero), zero, m.mul(weight, wide));
+          sum = sum ? m.add(sum, term) : term;
+        }
+        return castScalar(m.b, m.loc, sum, computed, x.elementType);
+      }));
   return success();
 }
 
@@ -203,8 +212,8 @@ static LogicalResult buildRoiAlign(NodeContext &node) {
   if (!isFloat(type) || rois.elementType != type)
     return node.error("expects an input and regions of one float type");
   if (x.rank() != 4 || rois.rank() != 2 || batches.rank() != 1 || !isInteger(batches.elementType))
-    return node.error("has inputs of ranks " + Twine(x.rank()) + ", " + Twine(rois.rank()) + " and " +
-                      Twine(batches.rank()) + ", expected 4, 2 and 1");
+    return node.error("has inputs of ranks " + Twine(x.rank()) + ", " + Twine(rois.rank()) +
+                      " and " + Twine(batches.rank()) + ", expected 4, 2 and 1");
   int64_t height = node.getInt("output_height", 1), width = node.getInt("output_width", 1);
   int64_t ratio = node.getInt("sampling_ratio", 0);
   double scale = node.getFloat("spatial_scale", 1);
@@ -213,15 +222,18 @@ static LogicalResult buildRoiAlign(NodeContext &node) {
                    node.getString("coordinate_transformation_mode", "half_pixel") == "half_pixel";
   if (node.failed())
     return failure();
-  if (height < 1 || width < 1 || ratio < 0 || height > INT32_MAX || width > INT32_MAX || ratio > INT32_MAX)
+  if (height < 1 || width < 1 || ratio < 0 || height > INT32_MAX || width > INT32_MAX ||
+      ratio > INT32_MAX)
     return node.error("has output_height " + Twine(height) + ", output_width " + Twine(width) +
                       " and sampling_ratio " + Twine(ratio));
   if (mode != "avg" && mode != "max")
     return node.error("has attribute 'mode' \"" + mode + "\", expected avg or max");
   bool average = mode == "avg";
   DimBuilder &d = node.dims;
-  if (failed(requireEqual(node, rois.dims[1], d.constant(4), "has regions of {0} numbers, expected {1}")) ||
-      failed(requireEqual(node, batches.dims[0], rois.dims[0], "has {0} batch indices for {1} regions")))
+  if (failed(requireEqual(node, rois.dims[1], d.constant(4),
+                          "has regions of {0} numbers, expected {1}")) ||
+      failed(requireEqual(node, batches.dims[0], rois.dims[0],
+                          "has {0} batch indices for {1} regions")))
     return failure();
   assertInRange(node, batches, d.constant(0), x.dims[0], "a batch index");
   Value source = node.value(x), regions = node.value(rois), indices = node.value(batches);
@@ -245,14 +257,17 @@ static LogicalResult buildRoiAlign(NodeContext &node) {
   if (ratio == 0) {
     // As many samples as the largest region needs.
     for (int i = 0; i < 2; ++i) {
-      TensorValue counts = generate(node, ElementType::Int64, {rois.dims[0]}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-        return arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(), binsOf(m, at[0], i).samples);
-      });
+      TensorValue counts =
+          generate(node, ElementType::Int64, {rois.dims[0]},
+                   [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+                     return arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(),
+                                                       binsOf(m, at[0], i).samples);
+                   });
       TensorValue largest = reduce(node, counts, {0}, false, ElementType::Int64,
                                    makeIntScalar(node.b, node.b.getLoc(), node.b.getI64Type(), 0),
                                    [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-        return arith::MaxSIOp::create(b, loc, args[0], args[1]);
-      });
+                                     return arith::MaxSIOp::create(b, loc, args[0], args[1]);
+                                   });
       inner[i] = d.fromInteger(extractScalar(node, largest));
     }
   }
@@ -265,55 +280,62 @@ static LogicalResult buildRoiAlign(NodeContext &node) {
   TensorValue result = accumulate(
       node, computed, dims, inner, initial,
       [&](ScalarMath &m, ArrayRef<Value> o, ArrayRef<Value> sample, Value value) -> Value {
-    Value batch = castScalar(m.b, m.loc, m.read(indices, o[0]), batches.elementType, ElementType::Int64);
-    batch = m.clamp(arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), batch), m.extent(x.dims[0]));
-    Value wanted = arith::ConstantIntOp::create(m.b, m.loc, 1, 1), inside = wanted, count = m.index(1);
-    Value low[2], high[2], fraction[2];
-    for (int i = 0; i < 2; ++i) {
-      Bins bins = binsOf(m, o[0], i);
-      Value extent = m.extent(x.dims[2 + i]), size = m.toFloat(extent, number);
-      Value zero = m.like(size, 0), one = m.like(size, 1), half = m.like(size, 0.5);
-      wanted = m.both(wanted, m.less(sample[i], bins.samples));
-      count = m.mul(count, bins.samples);
-      Value samples = m.toFloat(m.max(bins.samples, m.index(1)), number);
-      Value offset = m.div(m.mul(m.add(m.toFloat(sample[i], number), half), bins.size), samples);
-      Value at = m.add(m.add(bins.start, m.mul(m.toFloat(o[2 + i], number), bins.size)), offset);
-      inside = m.both(inside, m.both(m.atMost(m.like(at, -1), at), m.atMost(at, size)));
-      at = m.max(m.min(at, m.sub(size, one)), zero);
-      low[i] = m.clamp(m.toIndex(at), extent);
-      high[i] = m.clamp(m.add(low[i], m.index(1)), extent);
-      fraction[i] = m.sub(at, m.toFloat(low[i], number));
-    }
-    Value combined;
-    for (int corner = 0; corner < 4; ++corner) {
-      bool y = corner & 2, column = corner & 1;
-      Value element = castScalar(m.b, m.loc,
-                                 m.read(source, {batch, o[1], y ? high[0] : low[0], column ? high[1] : low[1]}),
-                                 type, computed);
-      Value one = m.like(element, 1);
-      Value weight = m.mul(y ? fraction[0] : m.sub(one, fraction[0]),
-                           column ? fraction[1] : m.sub(one, fraction[1]));
-      Value term = m.mul(weight, element);
-      if (!combined)
-        combined = term;
-      else
-        combined = average ? m.add(combined, term) : m.max(combined, term);
-    }
-    combined = m.select(inside, combined, m.like(combined, 0));
-    Value next;
-    if (average)
-      next = m.add(value, m.div(combined, m.toFloat(m.max(count, m.index(1)), number)));
-    else
-      next = m.max(value, combined);
-    return m.select(wanted, next, value);
-  });
+        Value batch =
+            castScalar(m.b, m.loc, m.read(indices, o[0]), batches.elementType, ElementType::Int64);
+        batch = m.clamp(arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), batch),
+                        m.extent(x.dims[0]));
+        Value wanted = arith::ConstantIntOp::create(m.b, m.loc, 1, 1), inside = wanted,
+              count = m.index(1);
+        Value low[2], high[2], fraction[2];
+        for (int i = 0; i < 2; ++i) {
+          Bins bins = binsOf(m, o[0], i);
+          Value extent = m.extent(x.dims[2 + i]), size = m.toFloat(extent, number);
+          Value zero = m.like(size, 0), one = m.like(size, 1), half = m.like(size, 0.5);
+          wanted = m.both(wanted, m.less(sample[i], bins.samples));
+          count = m.mul(count, bins.samples);
+          Value samples = m.toFloat(m.max(bins.samples, m.index(1)), number);
+          Value offset =
+              m.div(m.mul(m.add(m.toFloat(sample[i], number), half), bins.size), samples);
+          Value at =
+              m.add(m.add(bins.start, m.mul(m.toFloat(o[2 + i], number), bins.size)), offset);
+          inside = m.both(inside, m.both(m.atMost(m.like(at, -1), at), m.atMost(at, size)));
+          at = m.max(m.min(at, m.sub(size, one)), zero);
+          low[i] = m.clamp(m.toIndex(at), extent);
+          high[i] = m.clamp(m.add(low[i], m.index(1)), extent);
+          fraction[i] = m.sub(at, m.toFloat(low[i], number));
+        }
+        Value combined;
+        for (int corner = 0; corner < 4; ++corner) {
+          bool y = corner & 2, column = corner & 1;
+          Value element = castScalar(
+              m.b, m.loc,
+              m.read(source, {batch, o[1], y ? high[0] : low[0], column ? high[1] : low[1]}), type,
+              computed);
+          Value one = m.like(element, 1);
+          Value weight = m.mul(y ? fraction[0] : m.sub(one, fraction[0]),
+                               column ? fraction[1] : m.sub(one, fraction[1]));
+          Value term = m.mul(weight, element);
+          if (!combined)
+            combined = term;
+          else
+            combined = average ? m.add(combined, term) : m.max(combined, term);
+        }
+        combined = m.select(inside, combined, m.like(combined, 0));
+        Value next;
+        if (average)
+          next = m.add(value, m.div(combined, m.toFloat(m.max(count, m.index(1)), number)));
+        else
+          next = m.max(value, combined);
+        return m.select(wanted, next, value);
+      });
   if (!average)
     // Regions without samples are 0.
-    result = *elementwiseTo(node, result, computed, dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-      ScalarMath m{b, loc};
-      Value none = arith::ConstantOp::create(b, loc, b.getFloatAttr(floating, least));
-      return m.select(m.equal(args[0], none), m.like(args[0], 0), args[0]);
-    });
+    result = *elementwiseTo(
+        node, result, computed, dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+          ScalarMath m{b, loc};
+          Value none = arith::ConstantOp::create(b, loc, b.getFloatAttr(floating, least));
+          return m.select(m.equal(args[0], none), m.like(args[0], 0), args[0]);
+        });
   node.setOutput(0, cast(node, result, type));
   return success();
 }
@@ -328,12 +350,14 @@ static LogicalResult buildCol2Im(NodeContext &node) {
     return node.error("has an input of rank " + Twine(x.rank()) + ", expected 3");
   if (!storageType(node.context(), x.elementType))
     return node.unsupported("adds columns of type " + name(x.elementType));
-  FailureOr<Dims> image = shapeElements(node, node.input(1)), block = shapeElements(node, node.input(2));
+  FailureOr<Dims> image = shapeElements(node, node.input(1)),
+                  block = shapeElements(node, node.input(2));
   if (failed(image) || failed(block))
     return failure();
   size_t spatial = image->size();
   if (spatial < 1 || block->size() != spatial)
-    return node.error("has an image of " + Twine(spatial) + " dimensions and blocks of " + Twine(block->size()));
+    return node.error("has an image of " + Twine(spatial) + " dimensions and blocks of " +
+                      Twine(block->size()));
   auto strides = readSpatial(node, "strides", spatial, 1, 1);
   auto dilations = readSpatial(node, "dilations", spatial, 1, 1);
   auto pads = readSpatial(node, "pads", 2 * spatial, 0, 0);
@@ -343,17 +367,21 @@ static LogicalResult buildCol2Im(NodeContext &node) {
   OpFoldResult one = d.constant(1);
   Dims columns;
   for (size_t i = 0; i < spatial; ++i) {
-    if (failed(requireAtMost(node, one, (*block)[i], "has a block of extent {1}, expected at least {0}")) ||
-        failed(requireAtMost(node, one, (*image)[i], "has an image of extent {1}, expected at least {0}")))
+    if (failed(requireAtMost(node, one, (*block)[i],
+                             "has a block of extent {1}, expected at least {0}")) ||
+        failed(requireAtMost(node, one, (*image)[i],
+                             "has an image of extent {1}, expected at least {0}")))
       return failure();
     OpFoldResult reach = d.add(d.mul(d.sub((*block)[i], one), d.constant((*dilations)[i])), one);
     OpFoldResult padded = d.add((*image)[i], d.constant((*pads)[i] + (*pads)[spatial + i]));
-    if (failed(requireAtMost(node, reach, padded, "has blocks of extent {0} in an image of extent {1} with its pads")))
+    if (failed(requireAtMost(node, reach, padded,
+                             "has blocks of extent {0} in an image of extent {1} with its pads")))
       return failure();
     columns.push_back(d.add(d.floorDiv(d.sub(padded, reach), d.constant((*strides)[i])), one));
   }
   OpFoldResult size = d.product(*block), channels = d.floorDiv(x.dims[1], d.max(size, one));
-  if (failed(requireEqual(node, d.mul(channels, size), x.dims[1], "has blocks that use {0} of {1} rows")) ||
+  if (failed(requireEqual(node, d.mul(channels, size), x.dims[1],
+                          "has blocks that use {0} of {1} rows")) ||
       failed(requireEqual(node, d.product(columns), x.dims[2], "has {1} columns, expected {0}")))
     return failure();
   ElementType type = x.elementType, sumType = accumulatorType(type);
@@ -361,22 +389,25 @@ static LogicalResult buildCol2Im(NodeContext &node) {
   dims.append(*image);
   Value source = node.value(x);
   TensorValue sum = accumulate(
-      node, sumType, dims, *block, makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), sumType), 0),
+      node, sumType, dims, *block,
+      makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), sumType), 0),
       [&](ScalarMath &m, ArrayRef<Value> o, ArrayRef<Value> k, Value sum) -> Value {
-    Value row = o[1], column = m.index(0), zero = m.index(0);
-    Value inside = arith::ConstantIntOp::create(m.b, m.loc, 1, 1);
-    for (size_t i = 0; i < spatial; ++i) {
-      Value stride = m.index((*strides)[i]), extent = m.extent(columns[i]);
-      Value offset = m.sub(m.add(o[2 + i], m.index((*pads)[i])), m.mul(k[i], m.index((*dilations)[i])));
-      Value at = m.div(offset, stride);
-      inside = m.both(inside, m.both(m.atMost(zero, offset), m.equal(m.rem(offset, stride), zero)));
-      inside = m.both(inside, m.less(at, extent));
-      row = m.add(m.mul(row, m.extent((*block)[i])), k[i]);
-      column = m.add(m.mul(column, extent), m.clamp(at, extent));
-    }
-    Value element = castScalar(m.b, m.loc, m.read(source, {o[0], row, column}), type, sumType);
-    return m.select(inside, m.add(sum, element), sum);
-  });
+        Value row = o[1], column = m.index(0), zero = m.index(0);
+        Value inside = arith::ConstantIntOp::create(m.b, m.loc, 1, 1);
+        for (size_t i = 0; i < spatial; ++i) {
+          Value stride = m.index((*strides)[i]), extent = m.extent(columns[i]);
+          Value offset =
+              m.sub(m.add(o[2 + i], m.index((*pads)[i])), m.mul(k[i], m.index((*dilations)[i])));
+          Value at = m.div(offset, stride);
+          inside =
+              m.both(inside, m.both(m.atMost(zero, offset), m.equal(m.rem(offset, stride), zero)));
+          inside = m.both(inside, m.less(at, extent));
+          row = m.add(m.mul(row, m.extent((*block)[i])), k[i]);
+          column = m.add(m.mul(column, extent), m.clamp(at, extent));
+        }
+        Value element = castScalar(m.b, m.loc, m.read(source, {o[0], row, column}), type, sumType);
+        return m.select(inside, m.add(sum, element), sum);
+      });
   node.setOutput(0, cast(node, sum, type));
   return success();
 }
@@ -404,9 +435,12 @@ static LogicalResult buildAffineGrid(NodeContext &node) {
     return node.error("has a size of " + Twine(size->size()) + " extents, expected 4 or 5");
   int64_t spatial = static_cast<int64_t>(size->size()) - 2;
   DimBuilder &d = node.dims;
-  if (failed(requireEqual(node, theta.dims[0], (*size)[0], "has {0} transforms for a batch of {1}")) ||
-      failed(requireEqual(node, theta.dims[1], d.constant(spatial), "has a transform of {0} rows, expected {1}")) ||
-      failed(requireEqual(node, theta.dims[2], d.constant(spatial + 1), "has a transform of {0} columns, expected {1}")))
+  if (failed(
+          requireEqual(node, theta.dims[0], (*size)[0], "has {0} transforms for a batch of {1}")) ||
+      failed(requireEqual(node, theta.dims[1], d.constant(spatial),
+                          "has a transform of {0} rows, expected {1}")) ||
+      failed(requireEqual(node, theta.dims[2], d.constant(spatial + 1),
+                          "has a transform of {0} columns, expected {1}")))
     return failure();
   for (int64_t i = 0; i < spatial; ++i)
     if (failed(requireAtMost(node, d.constant(0), (*size)[2 + i], "has a size {1} below {0}")))
@@ -416,31 +450,35 @@ static LogicalResult buildAffineGrid(NodeContext &node) {
   dims.push_back(d.constant(spatial));
   Value source = node.value(theta);
   mlir::Type number = storageType(node.context(), computed);
-  node.setOutput(0, generate(node, type, dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    auto entry = [&](int64_t column) {
-      return castScalar(m.b, m.loc, m.read(source, {at[0], at.back(), m.index(column)}), type, computed);
-    };
-    Value sum = entry(spatial);
-    for (int64_t i = 0; i < spatial; ++i) {
-      // Columns are x, y(, z): the last dimension comes first.
-      Value position = m.toFloat(at[1 + i], number), extent = m.toFloat(m.extent((*size)[2 + i]), number);
-      Value one = m.like(extent, 1), two = m.like(extent, 2), coordinate;
-      if (alignCorners)
-        coordinate = m.sub(m.div(m.mul(position, two), m.max(m.sub(extent, one), one)), one);
-      else
-        coordinate = m.sub(m.div(m.add(m.mul(position, two), one), extent), one);
-      sum = m.add(sum, m.mul(entry(spatial - 1 - i), coordinate));
-    }
-    return castScalar(m.b, m.loc, sum, computed, type);
-  }));
+  node.setOutput(
+      0, generate(node, type, dims, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+        auto entry = [&](int64_t column) {
+          return castScalar(m.b, m.loc, m.read(source, {at[0], at.back(), m.index(column)}), type,
+                            computed);
+        };
+        Value sum = entry(spatial);
+        for (int64_t i = 0; i < spatial; ++i) {
+          // Columns are x, y(, z): the last dimension comes first.
+          Value position = m.toFloat(at[1 + i], number),
+                extent = m.toFloat(m.extent((*size)[2 + i]), number);
+          Value one = m.like(extent, 1), two = m.like(extent, 2), coordinate;
+          if (alignCorners)
+            coordinate = m.sub(m.div(m.mul(position, two), m.max(m.sub(extent, one), one)), one);
+          else
+            coordinate = m.sub(m.div(m.add(m.mul(position, two), one), extent), one);
+          sum = m.add(sum, m.mul(entry(spatial - 1 - i), coordinate));
+        }
+        return castScalar(m.b, m.loc, sum, computed, type);
+      }));
   return success();
 }
 
 void weft::onnx::registerImageOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"GridSample", 16, 2, 2, buildGridSample},
-      {"RoiAlign", 10, 3, 3, buildRoiAlign},
-      {"Col2Im", 18, 3, 3, buildCol2Im},
-      {"AffineGrid", 20, 2, 2, buildAffineGrid},
-  });
+  addOps(registrar, "",
+         {
+             {"GridSample", 16, 2, 2, buildGridSample},
+             {"RoiAlign", 10, 3, 3, buildRoiAlign},
+             {"Col2Im", 18, 3, 3, buildCol2Im},
+             {"AffineGrid", 20, 2, 2, buildAffineGrid},
+         });
 }

@@ -23,8 +23,8 @@ using namespace weft::onnx;
 static TensorValue gatherTuples(NodeContext &node, const TensorValue &x, const TensorValue &indices,
                                 int64_t batch, ArrayRef<OpFoldResult> dims) {
   Value init = makeEmpty(node, x.elementType, dims);
-  auto op = GatherOp::create(node.b, node.b.getLoc(), init.getType(), node.value(x), node.value(indices),
-                             init, batch);
+  auto op = GatherOp::create(node.b, node.b.getLoc(), init.getType(), node.value(x),
+                             node.value(indices), init, batch);
   return makeValue(op.getResult(), x.elementType, dims);
 }
 
@@ -75,14 +75,15 @@ static LogicalResult buildGather(NodeContext &node) {
   }
   Value table = node.value(indices);
   int64_t front = *axis, middle = indices.rank();
-  node.setOutput(0, gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
-    KernelIndex k{b, loc};
-    Value raw = tensor::ExtractOp::create(b, loc, table, loops.slice(front, middle));
-    SmallVector<Value> at(loops.take_front(front));
-    at.push_back(k.position(k.fromElement(raw, indices.elementType), k.of(extent)));
-    llvm::append_range(at, loops.drop_front(front + middle));
-    return at;
-  }));
+  node.setOutput(
+      0, gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
+        KernelIndex k{b, loc};
+        Value raw = tensor::ExtractOp::create(b, loc, table, loops.slice(front, middle));
+        SmallVector<Value> at(loops.take_front(front));
+        at.push_back(k.position(k.fromElement(raw, indices.elementType), k.of(extent)));
+        llvm::append_range(at, loops.drop_front(front + middle));
+        return at;
+      }));
   return success();
 }
 
@@ -104,12 +105,14 @@ static LogicalResult buildGatherElements(NodeContext &node) {
       return failure();
   Value data = node.value(x);
   FailureOr<TensorValue> result = elementwiseTo(
-      node, indices, x.elementType, indices.dims, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+      node, indices, x.elementType, indices.dims,
+      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
         KernelIndex k{b, loc};
         SmallVector<Value> at;
         for (int64_t i = 0; i < x.rank(); ++i)
-          at.push_back(i == *axis ? k.position(k.fromElement(args[0], indices.elementType), k.of(x.dims[i]))
-                                  : k.loop(i));
+          at.push_back(
+              i == *axis ? k.position(k.fromElement(args[0], indices.elementType), k.of(x.dims[i]))
+                         : k.loop(i));
         return tensor::ExtractOp::create(b, loc, data, at);
       });
   if (failed(result))
@@ -137,15 +140,17 @@ static LogicalResult buildGatherND(NodeContext &node) {
     tuple = indices.rank() - 1 + x.rank() - batch - *declared;
     OpFoldResult wanted = d.constant(*tuple);
     if (failed(require(node, d.equal(indices.dims.back(), wanted), WEFT_INVALID_ARGUMENT,
-                       "has index tuples of length {0}, expected {1}", {indices.dims.back(), wanted})))
+                       "has index tuples of length {0}, expected {1}",
+                       {indices.dims.back(), wanted})))
       return failure();
     indices.dims.back() = wanted;
     RankedTensorType type = tensorType(node.context(), indices.elementType, indices.dims);
-    indices.value = tensor::CastOp::create(node.b, node.b.getLoc(), type, node.value(node.input(1)));
+    indices.value =
+        tensor::CastOp::create(node.b, node.b.getLoc(), type, node.value(node.input(1)));
   }
   if (*tuple < 0 || batch + *tuple > x.rank())
-    return node.error("gathers from " + describe(x) + " at tuples of length " + Twine(*tuple) + " with " +
-                      Twine(batch) + " batch dimensions");
+    return node.error("gathers from " + describe(x) + " at tuples of length " + Twine(*tuple) +
+                      " with " + Twine(batch) + " batch dimensions");
   for (int64_t i = 0; i < batch; ++i)
     if (failed(require(node, d.equal(x.dims[i], indices.dims[i]), WEFT_INVALID_ARGUMENT,
                        "has batch extents {0} and {1}", {x.dims[i], indices.dims[i]})))
@@ -166,7 +171,8 @@ static LogicalResult buildArrayFeatureExtractor(NodeContext &node) {
   DimBuilder &d = node.dims;
   if (x.rank() == 0)
     return node.error("expects a tensor of rank 1 at least");
-  if (failed(checkIndexType(node, indices)) || failed(requireIndices(node, indices, {x.dims.back()})))
+  if (failed(checkIndexType(node, indices)) ||
+      failed(requireIndices(node, indices, {x.dims.back()})))
     return failure();
   OpFoldResult count = d.product(indices.dims);
   indices = reshape(node, indices, {count});
@@ -175,13 +181,14 @@ static LogicalResult buildArrayFeatureExtractor(NodeContext &node) {
   Dims dims = x.dims;
   dims.back() = count;
   Value table = node.value(indices);
-  node.setOutput(0, gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
-    KernelIndex k{b, loc};
-    Value raw = tensor::ExtractOp::create(b, loc, table, loops.back());
-    SmallVector<Value> at(loops);
-    at.back() = k.position(k.fromElement(raw, indices.elementType), k.of(x.dims.back()));
-    return at;
-  }));
+  node.setOutput(
+      0, gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
+        KernelIndex k{b, loc};
+        Value raw = tensor::ExtractOp::create(b, loc, table, loops.back());
+        SmallVector<Value> at(loops);
+        at.back() = k.position(k.fromElement(raw, indices.elementType), k.of(x.dims.back()));
+        return at;
+      }));
   return success();
 }
 
@@ -195,12 +202,13 @@ TensorValue weft::onnx::nonZeroTuples(NodeContext &node, const TensorValue &x) {
   OpFoldResult rank = d.constant(x.rank()), most = d.product(x.dims);
   Value indicesInit = makeEmpty(node, ElementType::Int64, {rank, most});
   Value countInit = makeEmpty(node, ElementType::Int64, {});
-  auto op = NonZeroOp::create(node.b, loc, indicesInit.getType(), countInit.getType(), node.value(x),
-                              indicesInit, countInit);
+  auto op = NonZeroOp::create(node.b, loc, indicesInit.getType(), countInit.getType(),
+                              node.value(x), indicesInit, countInit);
   Value number = tensor::ExtractOp::create(node.b, loc, op.getCount(), ValueRange{});
   OpFoldResult count = d.fromInteger(number);
   TensorValue all = makeValue(op.getIndices(), ElementType::Int64, {rank, most});
-  return slice(node, all, {d.constant(0), d.constant(0)}, {rank, count}, {d.constant(1), d.constant(1)});
+  return slice(node, all, {d.constant(0), d.constant(0)}, {rank, count},
+               {d.constant(1), d.constant(1)});
 }
 
 static LogicalResult buildNonZero(NodeContext &node) {
@@ -236,8 +244,8 @@ static LogicalResult buildCompress(NodeContext &node) {
   return success();
 }
 
-TensorValue weft::onnx::takeAlong(NodeContext &node, const TensorValue &x, const TensorValue &places,
-                                  int64_t axis) {
+TensorValue weft::onnx::takeAlong(NodeContext &node, const TensorValue &x,
+                                  const TensorValue &places, int64_t axis) {
   Dims dims = x.dims;
   dims[axis] = places.dims[0];
   Value table = node.value(places);
@@ -251,13 +259,14 @@ TensorValue weft::onnx::takeAlong(NodeContext &node, const TensorValue &x, const
 }
 
 void weft::onnx::registerIndexingOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Gather", 1, 2, 2, buildGather},
-      {"GatherElements", 11, 2, 2, buildGatherElements},
-      {"GatherND", 11, 2, 2, buildGatherND},
-      {"NonZero", 9, 1, 1, buildNonZero},
-      {"Compress", 9, 2, 2, buildCompress},
-      {"Unique", 11, 1, 1, buildUnique},
-  });
+  addOps(registrar, "",
+         {
+             {"Gather", 1, 2, 2, buildGather},
+             {"GatherElements", 11, 2, 2, buildGatherElements},
+             {"GatherND", 11, 2, 2, buildGatherND},
+             {"NonZero", 9, 1, 1, buildNonZero},
+             {"Compress", 9, 2, 2, buildCompress},
+             {"Unique", 11, 1, 1, buildUnique},
+         });
   addOps(registrar, kMLDomain, {{"ArrayFeatureExtractor", 1, 2, 2, buildArrayFeatureExtractor}});
 }

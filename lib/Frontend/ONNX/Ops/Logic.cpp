@@ -138,18 +138,17 @@ buildBoolean(NodeContext &node,
   SmallVector<TensorValue> inputs{node.input(0), node.input(1)};
   if (failed(expectBools(node, inputs)))
     return failure();
-  if (auto tracked = trackedElementwise(node, inputs, ElementType::Bool,
-                                        [&](ArrayRef<OpFoldResult> v) {
-                                          return onDims(v[0], v[1]);
-                                        })) {
+  if (auto tracked =
+          trackedElementwise(node, inputs, ElementType::Bool,
+                             [&](ArrayRef<OpFoldResult> v) { return onDims(v[0], v[1]); })) {
     node.setOutput(0, *tracked);
     return success();
   }
-  return setElementwise(node, inputs, ElementType::Bool,
-                        [](OpBuilder &b, Location loc, ValueRange args) {
-    Value bit = Op::create(b, loc, fromBool(b, loc, args[0]), fromBool(b, loc, args[1]));
-    return toBool(b, loc, bit);
-  });
+  return setElementwise(
+      node, inputs, ElementType::Bool, [](OpBuilder &b, Location loc, ValueRange args) {
+        Value bit = Op::create(b, loc, fromBool(b, loc, args[0]), fromBool(b, loc, args[1]));
+        return toBool(b, loc, bit);
+      });
 }
 
 static LogicalResult buildAnd(NodeContext &node) {
@@ -176,11 +175,12 @@ static LogicalResult buildNot(NodeContext &node) {
     node.setOutput(0, *tracked);
     return success();
   }
-  return setElementwise(node, x, ElementType::Bool,
-                        [](OpBuilder &b, Location loc, ValueRange args) {
-    Value zero = makeIntScalar(b, loc, args[0].getType(), 0);
-    return toBool(b, loc, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, args[0], zero));
-  });
+  return setElementwise(
+      node, x, ElementType::Bool, [](OpBuilder &b, Location loc, ValueRange args) {
+        Value zero = makeIntScalar(b, loc, args[0].getType(), 0);
+        return toBool(b, loc,
+                      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, args[0], zero));
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -194,8 +194,8 @@ static LogicalResult buildClass(NodeContext &node,
     return failure();
   const TensorValue &x = node.input(0);
   ElementType type = x.elementType;
-  FailureOr<TensorValue> result = elementwise(
-      node, x, ElementType::Bool, [&](OpBuilder &b, Location loc, ValueRange args) {
+  FailureOr<TensorValue> result =
+      elementwise(node, x, ElementType::Bool, [&](OpBuilder &b, Location loc, ValueRange args) {
         Value wide = castScalar(b, loc, args[0], type, accumulatorType(type));
         return toBool(b, loc, body(b, loc, wide));
       });
@@ -256,18 +256,19 @@ static LogicalResult buildWhere(NodeContext &node) {
 }
 
 void weft::onnx::registerLogicOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"And", 7, 2, 2, buildAnd},
-      {"Equal", 7, 2, 2, buildComparison<Comparison::Equal>},
-      {"Greater", 7, 2, 2, buildComparison<Comparison::Greater>},
-      {"GreaterOrEqual", 12, 2, 2, buildComparison<Comparison::GreaterOrEqual>},
-      {"IsInf", 10, 1, 1, buildIsInf},
-      {"IsNaN", 9, 1, 1, buildIsNaN},
-      {"Less", 7, 2, 2, buildComparison<Comparison::Less>},
-      {"LessOrEqual", 12, 2, 2, buildComparison<Comparison::LessOrEqual>},
-      {"Not", 1, 1, 1, buildNot},
-      {"Or", 7, 2, 2, buildOr},
-      {"Where", 9, 3, 3, buildWhere},
-      {"Xor", 7, 2, 2, buildXor},
-  });
+  addOps(registrar, "",
+         {
+             {"And", 7, 2, 2, buildAnd},
+             {"Equal", 7, 2, 2, buildComparison<Comparison::Equal>},
+             {"Greater", 7, 2, 2, buildComparison<Comparison::Greater>},
+             {"GreaterOrEqual", 12, 2, 2, buildComparison<Comparison::GreaterOrEqual>},
+             {"IsInf", 10, 1, 1, buildIsInf},
+             {"IsNaN", 9, 1, 1, buildIsNaN},
+             {"Less", 7, 2, 2, buildComparison<Comparison::Less>},
+             {"LessOrEqual", 12, 2, 2, buildComparison<Comparison::LessOrEqual>},
+             {"Not", 1, 1, 1, buildNot},
+             {"Or", 7, 2, 2, buildOr},
+             {"Where", 9, 3, 3, buildWhere},
+             {"Xor", 7, 2, 2, buildXor},
+         });
 }

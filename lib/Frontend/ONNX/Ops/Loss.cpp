@@ -48,15 +48,16 @@ static FailureOr<LossOptions> prepareLoss(NodeContext &node) {
     if (weights.rank() != 1 || weights.elementType != x.elementType)
       return node.error("has weights " + describe(weights) + " for scores " + describe(x) +
                         ", expected a vector of their type");
-    if (failed(assertEqualExtents(node, weights.dims[0], classes, "numbers of weights and classes")))
+    if (failed(
+            assertEqualExtents(node, weights.dims[0], classes, "numbers of weights and classes")))
       return failure();
   }
   if (x.staticDim(1) == 0)
     return node.error("has scores " + describe(x) + " of no class");
   if (ShapedType::isDynamic(x.staticDim(1))) {
-    Value some = arith::CmpIOp::create(node.b, node.b.getLoc(), arith::CmpIPredicate::ne,
-                                       node.dims.value(classes),
-                                       node.dims.value(node.dims.constant(0)));
+    Value some =
+        arith::CmpIOp::create(node.b, node.b.getLoc(), arith::CmpIPredicate::ne,
+                              node.dims.value(classes), node.dims.value(node.dims.constant(0)));
     buildAssert(node, some, /*INVALID_ARGUMENT*/ 3, "has scores of no class");
   }
   assertNoElement(
@@ -90,14 +91,15 @@ static TensorValue
 forEachTarget(NodeContext &node, const TensorValue &target, OpFoldResult classes, ElementType type,
               const LossOptions &options,
               llvm::function_ref<Value(OpBuilder &, Location, Value, Value)> body) {
-  return *elementwiseTo(node, target, type, target.dims,
-                        [&](OpBuilder &b, Location loc, ValueRange args) {
-    Value t = castScalar(b, loc, args[0], target.elementType, ElementType::Int64);
-    Value counts = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, t,
-                                         makeIntScalar(b, loc, t.getType(), options.ignored.value_or(-1)));
-    Value index = arith::IndexCastOp::create(b, loc, b.getIndexType(), t);
-    return body(b, loc, clampIndex(b, loc, index, classes), counts);
-  });
+  return *elementwiseTo(
+      node, target, type, target.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+        Value t = castScalar(b, loc, args[0], target.elementType, ElementType::Int64);
+        Value counts =
+            arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, t,
+                                  makeIntScalar(b, loc, t.getType(), options.ignored.value_or(-1)));
+        Value index = arith::IndexCastOp::create(b, loc, b.getIndexType(), t);
+        return body(b, loc, clampIndex(b, loc, index, classes), counts);
+      });
 }
 
 /// The loss of log-probabilities `x` of type f32 or f64; `weights` has x's type,
@@ -145,8 +147,8 @@ static TensorValue negativeLogLikelihood(NodeContext &node, const TensorValue &x
   TensorValue total = reduceSum(node, shares, axes, /*keepDims=*/false);
   return *elementwiseTo(node, {sum, total}, type, sum.dims,
                         [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::DivFOp::create(b, loc, args[0], args[1]);
-  });
+                          return arith::DivFOp::create(b, loc, args[0], args[1]);
+                        });
 }
 
 /// Both losses; `fromScores` takes the logarithm of the softmax first and gives
@@ -183,8 +185,9 @@ template <bool fromScores> static LogicalResult buildLoss(NodeContext &node) {
 }
 
 void weft::onnx::registerLossOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"NegativeLogLikelihoodLoss", 12, 2, 3, buildLoss<false>},
-      {"SoftmaxCrossEntropyLoss", 12, 2, 3, buildLoss<true>},
-  });
+  addOps(registrar, "",
+         {
+             {"NegativeLogLikelihoodLoss", 12, 2, 3, buildLoss<false>},
+             {"SoftmaxCrossEntropyLoss", 12, 2, 3, buildLoss<true>},
+         });
 }

@@ -72,8 +72,9 @@ static LogicalResult buildGemm(NodeContext &node) {
 }
 
 void weft::onnx::registerMatMulOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"MatMul", 1, 2, 2, buildMatMul},
-      {"Gemm", 1, 2, 3, buildGemm},
-  });
+  addOps(registrar, "",
+         {
+             {"MatMul", 1, 2, 2, buildMatMul},
+             {"Gemm", 1, 2, 3, buildGemm},
+         });
 }

@@ -44,13 +44,19 @@ static Corners readBox(const KernelIndex &k, Value boxes, Value batch, Value box
   if (isCenter) {
     // x, y, width, height.
     Value half = makeScalar(b, loc, number[0].getType(), 0.5);
-    Value w = arith::MulFOp::create(b, loc, number[2], half), h = arith::MulFOp::create(b, loc, number[3], half);
-    return {arith::SubFOp::create(b, loc, number[1], h), arith::SubFOp::create(b, loc, number[0], w),
-            arith::AddFOp::create(b, loc, number[1], h), arith::AddFOp::create(b, loc, number[0], w)};
+    Value w = arith::MulFOp::create(b, loc, number[2], half),
+          h = arith::MulFOp::create(b, loc, number[3], half);
+    return {
+        arith::SubFOp::create(b, loc, number[1], h), arith::SubFOp::create(b, loc, number[0], w),
+        arith::AddFOp::create(b, loc, number[1], h), arith::AddFOp::create(b, loc, number[0], w)};
   }
   // Either diagonal of corners, in either order.
-  auto low = [&](int i) -> Value { return arith::MinimumFOp::create(b, loc, number[i], number[i + 2]); };
-  auto high = [&](int i) -> Value { return arith::MaximumFOp::create(b, loc, number[i], number[i + 2]); };
+  auto low = [&](int i) -> Value {
+    return arith::MinimumFOp::create(b, loc, number[i], number[i + 2]);
+  };
+  auto high = [&](int i) -> Value {
+    return arith::MaximumFOp::create(b, loc, number[i], number[i + 2]);
+  };
   return {low(0), low(1), high(0), high(1)};
 }
 
@@ -76,8 +82,8 @@ static Value overlaps(OpBuilder &b, Location loc, const Corners &p, const Corner
 
 /// Decides about the boxes at place `step` of the order: [batch, class, 1] bool.
 /// `kept` says which of the places before are kept, 0 from `step` on.
-static Value decide(NodeContext &node, Value step, Value kept, Value boxes, const TensorValue &scores,
-                    Value order, const Limits &limits) {
+static Value decide(NodeContext &node, Value step, Value kept, Value boxes,
+                    const TensorValue &scores, Value order, const Limits &limits) {
   Location loc = node.b.getLoc();
   MLIRContext *context = node.context();
   DimBuilder &d = node.dims;
@@ -95,7 +101,8 @@ static Value decide(NodeContext &node, Value step, Value kept, Value boxes, cons
       [&](OpBuilder &b, Location loc, ValueRange args) {
         KernelIndex k{b, loc};
         auto boxAt = [&](Value place) {
-          Value raw = tensor::ExtractOp::create(b, loc, order, ValueRange{k.loop(0), k.loop(1), place});
+          Value raw =
+              tensor::ExtractOp::create(b, loc, order, ValueRange{k.loop(0), k.loop(1), place});
           Value at = k.position(k.toInteger(raw, b.getIndexType()), k.of(count));
           return readBox(k, boxes, k.loop(0), at, limits.isCenter);
         };
@@ -118,13 +125,17 @@ static Value decide(NodeContext &node, Value step, Value kept, Value boxes, cons
         KernelIndex k{b, loc};
         Value limit = k.toInteger(most, b.getI64Type());
         Value free = k.cmp(arith::CmpIPredicate::slt, args[0], limit);
-        Value clear = k.cmp(arith::CmpIPredicate::eq, args[1], makeIntScalar(b, loc, b.getI64Type(), 0));
+        Value clear =
+            k.cmp(arith::CmpIPredicate::eq, args[1], makeIntScalar(b, loc, b.getI64Type(), 0));
         Value keep = arith::AndIOp::create(b, loc, free, clear);
         if (limits.hasScore) {
-          Value raw = tensor::ExtractOp::create(b, loc, order, ValueRange{k.loop(0), k.loop(1), step});
+          Value raw =
+              tensor::ExtractOp::create(b, loc, order, ValueRange{k.loop(0), k.loop(1), step});
           Value at = k.position(k.toInteger(raw, b.getIndexType()), k.of(count));
-          Value score = tensor::ExtractOp::create(b, loc, scoreTensor, ValueRange{k.loop(0), k.loop(1), at});
-          Value above = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, score, limits.score);
+          Value score =
+              tensor::ExtractOp::create(b, loc, scoreTensor, ValueRange{k.loop(0), k.loop(1), at});
+          Value above =
+              arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, score, limits.score);
           keep = arith::AndIOp::create(b, loc, keep, above);
         }
         return toBool(b, loc, keep);
@@ -155,7 +166,8 @@ LogicalResult weft::onnx::buildNonMaxSuppression(NodeContext &node) {
   OpFoldResult zero = d.constant(0), one = d.constant(1), four = d.constant(4);
   if (boxes.rank() != 3 || scores.rank() != 3 || boxes.elementType != ElementType::Float ||
       scores.elementType != ElementType::Float)
-    return node.error("expects float tensors of rank 3, got " + describe(boxes) + " and " + describe(scores));
+    return node.error("expects float tensors of rank 3, got " + describe(boxes) + " and " +
+                      describe(scores));
   auto agree = [&](OpFoldResult x, OpFoldResult y, StringRef what) {
     return require(node, d.equal(x, y), WEFT_INVALID_ARGUMENT, what, {x, y});
   };
@@ -184,7 +196,8 @@ LogicalResult weft::onnx::buildNonMaxSuppression(NodeContext &node) {
   OpFoldResult batches = scores.dims[0], classes = scores.dims[1], count = scores.dims[2];
   Value order = node.value(sortAlong(node, scores, 2, count, /*descending=*/true).second);
   TensorValue kept = makeSplat(node, ElementType::Bool, scores.dims, 0);
-  auto loop = scf::ForOp::create(node.b, loc, d.value(zero), d.value(count), d.value(one), kept.value);
+  auto loop =
+      scf::ForOp::create(node.b, loc, d.value(zero), d.value(count), d.value(one), kept.value);
   {
     OpBuilder::InsertionGuard guard(node.b);
     node.b.setInsertionPointToStart(loop.getBody());
@@ -202,7 +215,8 @@ LogicalResult weft::onnx::buildNonMaxSuppression(NodeContext &node) {
   TensorValue tuples = nonZeroTuples(node, kept);
   Value table = node.value(tuples);
   FailureOr<TensorValue> result = elementwiseTo(
-      node, {}, ElementType::Int64, {tuples.dims[1], d.constant(3)}, [&](OpBuilder &b, Location loc, ValueRange) {
+      node, {}, ElementType::Int64, {tuples.dims[1], d.constant(3)},
+      [&](OpBuilder &b, Location loc, ValueRange) {
         KernelIndex k{b, loc};
         Value part[3];
         for (int64_t i = 0; i < 3; ++i)
@@ -211,7 +225,9 @@ LogicalResult weft::onnx::buildNonMaxSuppression(NodeContext &node) {
         for (int64_t i = 0; i < 3; ++i)
           at.push_back(k.position(k.toInteger(part[i], b.getIndexType()), k.of(scores.dims[i])));
         Value box = tensor::ExtractOp::create(b, loc, order, at);
-        auto isColumn = [&](int64_t i) { return k.cmp(arith::CmpIPredicate::eq, k.loop(1), k.constant(i)); };
+        auto isColumn = [&](int64_t i) {
+          return k.cmp(arith::CmpIPredicate::eq, k.loop(1), k.constant(i));
+        };
         return k.select(isColumn(0), part[0], k.select(isColumn(1), part[1], box));
       });
   if (failed(result))

@@ -30,9 +30,9 @@ static TensorValue sumOver(NodeContext &node, const TensorValue &x, ArrayRef<int
   Value zero = makeScalar(node.b, node.b.getLoc(), storageType(node.context(), sumType), 0);
   return reduce(node, x, axes, /*keepDims=*/true, sumType, zero,
                 [&](OpBuilder &b, Location loc, ValueRange args) {
-    ScalarMath m{b, loc};
-    return m.add(args[1], map(m, castScalar(b, loc, args[0], type, sumType)));
-  });
+                  ScalarMath m{b, loc};
+                  return m.add(args[1], map(m, castScalar(b, loc, args[0], type, sumType)));
+                });
 }
 
 static OpFoldResult countOver(NodeContext &node, const TensorValue &x, ArrayRef<int64_t> axes) {
@@ -48,13 +48,14 @@ static FailureOr<TensorValue> combine(NodeContext &node, ArrayRef<TensorValue> i
                                       ElementType resultType, ArrayRef<OpFoldResult> dims,
                                       llvm::function_ref<Value(ScalarMath &, ValueRange)> body) {
   ElementType sumType = accumulatorType(inputs[0].elementType);
-  return elementwiseTo(node, inputs, resultType, dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-    ScalarMath m{b, loc};
-    SmallVector<Value> wide;
-    for (auto [value, input] : llvm::zip(args, inputs))
-      wide.push_back(castScalar(b, loc, value, input.elementType, sumType));
-    return castScalar(b, loc, body(m, wide), sumType, resultType);
-  });
+  return elementwiseTo(node, inputs, resultType, dims,
+                       [&](OpBuilder &b, Location loc, ValueRange args) {
+                         ScalarMath m{b, loc};
+                         SmallVector<Value> wide;
+                         for (auto [value, input] : llvm::zip(args, inputs))
+                           wide.push_back(castScalar(b, loc, value, input.elementType, sumType));
+                         return castScalar(b, loc, body(m, wide), sumType, resultType);
+                       });
 }
 
 namespace {
@@ -76,11 +77,11 @@ static Moments momentsOver(NodeContext &node, const TensorValue &x, ArrayRef<int
   Moments moments;
   moments.mean = *combine(node, sum, sum.elementType, sum.dims,
                           [&](ScalarMath &m, ValueRange v) { return divide(m, v[0]); });
-  TensorValue squares = *combine(node, {x, moments.mean}, sum.elementType, x.dims,
-                                 [](ScalarMath &m, ValueRange v) {
-    Value difference = m.sub(v[0], v[1]);
-    return m.mul(difference, difference);
-  });
+  TensorValue squares =
+      *combine(node, {x, moments.mean}, sum.elementType, x.dims, [](ScalarMath &m, ValueRange v) {
+        Value difference = m.sub(v[0], v[1]);
+        return m.mul(difference, difference);
+      });
   TensorValue total = sumOver(node, squares, axes, [](ScalarMath &, Value x) { return x; });
   moments.variance = *combine(node, total, sum.elementType, sum.dims,
                               [&](ScalarMath &m, ValueRange v) { return divide(m, v[0]); });
@@ -176,47 +177,54 @@ static LogicalResult buildBatchNormalization(NodeContext &node) {
   SmallVector<int64_t> batchAxes{0};
   llvm::append_range(batchAxes, axesFrom(2, x.rank()));
   SmallVector<TensorValue> inputs = gatherInputs(node, 5);
-  return setComposite(node, inputs, [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
-    TensorValue mean = cast(node, in[3], sumType), variance = cast(node, in[4], sumType);
-    SmallVector<TensorValue> outputs(1);
-    if (training) {
-      Moments moments = momentsOver(node, in[0], batchAxes);
-      std::pair<TensorValue *, TensorValue *> pairs[] = {{&mean, &moments.mean},
-                                                         {&variance, &moments.variance}};
-      for (size_t i = 0; i < 2; ++i) {
-        auto [given, computed] = pairs[i];
-        TensorValue current = reshape(node, *computed, in[3].dims);
-        auto running = combine(node, {*given, current}, statistics, in[3].dims,
-                               [&](ScalarMath &m, ValueRange v) {
-          return m.add(m.mul(v[0], m.like(v[0], momentum)), m.mul(v[1], m.like(v[1], 1 - momentum)));
-        });
-        if (failed(running))
+  return setComposite(
+      node, inputs, [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
+        TensorValue mean = cast(node, in[3], sumType), variance = cast(node, in[4], sumType);
+        SmallVector<TensorValue> outputs(1);
+        if (training) {
+          Moments moments = momentsOver(node, in[0], batchAxes);
+          std::pair<TensorValue *, TensorValue *> pairs[] = {{&mean, &moments.mean},
+                                                             {&variance, &moments.variance}};
+          for (size_t i = 0; i < 2; ++i) {
+            auto [given, computed] = pairs[i];
+            TensorValue current = reshape(node, *computed, in[3].dims);
+            auto running = combine(node, {*given, current}, statistics, in[3].dims,
+                                   [&](ScalarMath &m, ValueRange v) {
+                                     return m.add(m.mul(v[0], m.like(v[0], momentum)),
+                                                  m.mul(v[1], m.like(v[1], 1 - momentum)));
+                                   });
+            if (failed(running))
+              return failure();
+            *given = current;
+            if (node.hasOutput(i + 1))
+              outputs.push_back(*running);
+          }
+        }
+        // One multiplication and one addition for each element.
+        auto factor =
+            combine(node, {cast(node, in[1], sumType), variance}, sumType, in[1].dims,
+                    [&](ScalarMath &m, ValueRange v) -> Value {
+                      return m.div(v[0], math::SqrtOp::create(m.b, m.loc,
+                                                              m.add(v[1], m.like(v[1], epsilon))));
+                    });
+        if (failed(factor))
           return failure();
-        *given = current;
-        if (node.hasOutput(i + 1))
-          outputs.push_back(*running);
-      }
-    }
-    // One multiplication and one addition for each element.
-    auto factor = combine(node, {cast(node, in[1], sumType), variance}, sumType, in[1].dims,
-                          [&](ScalarMath &m, ValueRange v) -> Value {
-      return m.div(v[0], math::SqrtOp::create(m.b, m.loc, m.add(v[1], m.like(v[1], epsilon))));
-    });
-    if (failed(factor))
-      return failure();
-    auto offset = combine(node, {cast(node, in[2], sumType), mean, *factor}, sumType, in[1].dims,
-                          [](ScalarMath &m, ValueRange v) { return m.sub(v[0], m.mul(v[1], v[2])); });
-    if (failed(offset))
-      return failure();
-    auto result = combine(node, {in[0], asChannels(node, *factor, in[0].rank()),
-                                 asChannels(node, *offset, in[0].rank())},
-                          type, in[0].dims,
-                          [](ScalarMath &m, ValueRange v) { return m.add(m.mul(v[0], v[1]), v[2]); });
-    if (failed(result))
-      return failure();
-    outputs[0] = *result;
-    return outputs;
-  });
+        auto offset =
+            combine(node, {cast(node, in[2], sumType), mean, *factor}, sumType, in[1].dims,
+                    [](ScalarMath &m, ValueRange v) { return m.sub(v[0], m.mul(v[1], v[2])); });
+        if (failed(offset))
+          return failure();
+        auto result = combine(node,
+                              {in[0], asChannels(node, *factor, in[0].rank()),
+                               asChannels(node, *offset, in[0].rank())},
+                              type, in[0].dims, [](ScalarMath &m, ValueRange v) {
+                                return m.add(m.mul(v[0], v[1]), v[2]);
+                              });
+        if (failed(result))
+          return failure();
+        outputs[0] = *result;
+        return outputs;
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -225,15 +233,16 @@ static LogicalResult buildBatchNormalization(NodeContext &node) {
 
 /// (x - mean) / sqrt(variance + epsilon) * scale + bias, where the moments are
 /// over `axes` and the parameters broadcast.
-static FailureOr<TensorValue> normalize(NodeContext &node, const TensorValue &x, ArrayRef<int64_t> axes,
-                                        double epsilon, const TensorValue &scale,
-                                        const TensorValue &bias, ElementType resultType) {
+static FailureOr<TensorValue> normalize(NodeContext &node, const TensorValue &x,
+                                        ArrayRef<int64_t> axes, double epsilon,
+                                        const TensorValue &scale, const TensorValue &bias,
+                                        ElementType resultType) {
   Moments moments = momentsOver(node, x, axes);
   TensorValue inverse = inverseRoot(node, moments.variance, epsilon);
   return combine(node, {x, moments.mean, inverse, scale, bias}, resultType, x.dims,
                  [](ScalarMath &m, ValueRange v) {
-    return m.add(m.mul(m.mul(m.sub(v[0], v[1]), v[2]), v[3]), v[4]);
-  });
+                   return m.add(m.mul(m.mul(m.sub(v[0], v[1]), v[2]), v[3]), v[4]);
+                 });
 }
 
 static LogicalResult buildInstanceNormalization(NodeContext &node) {
@@ -248,13 +257,14 @@ static LogicalResult buildInstanceNormalization(NodeContext &node) {
   ElementType type = x.elementType;
   return setComposite(node, gatherInputs(node, 3),
                       [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
-    int64_t rank = in[0].rank();
-    auto result = normalize(node, in[0], axesFrom(2, rank), epsilon, asChannels(node, in[1], rank),
-                            asChannels(node, in[2], rank), type);
-    if (failed(result))
-      return failure();
-    return SmallVector<TensorValue>{*result};
-  });
+                        int64_t rank = in[0].rank();
+                        auto result = normalize(node, in[0], axesFrom(2, rank), epsilon,
+                                                asChannels(node, in[1], rank),
+                                                asChannels(node, in[2], rank), type);
+                        if (failed(result))
+                          return failure();
+                        return SmallVector<TensorValue>{*result};
+                      });
 }
 
 static LogicalResult buildGroupNormalization(NodeContext &node) {
@@ -282,18 +292,18 @@ static LogicalResult buildGroupNormalization(NodeContext &node) {
   bool byGroup = node.opset() < 21;
   return setComposite(node, gatherInputs(node, 3),
                       [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
-    TensorValue grouped = reshape(node, in[0], split);
-    auto parameter = [&](const TensorValue &value) {
-      Dims shape{count, byGroup ? d.constant(1) : members};
-      shape.append(split.size() - 3, d.constant(1));
-      return reshape(node, value, shape);
-    };
-    auto result = normalize(node, grouped, axesFrom(2, grouped.rank()), epsilon, parameter(in[1]),
-                            parameter(in[2]), type);
-    if (failed(result))
-      return failure();
-    return SmallVector<TensorValue>{reshape(node, *result, in[0].dims)};
-  });
+                        TensorValue grouped = reshape(node, in[0], split);
+                        auto parameter = [&](const TensorValue &value) {
+                          Dims shape{count, byGroup ? d.constant(1) : members};
+                          shape.append(split.size() - 3, d.constant(1));
+                          return reshape(node, value, shape);
+                        };
+                        auto result = normalize(node, grouped, axesFrom(2, grouped.rank()), epsilon,
+                                                parameter(in[1]), parameter(in[2]), type);
+                        if (failed(result))
+                          return failure();
+                        return SmallVector<TensorValue>{reshape(node, *result, in[0].dims)};
+                      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -341,26 +351,27 @@ static LogicalResult buildLayerNormalization(NodeContext &node) {
       failed(checkParameters(node, x, 3)))
     return failure();
   bool biased = node.hasInput(2);
-  return setComposite(node, gatherInputs(node, 3),
-                      [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
-    Moments moments = momentsOver(node, in[0], axesFrom(*axis, in[0].rank()));
-    TensorValue inverse = inverseRoot(node, moments.variance, epsilon);
-    SmallVector<TensorValue> operands{in[0], moments.mean, inverse, cast(node, in[1], sumType)};
-    if (biased)
-      operands.push_back(cast(node, in[2], sumType));
-    auto result = combine(node, operands, type, in[0].dims, [&](ScalarMath &m, ValueRange v) {
-      Value scaled = m.mul(m.mul(m.sub(v[0], v[1]), v[2]), v[3]);
-      return biased ? m.add(scaled, v[4]) : scaled;
-    });
-    if (failed(result))
-      return failure();
-    SmallVector<TensorValue> outputs{*result};
-    if (node.hasOutput(1))
-      outputs.push_back(cast(node, moments.mean, *stash));
-    if (node.hasOutput(2))
-      outputs.push_back(cast(node, inverse, *stash));
-    return outputs;
-  });
+  return setComposite(
+      node, gatherInputs(node, 3),
+      [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
+        Moments moments = momentsOver(node, in[0], axesFrom(*axis, in[0].rank()));
+        TensorValue inverse = inverseRoot(node, moments.variance, epsilon);
+        SmallVector<TensorValue> operands{in[0], moments.mean, inverse, cast(node, in[1], sumType)};
+        if (biased)
+          operands.push_back(cast(node, in[2], sumType));
+        auto result = combine(node, operands, type, in[0].dims, [&](ScalarMath &m, ValueRange v) {
+          Value scaled = m.mul(m.mul(m.sub(v[0], v[1]), v[2]), v[3]);
+          return biased ? m.add(scaled, v[4]) : scaled;
+        });
+        if (failed(result))
+          return failure();
+        SmallVector<TensorValue> outputs{*result};
+        if (node.hasOutput(1))
+          outputs.push_back(cast(node, moments.mean, *stash));
+        if (node.hasOutput(2))
+          outputs.push_back(cast(node, inverse, *stash));
+        return outputs;
+      });
 }
 
 static LogicalResult buildRMSNormalization(NodeContext &node) {
@@ -368,29 +379,34 @@ static LogicalResult buildRMSNormalization(NodeContext &node) {
   ElementType type = x.elementType, sumType = accumulatorType(type);
   double epsilon = node.getFloat("epsilon", 1e-5f);
   FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", -1), x.rank());
-  if (failed(requireFloat(node, x)) || failed(axis) || failed(readStashType(node)) || node.failed() ||
-      failed(checkParameters(node, x, 2)))
+  if (failed(requireFloat(node, x)) || failed(axis) || failed(readStashType(node)) ||
+      node.failed() || failed(checkParameters(node, x, 2)))
     return failure();
   // The result is of the scale's type.
   ElementType resultType = node.input(1).elementType;
   SmallVector<int64_t> axes = axesFrom(*axis, x.rank());
   OpFoldResult count = countOver(node, x, axes);
-  return setComposite(node, gatherInputs(node, 2),
-                      [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
-    TensorValue squares = sumOver(node, in[0], axes, [](ScalarMath &m, Value x) { return m.mul(x, x); });
-    TensorValue mean = *combine(node, squares, sumType, squares.dims, [&](ScalarMath &m, ValueRange v) {
-      return m.div(v[0], m.toFloat(m.extent(count), v[0].getType()));
-    });
-    auto result = combine(node, {in[0], inverseRoot(node, mean, epsilon), in[1]}, resultType, in[0].dims,
-                          [&](ScalarMath &m, ValueRange v) {
-      // The normalised value is rounded to the input's type, as the standard's body does.
-      Value normal = castScalar(m.b, m.loc, m.mul(v[0], v[1]), sumType, type);
-      return m.mul(castScalar(m.b, m.loc, normal, type, sumType), v[2]);
-    });
-    if (failed(result))
-      return failure();
-    return SmallVector<TensorValue>{*result};
-  });
+  return setComposite(
+      node, gatherInputs(node, 2),
+      [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
+        TensorValue squares =
+            sumOver(node, in[0], axes, [](ScalarMath &m, Value x) { return m.mul(x, x); });
+        TensorValue mean =
+            *combine(node, squares, sumType, squares.dims, [&](ScalarMath &m, ValueRange v) {
+              return m.div(v[0], m.toFloat(m.extent(count), v[0].getType()));
+            });
+        auto result = combine(node, {in[0], inverseRoot(node, mean, epsilon), in[1]}, resultType,
+                              in[0].dims, [&](ScalarMath &m, ValueRange v) {
+                                // The normalised value is rounded to the input's type, as the
+                                // standard's body does.
+                                Value normal =
+                                    castScalar(m.b, m.loc, m.mul(v[0], v[1]), sumType, type);
+                                return m.mul(castScalar(m.b, m.loc, normal, type, sumType), v[2]);
+                              });
+        if (failed(result))
+          return failure();
+        return SmallVector<TensorValue>{*result};
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -410,46 +426,50 @@ static LogicalResult buildLRN(NodeContext &node) {
   if (size < 1 || size > INT32_MAX)
     return node.error("has " + Twine(size) + " in attribute 'size'");
   DimBuilder &d = node.dims;
-  return setComposite(node, gatherInputs(node, 1),
-                      [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
-    // Squares of neighbouring channels, read through a window over padded ones.
-    int64_t rank = in[0].rank();
-    Dims low(rank, d.constant(0)), high = low;
-    low[1] = d.constant((size - 1) / 2);
-    high[1] = d.constant(size - 1 - (size - 1) / 2);
-    Value zero = makeScalar(node.b, node.b.getLoc(), storageType(node.context(), type), 0);
-    TensorValue padded = pad(node, in[0], low, high, zero);
-    Value window = tensor::EmptyOp::create(node.b, node.b.getLoc(), Dims{d.constant(size)},
-                                           node.b.getI8Type());
-    SmallVector<AffineExpr> input, output;
-    for (int64_t i = 0; i < rank; ++i) {
-      AffineExpr loop = node.b.getAffineDimExpr(i);
-      output.push_back(loop);
-      input.push_back(i == 1 ? loop + node.b.getAffineDimExpr(rank) : loop);
-    }
-    SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
-    iterators.push_back(utils::IteratorType::reduction);
-    TensorValue start = makeSplat(node, sumType, in[0].dims, 0);
-    auto generic = linalg::GenericOp::create(
-        node.b, node.b.getLoc(), start.value.getType(), ValueRange{padded.value, window}, start.value,
-        ArrayRef<AffineMap>{AffineMap::get(rank + 1, 0, input, node.context()),
-                            AffineMap::get(rank + 1, 0, node.b.getAffineDimExpr(rank), node.context()),
-                            AffineMap::get(rank + 1, 0, output, node.context())},
-        iterators, [&](OpBuilder &b, Location loc, ValueRange args) {
-          ScalarMath m{b, loc};
-          Value wide = castScalar(b, loc, args[0], type, sumType);
-          linalg::YieldOp::create(b, loc, m.add(args[2], m.mul(wide, wide)));
-        });
-    TensorValue squares = makeValue(generic.getResult(0), sumType, in[0].dims);
-    auto result = combine(node, {in[0], squares}, type, in[0].dims,
-                          [&](ScalarMath &m, ValueRange v) -> Value {
-      Value base = m.add(m.like(v[0], bias), m.mul(v[1], m.like(v[1], alpha / static_cast<double>(size))));
-      return m.div(v[0], math::PowFOp::create(m.b, m.loc, base, m.like(base, beta)));
-    });
-    if (failed(result))
-      return failure();
-    return SmallVector<TensorValue>{*result};
-  });
+  return setComposite(
+      node, gatherInputs(node, 1),
+      [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
+        // Squares of neighbouring channels, read through a window over padded ones.
+        int64_t rank = in[0].rank();
+        Dims low(rank, d.constant(0)), high = low;
+        low[1] = d.constant((size - 1) / 2);
+        high[1] = d.constant(size - 1 - (size - 1) / 2);
+        Value zero = makeScalar(node.b, node.b.getLoc(), storageType(node.context(), type), 0);
+        TensorValue padded = pad(node, in[0], low, high, zero);
+        Value window = tensor::EmptyOp::create(node.b, node.b.getLoc(), Dims{d.constant(size)},
+                                               node.b.getI8Type());
+        SmallVector<AffineExpr> input, output;
+        for (int64_t i = 0; i < rank; ++i) {
+          AffineExpr loop = node.b.getAffineDimExpr(i);
+          output.push_back(loop);
+          input.push_back(i == 1 ? loop + node.b.getAffineDimExpr(rank) : loop);
+        }
+        SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
+        iterators.push_back(utils::IteratorType::reduction);
+        TensorValue start = makeSplat(node, sumType, in[0].dims, 0);
+        auto generic = linalg::GenericOp::create(
+            node.b, node.b.getLoc(), start.value.getType(), ValueRange{padded.value, window},
+            start.value,
+            ArrayRef<AffineMap>{
+                AffineMap::get(rank + 1, 0, input, node.context()),
+                AffineMap::get(rank + 1, 0, node.b.getAffineDimExpr(rank), node.context()),
+                AffineMap::get(rank + 1, 0, output, node.context())},
+            iterators, [&](OpBuilder &b, Location loc, ValueRange args) {
+              ScalarMath m{b, loc};
+              Value wide = castScalar(b, loc, args[0], type, sumType);
+              linalg::YieldOp::create(b, loc, m.add(args[2], m.mul(wide, wide)));
+            });
+        TensorValue squares = makeValue(generic.getResult(0), sumType, in[0].dims);
+        auto result = combine(
+            node, {in[0], squares}, type, in[0].dims, [&](ScalarMath &m, ValueRange v) -> Value {
+              Value base = m.add(m.like(v[0], bias),
+                                 m.mul(v[1], m.like(v[1], alpha / static_cast<double>(size))));
+              return m.div(v[0], math::PowFOp::create(m.b, m.loc, base, m.like(base, beta)));
+            });
+        if (failed(result))
+          return failure();
+        return SmallVector<TensorValue>{*result};
+      });
 }
 
 static LogicalResult buildLpNormalization(NodeContext &node) {
@@ -461,9 +481,8 @@ static LogicalResult buildLpNormalization(NodeContext &node) {
     return failure();
   if (p != 1 && p != 2)
     return node.error("has " + Twine(p) + " in attribute 'p', expected 1 or 2");
-  TensorValue sum = sumOver(node, x, *axis, [&](ScalarMath &m, Value x) {
-    return p == 1 ? m.abs(x) : m.mul(x, x);
-  });
+  TensorValue sum = sumOver(
+      node, x, *axis, [&](ScalarMath &m, Value x) { return p == 1 ? m.abs(x) : m.mul(x, x); });
   auto result = combine(node, {x, sum}, type, x.dims, [&](ScalarMath &m, ValueRange v) -> Value {
     Value norm = p == 1 ? v[1] : Value(math::SqrtOp::create(m.b, m.loc, v[1]));
     Value zero = m.like(norm, 0), empty = m.equal(norm, zero);
@@ -486,27 +505,30 @@ static LogicalResult buildMeanVarianceNormalization(NodeContext &node) {
     return failure();
   return setComposite(node, gatherInputs(node, 1),
                       [&](ArrayRef<TensorValue> in) -> FailureOr<SmallVector<TensorValue>> {
-    Moments moments = momentsOver(node, in[0], *reduced);
-    auto result = combine(node, {in[0], moments.mean, moments.variance}, type, in[0].dims,
-                          [](ScalarMath &m, ValueRange v) -> Value {
-      Value deviation = math::SqrtOp::create(m.b, m.loc, v[2]);
-      return m.div(m.sub(v[0], v[1]), m.add(deviation, m.like(deviation, 1e-9)));
-    });
-    if (failed(result))
-      return failure();
-    return SmallVector<TensorValue>{*result};
-  });
+                        Moments moments = momentsOver(node, in[0], *reduced);
+                        auto result =
+                            combine(node, {in[0], moments.mean, moments.variance}, type, in[0].dims,
+                                    [](ScalarMath &m, ValueRange v) -> Value {
+                                      Value deviation = math::SqrtOp::create(m.b, m.loc, v[2]);
+                                      return m.div(m.sub(v[0], v[1]),
+                                                   m.add(deviation, m.like(deviation, 1e-9)));
+                                    });
+                        if (failed(result))
+                          return failure();
+                        return SmallVector<TensorValue>{*result};
+                      });
 }
 
 void weft::onnx::registerNormalizationOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"BatchNormalization", 1, 5, 5, buildBatchNormalization},
-      {"InstanceNormalization", 6, 3, 3, buildInstanceNormalization},
-      {"LayerNormalization", 17, 2, 3, buildLayerNormalization},
-      {"GroupNormalization", 18, 3, 3, buildGroupNormalization},
-      {"RMSNormalization", 23, 2, 2, buildRMSNormalization},
-      {"LRN", 1, 1, 1, buildLRN},
-      {"LpNormalization", 1, 1, 1, buildLpNormalization},
-      {"MeanVarianceNormalization", 9, 1, 1, buildMeanVarianceNormalization},
-  });
+  addOps(registrar, "",
+         {
+             {"BatchNormalization", 1, 5, 5, buildBatchNormalization},
+             {"InstanceNormalization", 6, 3, 3, buildInstanceNormalization},
+             {"LayerNormalization", 17, 2, 3, buildLayerNormalization},
+             {"GroupNormalization", 18, 3, 3, buildGroupNormalization},
+             {"RMSNormalization", 23, 2, 2, buildRMSNormalization},
+             {"LRN", 1, 1, 1, buildLRN},
+             {"LpNormalization", 1, 1, 1, buildLpNormalization},
+             {"MeanVarianceNormalization", 9, 1, 1, buildMeanVarianceNormalization},
+         });
 }

@@ -58,7 +58,8 @@ static FailureOr<Window> readPooling(NodeContext &node, const TensorValue &x) {
 }
 
 /// `x` with `scalar` around it, so that every window lies inside.
-static TensorValue padFor(NodeContext &node, const TensorValue &x, const Window &window, Value scalar) {
+static TensorValue padFor(NodeContext &node, const TensorValue &x, const Window &window,
+                          Value scalar) {
   Dims low(2, node.dims.constant(0)), high(2, node.dims.constant(0));
   low.append(window.low);
   high.append(window.neededHigh(node, x));
@@ -75,10 +76,12 @@ poolWindows(NodeContext &node, const TensorValue &x, const Window &window,
             ArrayRef<TensorValue> initial,
             llvm::function_ref<SmallVector<Value>(ScalarMath &, ValueRange)> step) {
   int64_t spatial = static_cast<int64_t>(window.rank()), loops = 2 + 2 * spatial;
-  SmallVector<AffineExpr> input{node.b.getAffineDimExpr(0), node.b.getAffineDimExpr(1)}, kernel, output;
+  SmallVector<AffineExpr> input{node.b.getAffineDimExpr(0), node.b.getAffineDimExpr(1)}, kernel,
+      output;
   for (int64_t i = 0; i < spatial; ++i) {
     AffineExpr inner = node.b.getAffineDimExpr(2 + spatial + i);
-    input.push_back(node.b.getAffineDimExpr(2 + i) * window.strides[i] + inner * window.dilations[i]);
+    input.push_back(node.b.getAffineDimExpr(2 + i) * window.strides[i] +
+                    inner * window.dilations[i]);
     kernel.push_back(inner);
   }
   for (int64_t i = 0; i < 2 + spatial; ++i)
@@ -98,14 +101,14 @@ poolWindows(NodeContext &node, const TensorValue &x, const Window &window,
   iterators.append(spatial, utils::IteratorType::reduction);
   // Never read: it gives the loops over the window their extents.
   Value shape = tensor::EmptyOp::create(node.b, node.b.getLoc(), window.kernel, node.b.getI8Type());
-  auto generic = linalg::GenericOp::create(
-      node.b, node.b.getLoc(), types, ValueRange{node.value(x), shape}, inits, maps, iterators,
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        ScalarMath m{b, loc};
-        SmallVector<Value> operands{args[0]};
-        llvm::append_range(operands, args.drop_front(2));
-        linalg::YieldOp::create(b, loc, step(m, operands));
-      });
+  auto generic = linalg::GenericOp::create(node.b, node.b.getLoc(), types,
+                                           ValueRange{node.value(x), shape}, inits, maps, iterators,
+                                           [&](OpBuilder &b, Location loc, ValueRange args) {
+                                             ScalarMath m{b, loc};
+                                             SmallVector<Value> operands{args[0]};
+                                             llvm::append_range(operands, args.drop_front(2));
+                                             linalg::YieldOp::create(b, loc, step(m, operands));
+                                           });
   SmallVector<TensorValue> results;
   for (auto [value, result] : llvm::zip(initial, generic.getResults()))
     results.push_back(makeValue(result, value.elementType, value.dims));
@@ -136,47 +139,48 @@ static LogicalResult buildMaxPool(NodeContext &node) {
   if (!node.hasOutput(1)) {
     node.setOutput(0, poolWindows(node, padded, *window, start,
                                   [&](ScalarMath &m, ValueRange args) -> SmallVector<Value> {
-      return {maxScalar(m.b, m.loc, args[0], args[1], type)};
-    })[0]);
+                                    return {maxScalar(m.b, m.loc, args[0], args[1], type)};
+                                  })[0]);
     return success();
   }
   // Positions are those of the whole input, flattened; the window's first wins.
   TensorValue none = makeSplat(node, ElementType::Int64, dims, -1);
   size_t spatial = window->rank();
   SmallVector<TensorValue> results = poolWindows(
-      node, padded, *window, {start, none}, [&](ScalarMath &m, ValueRange args) -> SmallVector<Value> {
-    auto loop = [&](int64_t i) -> Value { return linalg::IndexOp::create(m.b, m.loc, i); };
-    Value inside = arith::ConstantIntOp::create(m.b, m.loc, 1, 1);
-    SmallVector<Value> at;
-    for (size_t i = 0; i < spatial; ++i) {
-      Value position = m.add(m.mul(loop(2 + i), m.index(window->strides[i])),
-                             m.mul(loop(2 + spatial + i), m.index(window->dilations[i])));
-      position = m.sub(position, m.extent(window->low[i]));
-      inside = m.both(inside, m.inRange(position, m.extent(x.dims[2 + i])));
-      at.push_back(position);
-    }
-    Value flat = m.add(m.mul(loop(0), m.extent(x.dims[1])), loop(1));
-    Value within = m.index(0);
-    for (size_t k = 0; k < spatial; ++k) {
-      size_t i = columnMajor ? spatial - 1 - k : k;
-      flat = m.mul(flat, m.extent(x.dims[2 + i]));
-      within = m.add(m.mul(within, m.extent(x.dims[2 + i])), at[i]);
-    }
-    flat = arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(), m.add(flat, within));
-    Value better;
-    if (isa<FloatType>(args[0].getType())) {
-      Value nan = arith::CmpFOp::create(m.b, m.loc, arith::CmpFPredicate::UNO, args[0], args[0]);
-      better = m.either(m.less(args[1], args[0]), nan);
-    } else {
-      better = arith::CmpIOp::create(m.b, m.loc,
-                                     isUnsigned(type) ? arith::CmpIPredicate::ugt
-                                                      : arith::CmpIPredicate::sgt,
-                                     args[0], args[1]);
-    }
-    better = m.either(better, m.less(args[2], m.like(args[2], 0)));
-    better = m.both(better, inside);
-    return {m.select(better, args[0], args[1]), m.select(better, flat, args[2])};
-  });
+      node, padded, *window, {start, none},
+      [&](ScalarMath &m, ValueRange args) -> SmallVector<Value> {
+        auto loop = [&](int64_t i) -> Value { return linalg::IndexOp::create(m.b, m.loc, i); };
+        Value inside = arith::ConstantIntOp::create(m.b, m.loc, 1, 1);
+        SmallVector<Value> at;
+        for (size_t i = 0; i < spatial; ++i) {
+          Value position = m.add(m.mul(loop(2 + i), m.index(window->strides[i])),
+                                 m.mul(loop(2 + spatial + i), m.index(window->dilations[i])));
+          position = m.sub(position, m.extent(window->low[i]));
+          inside = m.both(inside, m.inRange(position, m.extent(x.dims[2 + i])));
+          at.push_back(position);
+        }
+        Value flat = m.add(m.mul(loop(0), m.extent(x.dims[1])), loop(1));
+        Value within = m.index(0);
+        for (size_t k = 0; k < spatial; ++k) {
+          size_t i = columnMajor ? spatial - 1 - k : k;
+          flat = m.mul(flat, m.extent(x.dims[2 + i]));
+          within = m.add(m.mul(within, m.extent(x.dims[2 + i])), at[i]);
+        }
+        flat = arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(), m.add(flat, within));
+        Value better;
+        if (isa<FloatType>(args[0].getType())) {
+          Value nan =
+              arith::CmpFOp::create(m.b, m.loc, arith::CmpFPredicate::UNO, args[0], args[0]);
+          better = m.either(m.less(args[1], args[0]), nan);
+        } else {
+          better = arith::CmpIOp::create(
+              m.b, m.loc, isUnsigned(type) ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::sgt,
+              args[0], args[1]);
+        }
+        better = m.either(better, m.less(args[2], m.like(args[2], 0)));
+        better = m.both(better, inside);
+        return {m.select(better, args[0], args[1]), m.select(better, flat, args[2])};
+      });
   node.setOutput(0, results[0]);
   node.setOutput(1, results[1]);
   return success();
@@ -218,31 +222,34 @@ static LogicalResult buildAveragePool(NodeContext &node) {
   Dims dims = resultDims(x, *window);
   Value zero = makeScalar(node.b, node.b.getLoc(), storageType(node.context(), type), 0);
   TensorValue padded = padFor(node, x, *window, zero);
-  TensorValue sum = poolWindows(node, padded, *window, makeSplat(node, sumType, dims, 0),
-                                [&](ScalarMath &m, ValueRange args) -> SmallVector<Value> {
-    return {m.add(args[1], castScalar(m.b, m.loc, args[0], type, sumType))};
-  })[0];
-  bool whole = window->hasNoPads() &&
-               llvm::all_of(window->neededHigh(node, x),
-                            [](OpFoldResult p) { return DimBuilder::constantOf(p) == 0; });
+  TensorValue sum =
+      poolWindows(node, padded, *window, makeSplat(node, sumType, dims, 0),
+                  [&](ScalarMath &m, ValueRange args) -> SmallVector<Value> {
+                    return {m.add(args[1], castScalar(m.b, m.loc, args[0], type, sumType))};
+                  })[0];
+  bool whole = window->hasNoPads() && llvm::all_of(window->neededHigh(node, x), [](OpFoldResult p) {
+                 return DimBuilder::constantOf(p) == 0;
+               });
   OpFoldResult all = node.dims.product(window->kernel);
   node.setOutput(0, *elementwiseTo(node, sum, type, dims,
                                    [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    ScalarMath m{b, loc};
-    Value count;
-    if (whole) {
-      count = m.extent(all);
-    } else {
-      for (size_t i = 0; i < window->rank(); ++i) {
-        Value position = linalg::IndexOp::create(b, loc, 2 + i);
-        Value inside = countInside(m, x, *window, i, position, includePads);
-        count = count ? m.mul(count, inside) : inside;
-      }
-      count = m.max(count, m.index(1));
-    }
-    Value mean = m.div(args[0], m.toFloat(count, args[0].getType()));
-    return castScalar(b, loc, mean, sumType, type);
-  }));
+                                     ScalarMath m{b, loc};
+                                     Value count;
+                                     if (whole) {
+                                       count = m.extent(all);
+                                     } else {
+                                       for (size_t i = 0; i < window->rank(); ++i) {
+                                         Value position = linalg::IndexOp::create(b, loc, 2 + i);
+                                         Value inside =
+                                             countInside(m, x, *window, i, position, includePads);
+                                         count = count ? m.mul(count, inside) : inside;
+                                       }
+                                       count = m.max(count, m.index(1));
+                                     }
+                                     Value mean =
+                                         m.div(args[0], m.toFloat(count, args[0].getType()));
+                                     return castScalar(b, loc, mean, sumType, type);
+                                   }));
   return success();
 }
 
@@ -281,16 +288,17 @@ static LogicalResult buildLpPool(NodeContext &node) {
     return node.error("has attribute 'p' that is not positive");
   Dims dims = resultDims(x, *window);
   Value zero = makeScalar(node.b, node.b.getLoc(), storageType(node.context(), type), 0);
-  TensorValue sum = poolWindows(node, padFor(node, x, *window, zero), *window,
-                                makeSplat(node, sumType, dims, 0),
-                                [&](ScalarMath &m, ValueRange args) -> SmallVector<Value> {
-    return {m.add(args[1], powerOf(m, castScalar(m.b, m.loc, args[0], type, sumType), p))};
-  })[0];
+  TensorValue sum = poolWindows(
+      node, padFor(node, x, *window, zero), *window, makeSplat(node, sumType, dims, 0),
+      [&](ScalarMath &m, ValueRange args) -> SmallVector<Value> {
+        return {m.add(args[1], powerOf(m, castScalar(m.b, m.loc, args[0], type, sumType), p))};
+      })[0];
   node.setOutput(0, *elementwiseTo(node, sum, type, dims,
                                    [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    ScalarMath m{b, loc};
-    return castScalar(b, loc, rootOf(m, args[0], p), sumType, type);
-  }));
+                                     ScalarMath m{b, loc};
+                                     return castScalar(b, loc, rootOf(m, args[0], p), sumType,
+                                                       type);
+                                   }));
   return success();
 }
 
@@ -312,8 +320,8 @@ static LogicalResult buildGlobalMaxPool(NodeContext &node) {
   node.setOutput(0, reduce(node, x, spatialAxes(x), true, x.elementType,
                            leastScalar(node, x.elementType),
                            [&](OpBuilder &b, Location loc, ValueRange args) {
-    return maxScalar(b, loc, args[0], args[1], x.elementType);
-  }));
+                             return maxScalar(b, loc, args[0], args[1], x.elementType);
+                           }));
   return success();
 }
 
@@ -329,16 +337,17 @@ static LogicalResult buildGlobalSum(NodeContext &node,
   if (!isFloat(type))
     return node.error("expects a float tensor, got " + name(type));
   Value zero = makeScalar(node.b, node.b.getLoc(), storageType(node.context(), sumType), 0);
-  TensorValue sum = reduce(node, x, spatialAxes(x), true, sumType, zero,
-                           [&](OpBuilder &b, Location loc, ValueRange args) {
-    ScalarMath m{b, loc};
-    return m.add(args[1], map(m, castScalar(b, loc, args[0], type, sumType)));
-  });
+  TensorValue sum =
+      reduce(node, x, spatialAxes(x), true, sumType, zero,
+             [&](OpBuilder &b, Location loc, ValueRange args) {
+               ScalarMath m{b, loc};
+               return m.add(args[1], map(m, castScalar(b, loc, args[0], type, sumType)));
+             });
   node.setOutput(0, *elementwiseTo(node, sum, type, sum.dims,
                                    [&](OpBuilder &b, Location loc, ValueRange args) {
-    ScalarMath m{b, loc};
-    return castScalar(b, loc, finish(m, args[0]), sumType, type);
-  }));
+                                     ScalarMath m{b, loc};
+                                     return castScalar(b, loc, finish(m, args[0]), sumType, type);
+                                   }));
   return success();
 }
 
@@ -349,7 +358,9 @@ static LogicalResult buildGlobalAveragePool(NodeContext &node) {
   OpFoldResult count = node.dims.product(ArrayRef<OpFoldResult>(x.dims).drop_front(2));
   return buildGlobalSum(
       node, [](ScalarMath &, Value x) { return x; },
-      [&](ScalarMath &m, Value sum) { return m.div(sum, m.toFloat(m.extent(count), sum.getType())); });
+      [&](ScalarMath &m, Value sum) {
+        return m.div(sum, m.toFloat(m.extent(count), sum.getType()));
+      });
 }
 
 static LogicalResult buildGlobalLpPool(NodeContext &node) {
@@ -409,7 +420,8 @@ static LogicalResult buildMaxUnpool(NodeContext &node) {
   }
   TensorValue result = reshape(node, makeValue(scatter.getResult(), x.elementType, {size}), dims);
   if (node.hasInput(2)) {
-    FailureOr<TensorValue> vector = withLength(node, node.input(2), x.rank(), "extents of the output");
+    FailureOr<TensorValue> vector =
+        withLength(node, node.input(2), x.rank(), "extents of the output");
     if (failed(vector))
       return failure();
     FailureOr<Dims> shape = shapeElements(node, *vector);
@@ -422,7 +434,8 @@ static LogicalResult buildMaxUnpool(NodeContext &node) {
         return failure();
       high.push_back(d.sub((*shape)[i], dims[i]));
     }
-    Value zero = makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), x.elementType), 0);
+    Value zero =
+        makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), x.elementType), 0);
     result = pad(node, result, low, high, zero);
     // What padding gives is what was asked for.
     result.value = node.b.createOrFold<tensor::CastOp>(
@@ -448,7 +461,8 @@ static LogicalResult buildMaxRoiPool(NodeContext &node) {
   if (failed(pooled) || node.failed())
     return failure();
   DimBuilder &d = node.dims;
-  if (failed(requireEqual(node, rois.dims[1], d.constant(5), "has regions of {0} numbers, expected {1}")))
+  if (failed(requireEqual(node, rois.dims[1], d.constant(5),
+                          "has regions of {0} numbers, expected {1}")))
     return failure();
   Dims dims{rois.dims[0], x.dims[1], d.constant((*pooled)[0]), d.constant((*pooled)[1])};
   Value input = node.value(x), regions = node.value(rois);
@@ -456,47 +470,49 @@ static LogicalResult buildMaxRoiPool(NodeContext &node) {
   TensorValue result = accumulate(
       node, type, dims, {x.dims[2], x.dims[3]}, leastScalar(node, type),
       [&](ScalarMath &m, ArrayRef<Value> o, ArrayRef<Value> at, Value best) -> Value {
-    auto region = [&](int64_t i) {
-      return castScalar(m.b, m.loc, m.read(regions, {o[0], m.index(i)}), type, computed);
-    };
-    Value batch = m.clamp(m.toIndex(region(0)), m.extent(x.dims[0]));
-    Value inside = arith::ConstantIntOp::create(m.b, m.loc, 1, 1);
-    for (int i = 0; i < 2; ++i) {
-      // Regions are x1, y1, x2, y2 and include their ends.
-      auto corner = [&](int64_t k) {
-        Value scaled = m.mul(region(k), m.number(number, scale));
-        return m.toIndex(math::RoundOp::create(m.b, m.loc, scaled));
-      };
-      Value begin = corner(2 - i), end = corner(4 - i), one = m.index(1);
-      Value size = m.toFloat(m.max(m.add(m.sub(end, begin), one), one), number);
-      Value bin = m.div(size, m.number(number, static_cast<double>((*pooled)[i])));
-      Value position = m.toFloat(o[2 + i], number);
-      Value first = m.add(m.toIndex(m.floor(m.mul(position, bin))), begin);
-      Value last = m.add(m.toIndex(m.ceil(m.mul(m.add(position, m.like(position, 1)), bin))), begin);
-      inside = m.both(inside, m.both(m.atMost(first, at[i]), m.less(at[i], last)));
-    }
-    Value element = m.read(input, {batch, o[1], at[0], at[1]});
-    return m.select(inside, m.max(best, element), best);
-  });
+        auto region = [&](int64_t i) {
+          return castScalar(m.b, m.loc, m.read(regions, {o[0], m.index(i)}), type, computed);
+        };
+        Value batch = m.clamp(m.toIndex(region(0)), m.extent(x.dims[0]));
+        Value inside = arith::ConstantIntOp::create(m.b, m.loc, 1, 1);
+        for (int i = 0; i < 2; ++i) {
+          // Regions are x1, y1, x2, y2 and include their ends.
+          auto corner = [&](int64_t k) {
+            Value scaled = m.mul(region(k), m.number(number, scale));
+            return m.toIndex(math::RoundOp::create(m.b, m.loc, scaled));
+          };
+          Value begin = corner(2 - i), end = corner(4 - i), one = m.index(1);
+          Value size = m.toFloat(m.max(m.add(m.sub(end, begin), one), one), number);
+          Value bin = m.div(size, m.number(number, static_cast<double>((*pooled)[i])));
+          Value position = m.toFloat(o[2 + i], number);
+          Value first = m.add(m.toIndex(m.floor(m.mul(position, bin))), begin);
+          Value last =
+              m.add(m.toIndex(m.ceil(m.mul(m.add(position, m.like(position, 1)), bin))), begin);
+          inside = m.both(inside, m.both(m.atMost(first, at[i]), m.less(at[i], last)));
+        }
+        Value element = m.read(input, {batch, o[1], at[0], at[1]});
+        return m.select(inside, m.max(best, element), best);
+      });
   // Empty bins are 0.
   Value least = leastScalar(node, type);
-  node.setOutput(0, *elementwiseTo(node, result, type, dims,
-                                   [&](OpBuilder &b, Location loc, ValueRange args) {
-    ScalarMath m{b, loc};
-    return m.select(m.equal(args[0], least), m.like(args[0], 0), args[0]);
-  }));
+  node.setOutput(
+      0, *elementwiseTo(node, result, type, dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+        ScalarMath m{b, loc};
+        return m.select(m.equal(args[0], least), m.like(args[0], 0), args[0]);
+      }));
   return success();
 }
 
 void weft::onnx::registerPoolingOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"MaxPool", 1, 1, 1, buildMaxPool},
-      {"AveragePool", 1, 1, 1, buildAveragePool},
-      {"LpPool", 1, 1, 1, buildLpPool},
-      {"GlobalMaxPool", 1, 1, 1, buildGlobalMaxPool},
-      {"GlobalAveragePool", 1, 1, 1, buildGlobalAveragePool},
-      {"GlobalLpPool", 1, 1, 1, buildGlobalLpPool},
-      {"MaxUnpool", 9, 2, 3, buildMaxUnpool},
-      {"MaxRoiPool", 1, 2, 2, buildMaxRoiPool},
-  });
+  addOps(registrar, "",
+         {
+             {"MaxPool", 1, 1, 1, buildMaxPool},
+             {"AveragePool", 1, 1, 1, buildAveragePool},
+             {"LpPool", 1, 1, 1, buildLpPool},
+             {"GlobalMaxPool", 1, 1, 1, buildGlobalMaxPool},
+             {"GlobalAveragePool", 1, 1, 1, buildGlobalAveragePool},
+             {"GlobalLpPool", 1, 1, 1, buildGlobalLpPool},
+             {"MaxUnpool", 9, 2, 3, buildMaxUnpool},
+             {"MaxRoiPool", 1, 2, 2, buildMaxRoiPool},
+         });
 }

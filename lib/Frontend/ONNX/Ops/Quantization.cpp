@@ -63,28 +63,29 @@ static LogicalResult buildQuantizeLinear(NodeContext &node) {
   options.saturate = node.getInt("saturate", 1) != 0;
   ElementType precision = static_cast<ElementType>(node.getInt("precision", 0));
   ElementType wide = wideFloat(precision != ElementType::Undefined ? precision : scale.elementType);
-  return buildComposite(node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
-    QuantParameters parameters = readParameters(node, in, addsZeroPoint(type));
-    bool isFloatCode = isPackedFloat(type);
-    FailureOr<TensorValue> codes = elementwiseQuantized(
-        node, in[0], parameters, isFloatCode ? wide : type,
-        [&](OpBuilder &b, Location loc, Value value, Value factor, Value zero) -> Value {
-          value = castScalar(b, loc, value, x.elementType, wide);
-          factor = castScalar(b, loc, factor, parameters.scale.elementType, wide);
-          Value scaled = arith::DivFOp::create(b, loc, value, factor);
-          if (!isFloatCode)
-            return quantizeScalar(b, loc, scaled, zero, type);
-          if (!zero)
-            return scaled;
-          return arith::AddFOp::create(b, loc, scaled,
-                                       castScalar(b, loc, zero, ElementType::Float, wide));
-        });
-    if (failed(codes))
-      return failure();
-    if (isFloatCode)
-      return SmallVector<TensorValue>{encodeFloats(node, *codes, type, options)};
-    return SmallVector<TensorValue>{*codes};
-  });
+  return buildComposite(
+      node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
+        QuantParameters parameters = readParameters(node, in, addsZeroPoint(type));
+        bool isFloatCode = isPackedFloat(type);
+        FailureOr<TensorValue> codes = elementwiseQuantized(
+            node, in[0], parameters, isFloatCode ? wide : type,
+            [&](OpBuilder &b, Location loc, Value value, Value factor, Value zero) -> Value {
+              value = castScalar(b, loc, value, x.elementType, wide);
+              factor = castScalar(b, loc, factor, parameters.scale.elementType, wide);
+              Value scaled = arith::DivFOp::create(b, loc, value, factor);
+              if (!isFloatCode)
+                return quantizeScalar(b, loc, scaled, zero, type);
+              if (!zero)
+                return scaled;
+              return arith::AddFOp::create(b, loc, scaled,
+                                           castScalar(b, loc, zero, ElementType::Float, wide));
+            });
+        if (failed(codes))
+          return failure();
+        if (isFloatCode)
+          return SmallVector<TensorValue>{encodeFloats(node, *codes, type, options)};
+        return SmallVector<TensorValue>{*codes};
+      });
 }
 
 static LogicalResult buildDequantizeLinear(NodeContext &node) {
@@ -100,49 +101,52 @@ static LogicalResult buildDequantizeLinear(NodeContext &node) {
     return node.error("has a zero point of type " + name(node.input(2).elementType) + " for " +
                       describe(x));
   ElementType wide = wideFloat(type);
-  return buildComposite(node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
-    QuantParameters parameters = readParameters(node, in, addsZeroPoint(x.elementType));
-    TensorValue codes = toNumbers(node, in[0]);
-    FailureOr<TensorValue> numbers = elementwiseQuantized(
-        node, codes, parameters, type,
-        [&](OpBuilder &b, Location loc, Value code, Value factor, Value zero) {
-          Value number;
-          if (isFloat(codes.elementType)) {
-            number = zero ? Value(arith::SubFOp::create(b, loc, code, zero)) : code;
-            number = castScalar(b, loc, number, ElementType::Float, wide);
-          } else {
-            number = centerScalar(b, loc, code, zero, x.elementType,
-                                  storageType(node.context(), wide));
-          }
-          factor = castScalar(b, loc, factor, parameters.scale.elementType, wide);
-          return castScalar(b, loc, arith::MulFOp::create(b, loc, number, factor), wide, type);
-        });
-    if (failed(numbers))
-      return failure();
-    return SmallVector<TensorValue>{*numbers};
-  });
+  return buildComposite(
+      node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
+        QuantParameters parameters = readParameters(node, in, addsZeroPoint(x.elementType));
+        TensorValue codes = toNumbers(node, in[0]);
+        FailureOr<TensorValue> numbers = elementwiseQuantized(
+            node, codes, parameters, type,
+            [&](OpBuilder &b, Location loc, Value code, Value factor, Value zero) {
+              Value number;
+              if (isFloat(codes.elementType)) {
+                number = zero ? Value(arith::SubFOp::create(b, loc, code, zero)) : code;
+                number = castScalar(b, loc, number, ElementType::Float, wide);
+              } else {
+                number = centerScalar(b, loc, code, zero, x.elementType,
+                                      storageType(node.context(), wide));
+              }
+              factor = castScalar(b, loc, factor, parameters.scale.elementType, wide);
+              return castScalar(b, loc, arith::MulFOp::create(b, loc, number, factor), wide, type);
+            });
+        if (failed(numbers))
+          return failure();
+        return SmallVector<TensorValue>{*numbers};
+      });
 }
 
 static LogicalResult buildDynamicQuantizeLinear(NodeContext &node) {
   if (node.input(0).elementType != ElementType::Float)
     return node.error("quantizes " + describe(node.input(0)) + ", expected float");
-  return buildComposite(node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
-    FailureOr<DynamicCodes> result = quantizeDynamically(node, in[0]);
-    if (failed(result))
-      return failure();
-    return SmallVector<TensorValue>{result->codes, result->scale, result->zeroPoint};
-  });
+  return buildComposite(
+      node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
+        FailureOr<DynamicCodes> result = quantizeDynamically(node, in[0]);
+        if (failed(result))
+          return failure();
+        return SmallVector<TensorValue>{result->codes, result->scale, result->zeroPoint};
+      });
 }
 
 static LogicalResult buildMatMulInteger(NodeContext &node) {
   if (failed(require8Bit(node, {node.input(0), node.input(1)})))
     return failure();
-  return buildComposite(node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
-    FailureOr<TensorValue> product = matmulIntegers(node, in[0], in[1], in.find(2), in.find(3));
-    if (failed(product))
-      return failure();
-    return SmallVector<TensorValue>{*product};
-  });
+  return buildComposite(
+      node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
+        FailureOr<TensorValue> product = matmulIntegers(node, in[0], in[1], in.find(2), in.find(3));
+        if (failed(product))
+          return failure();
+        return SmallVector<TensorValue>{*product};
+      });
 }
 
 /// Inputs: a, its scale and zero point, b, its scale and zero point, the result's
@@ -154,42 +158,46 @@ static LogicalResult buildQLinearMatMul(NodeContext &node) {
   for (size_t i : {1, 4, 6})
     if (!isFloat(node.input(i).elementType))
       return node.error("has a scale " + describe(node.input(i)));
-  return buildComposite(node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
-    FailureOr<TensorValue> product = matmulIntegers(node, in[0], in[3], &in[2], &in[5]);
-    if (failed(product))
-      return failure();
-    SmallVector<TensorValue> inputs{*product, alignToRows(node, in[1]), in[4],
-                                    alignToRows(node, in[6]), alignToRows(node, in[7])};
-    for (TensorValue &input : MutableArrayRef(inputs).drop_front())
-      if (input.rank() == 1 && input.staticDim(0) == 1)
-        input = reshape(node, input, {});
-    FailureOr<TensorValue> codes = elementwiseTo(
-        node, inputs, type, product->dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-          auto scale = [&](size_t i) {
-            return castScalar(b, loc, args[i], inputs[i].elementType, ElementType::Float);
-          };
-          Value sum = arith::SIToFPOp::create(b, loc, b.getF32Type(), args[0]);
-          Value factor = arith::MulFOp::create(b, loc, scale(1), scale(2));
-          factor = arith::DivFOp::create(b, loc, factor, scale(3));
-          return quantizeScalar(b, loc, arith::MulFOp::create(b, loc, sum, factor), args[4], type);
-        });
-    if (failed(codes))
-      return failure();
-    return SmallVector<TensorValue>{*codes};
-  });
+  return buildComposite(
+      node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
+        FailureOr<TensorValue> product = matmulIntegers(node, in[0], in[3], &in[2], &in[5]);
+        if (failed(product))
+          return failure();
+        SmallVector<TensorValue> inputs{*product, alignToRows(node, in[1]), in[4],
+                                        alignToRows(node, in[6]), alignToRows(node, in[7])};
+        for (TensorValue &input : MutableArrayRef(inputs).drop_front())
+          if (input.rank() == 1 && input.staticDim(0) == 1)
+            input = reshape(node, input, {});
+        FailureOr<TensorValue> codes = elementwiseTo(
+            node, inputs, type, product->dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+              auto scale = [&](size_t i) {
+                return castScalar(b, loc, args[i], inputs[i].elementType, ElementType::Float);
+              };
+              Value sum = arith::SIToFPOp::create(b, loc, b.getF32Type(), args[0]);
+              Value factor = arith::MulFOp::create(b, loc, scale(1), scale(2));
+              factor = arith::DivFOp::create(b, loc, factor, scale(3));
+              return quantizeScalar(b, loc, arith::MulFOp::create(b, loc, sum, factor), args[4],
+                                    type);
+            });
+        if (failed(codes))
+          return failure();
+        return SmallVector<TensorValue>{*codes};
+      });
 }
 
 void weft::onnx::registerQuantizationOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"QuantizeLinear", 10, 2, 3, buildQuantizeLinear},
-      {"DequantizeLinear", 10, 2, 3, buildDequantizeLinear},
-      {"DynamicQuantizeLinear", 11, 1, 1, buildDynamicQuantizeLinear},
-      {"MatMulInteger", 10, 2, 4, buildMatMulInteger},
-      {"QLinearMatMul", 10, 8, 8, buildQLinearMatMul},
-  });
+  addOps(registrar, "",
+         {
+             {"QuantizeLinear", 10, 2, 3, buildQuantizeLinear},
+             {"DequantizeLinear", 10, 2, 3, buildDequantizeLinear},
+             {"DynamicQuantizeLinear", 11, 1, 1, buildDynamicQuantizeLinear},
+             {"MatMulInteger", 10, 2, 4, buildMatMulInteger},
+             {"QLinearMatMul", 10, 8, 8, buildQLinearMatMul},
+         });
   // ONNX Runtime's quantizer writes these under its own domain, too.
-  addOps(registrar, kMicrosoftDomain, {
-      {"QuantizeLinear", 1, 2, 3, buildQuantizeLinear},
-      {"DequantizeLinear", 1, 2, 3, buildDequantizeLinear},
-  });
+  addOps(registrar, kMicrosoftDomain,
+         {
+             {"QuantizeLinear", 1, 2, 3, buildQuantizeLinear},
+             {"DequantizeLinear", 1, 2, 3, buildDequantizeLinear},
+         });
 }

@@ -92,8 +92,8 @@ FailureOr<TensorValue> weft::onnx::elementwiseQuantized(
                         describe(tensors[i]) + ", expected equal shapes");
 
   const TensorValue &scale = parameters.scale;
-  bool blocked = parameters.blockSize > 0 && scale.rank() > 0 && scale.rank() == x.rank() &&
-                 !isSingle(scale);
+  bool blocked =
+      parameters.blockSize > 0 && scale.rank() > 0 && scale.rank() == x.rank() && !isSingle(scale);
   if (blocked) {
     FailureOr<int64_t> axis = normalizeAxis(node, parameters.axis, x.rank());
     if (failed(axis))
@@ -107,18 +107,18 @@ FailureOr<TensorValue> weft::onnx::elementwiseQuantized(
       }
       tensor.value = node.value(tensor);
     }
-    return elementwiseTo(node, {x}, resultType, x.dims,
-                         [&](OpBuilder &b, Location loc, ValueRange args) {
-      SmallVector<Value> position;
-      for (int64_t i = 0; i < x.rank(); ++i)
-        position.push_back(linalg::IndexOp::create(b, loc, i));
-      Value size = arith::ConstantIndexOp::create(b, loc, parameters.blockSize);
-      position[*axis] = arith::DivUIOp::create(b, loc, position[*axis], size);
-      SmallVector<Value> read;
-      for (const TensorValue &tensor : tensors)
-        read.push_back(tensor::ExtractOp::create(b, loc, tensor.value, position));
-      return body(b, loc, args[0], read[0], read.size() > 1 ? read[1] : Value());
-    });
+    return elementwiseTo(
+        node, {x}, resultType, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+          SmallVector<Value> position;
+          for (int64_t i = 0; i < x.rank(); ++i)
+            position.push_back(linalg::IndexOp::create(b, loc, i));
+          Value size = arith::ConstantIndexOp::create(b, loc, parameters.blockSize);
+          position[*axis] = arith::DivUIOp::create(b, loc, position[*axis], size);
+          SmallVector<Value> read;
+          for (const TensorValue &tensor : tensors)
+            read.push_back(tensor::ExtractOp::create(b, loc, tensor.value, position));
+          return body(b, loc, args[0], read[0], read.size() > 1 ? read[1] : Value());
+        });
   }
 
   SmallVector<TensorValue> inputs{x};
@@ -141,8 +141,8 @@ FailureOr<TensorValue> weft::onnx::elementwiseQuantized(
   }
   return elementwiseTo(node, inputs, resultType, x.dims,
                        [&](OpBuilder &b, Location loc, ValueRange args) {
-    return body(b, loc, args[0], args[1], args.size() > 2 ? args[2] : Value());
-  });
+                         return body(b, loc, args[0], args[1], args.size() > 2 ? args[2] : Value());
+                       });
 }
 
 FailureOr<TensorValue> weft::onnx::dequantize(NodeContext &node, const TensorValue &x,
@@ -151,12 +151,13 @@ FailureOr<TensorValue> weft::onnx::dequantize(NodeContext &node, const TensorVal
   QuantParameters parameters{scale, std::nullopt};
   if (zeroPoint)
     parameters.zeroPoint = *zeroPoint;
-  return elementwiseQuantized(node, x, parameters, ElementType::Float,
-                              [&](OpBuilder &b, Location loc, Value code, Value factor, Value zero) {
-    Value number = centerScalar(b, loc, code, zero, x.elementType, b.getF32Type());
-    factor = castScalar(b, loc, factor, scale.elementType, ElementType::Float);
-    return arith::MulFOp::create(b, loc, number, factor).getResult();
-  });
+  return elementwiseQuantized(
+      node, x, parameters, ElementType::Float,
+      [&](OpBuilder &b, Location loc, Value code, Value factor, Value zero) {
+        Value number = centerScalar(b, loc, code, zero, x.elementType, b.getF32Type());
+        factor = castScalar(b, loc, factor, scale.elementType, ElementType::Float);
+        return arith::MulFOp::create(b, loc, number, factor).getResult();
+      });
 }
 
 FailureOr<TensorValue> weft::onnx::quantize(NodeContext &node, const TensorValue &x,
@@ -165,12 +166,13 @@ FailureOr<TensorValue> weft::onnx::quantize(NodeContext &node, const TensorValue
   QuantParameters parameters{scale, std::nullopt};
   if (zeroPoint)
     parameters.zeroPoint = *zeroPoint;
-  return elementwiseQuantized(node, x, parameters, type,
-                              [&](OpBuilder &b, Location loc, Value value, Value factor, Value zero) {
-    value = castScalar(b, loc, value, x.elementType, ElementType::Float);
-    factor = castScalar(b, loc, factor, scale.elementType, ElementType::Float);
-    return quantizeScalar(b, loc, arith::DivFOp::create(b, loc, value, factor), zero, type);
-  });
+  return elementwiseQuantized(
+      node, x, parameters, type,
+      [&](OpBuilder &b, Location loc, Value value, Value factor, Value zero) {
+        value = castScalar(b, loc, value, x.elementType, ElementType::Float);
+        factor = castScalar(b, loc, factor, scale.elementType, ElementType::Float);
+        return quantizeScalar(b, loc, arith::DivFOp::create(b, loc, value, factor), zero, type);
+      });
 }
 
 FailureOr<DynamicCodes> weft::onnx::quantizeDynamically(NodeContext &node, const TensorValue &x) {
@@ -179,15 +181,16 @@ FailureOr<DynamicCodes> weft::onnx::quantizeDynamically(NodeContext &node, const
   Value zero = makeScalar(node.b, node.b.getLoc(), node.b.getF32Type(), 0);
   TensorValue low = reduce(node, x, axes, false, ElementType::Float, zero,
                            [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::MinimumFOp::create(b, loc, args[0], args[1]);
-  });
+                             return arith::MinimumFOp::create(b, loc, args[0], args[1]);
+                           });
   TensorValue high = reduce(node, x, axes, false, ElementType::Float, zero,
                             [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::MaximumFOp::create(b, loc, args[0], args[1]);
-  });
+                              return arith::MaximumFOp::create(b, loc, args[0], args[1]);
+                            });
   DynamicCodes result;
   FailureOr<TensorValue> scale = elementwiseTo(
-      node, {low, high}, ElementType::Float, {}, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+      node, {low, high}, ElementType::Float, {},
+      [](OpBuilder &b, Location loc, ValueRange args) -> Value {
         Value range = arith::SubFOp::create(b, loc, args[1], args[0]);
         Value step = arith::DivFOp::create(b, loc, range, makeScalar(b, loc, range.getType(), 255));
         // All elements are 0: any scale does.
@@ -237,10 +240,12 @@ static FailureOr<TensorValue> centered(NodeContext &node, const TensorValue &x,
   TensorValue zero = isSingle(*zeroPoint) ? reshape(node, *zeroPoint, {}) : *zeroPoint;
   return elementwiseTo(node, {x, zero}, ElementType::Int16, x.dims,
                        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value code = castScalar(b, loc, args[0], x.elementType, ElementType::Int16);
-    Value less = castScalar(b, loc, args[1], x.elementType, ElementType::Int16);
-    return arith::SubIOp::create(b, loc, code, less);
-  });
+                         Value code =
+                             castScalar(b, loc, args[0], x.elementType, ElementType::Int16);
+                         Value less =
+                             castScalar(b, loc, args[1], x.elementType, ElementType::Int16);
+                         return arith::SubIOp::create(b, loc, code, less);
+                       });
 }
 
 FailureOr<TensorValue> weft::onnx::matmulIntegers(NodeContext &node, const TensorValue &a,

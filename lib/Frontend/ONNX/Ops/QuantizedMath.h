@@ -31,12 +31,12 @@ struct QuantParameters {
 
 /// Applies `body` to each element of `x`, its scale and its zero point (null if
 /// there is none).
-mlir::FailureOr<TensorValue> elementwiseQuantized(
-    NodeContext &node, const TensorValue &x, const QuantParameters &parameters,
-    ElementType resultType,
-    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value, mlir::Value,
-                                   mlir::Value)>
-        body);
+mlir::FailureOr<TensorValue>
+elementwiseQuantized(NodeContext &node, const TensorValue &x, const QuantParameters &parameters,
+                     ElementType resultType,
+                     llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value,
+                                                    mlir::Value, mlir::Value)>
+                         body);
 
 /// `x` as f32 from codes with a scale and a zero point (may be null) for the
 /// whole tensor.

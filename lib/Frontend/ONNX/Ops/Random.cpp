@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Frontend/ONNX/RandomOps.h"
 #include "Frontend/ONNX/ElementOps.h"
 #include "Frontend/ONNX/Importer.h"
 #include "Frontend/ONNX/Ops/Families.h"
+#include "Frontend/ONNX/RandomOps.h"
 
 using namespace mlir;
 using namespace weft;
@@ -28,8 +28,7 @@ static LogicalResult setRandom(NodeContext &node, ElementType type, ArrayRef<OpF
   FailureOr<TensorValue> result =
       elementwiseTo(node, {}, type, dims, [&](OpBuilder &b, Location loc, ValueRange) {
         Value zero = arith::ConstantIndexOp::create(b, loc, 0);
-        std::array<Value, 4> words =
-            randomWords(b, loc, key, linearPosition(b, loc, dims), zero);
+        std::array<Value, 4> words = randomWords(b, loc, key, linearPosition(b, loc, dims), zero);
         Value number = body(b, loc, storageType(b.getContext(), wide), words);
         return castScalar(b, loc, number, wide, type);
       });
@@ -41,30 +40,33 @@ static LogicalResult setRandom(NodeContext &node, ElementType type, ArrayRef<OpF
 
 static LogicalResult setUniform(NodeContext &node, ElementType type, ArrayRef<OpFoldResult> dims) {
   double low = node.getFloat("low", 0), high = node.getFloat("high", 1);
-  return setRandom(node, type, dims,
-                   [&](OpBuilder &b, Location loc, mlir::Type type, ArrayRef<Value> words) -> Value {
-    Value unit = uniformFromWords(b, loc, type, words[0], words[1]);
-    Value scaled = arith::MulFOp::create(b, loc, unit, makeScalar(b, loc, type, high - low));
-    return arith::AddFOp::create(b, loc, scaled, makeScalar(b, loc, type, low));
-  });
+  return setRandom(
+      node, type, dims,
+      [&](OpBuilder &b, Location loc, mlir::Type type, ArrayRef<Value> words) -> Value {
+        Value unit = uniformFromWords(b, loc, type, words[0], words[1]);
+        Value scaled = arith::MulFOp::create(b, loc, unit, makeScalar(b, loc, type, high - low));
+        return arith::AddFOp::create(b, loc, scaled, makeScalar(b, loc, type, low));
+      });
 }
 
 /// Box and Muller's: sqrt(-2 ln(u)) cos(2 pi v).
 static LogicalResult setNormal(NodeContext &node, ElementType type, ArrayRef<OpFoldResult> dims) {
   double mean = node.getFloat("mean", 0), deviation = node.getFloat("scale", 1);
-  return setRandom(node, type, dims,
-                   [&](OpBuilder &b, Location loc, mlir::Type type, ArrayRef<Value> words) -> Value {
-    auto constant = [&](double number) { return makeScalar(b, loc, type, number); };
-    auto mul = [&](Value x, Value y) -> Value { return arith::MulFOp::create(b, loc, x, y); };
-    // 1 - u is in (0, 1].
-    Value u = arith::SubFOp::create(b, loc, constant(1),
-                                    uniformFromWords(b, loc, type, words[0], words[1]));
-    Value v = uniformFromWords(b, loc, type, words[2], words[3]);
-    Value radius = math::SqrtOp::create(b, loc, mul(constant(-2), math::LogOp::create(b, loc, u)));
-    Value angle = math::CosOp::create(b, loc, mul(constant(6.283185307179586), v));
-    Value number = mul(mul(radius, angle), constant(deviation));
-    return arith::AddFOp::create(b, loc, number, constant(mean));
-  });
+  return setRandom(
+      node, type, dims,
+      [&](OpBuilder &b, Location loc, mlir::Type type, ArrayRef<Value> words) -> Value {
+        auto constant = [&](double number) { return makeScalar(b, loc, type, number); };
+        auto mul = [&](Value x, Value y) -> Value { return arith::MulFOp::create(b, loc, x, y); };
+        // 1 - u is in (0, 1].
+        Value u = arith::SubFOp::create(b, loc, constant(1),
+                                        uniformFromWords(b, loc, type, words[0], words[1]));
+        Value v = uniformFromWords(b, loc, type, words[2], words[3]);
+        Value radius =
+            math::SqrtOp::create(b, loc, mul(constant(-2), math::LogOp::create(b, loc, u)));
+        Value angle = math::CosOp::create(b, loc, mul(constant(6.283185307179586), v));
+        Value number = mul(mul(radius, angle), constant(deviation));
+        return arith::AddFOp::create(b, loc, number, constant(mean));
+      });
 }
 
 using RandomSetter = LogicalResult (*)(NodeContext &, ElementType, ArrayRef<OpFoldResult>);
@@ -103,8 +105,7 @@ static LogicalResult buildBernoulli(NodeContext &node) {
   FailureOr<TensorValue> result =
       elementwiseTo(node, x, *to, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
         Value zero = arith::ConstantIndexOp::create(b, loc, 0);
-        std::array<Value, 4> words =
-            randomWords(b, loc, key, linearPosition(b, loc, x.dims), zero);
+        std::array<Value, 4> words = randomWords(b, loc, key, linearPosition(b, loc, x.dims), zero);
         Value p = castScalar(b, loc, args[0], type, wide);
         Value u = uniformFromWords(b, loc, p.getType(), words[0], words[1]);
         Value drawn = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, u, p);
@@ -153,8 +154,8 @@ static LogicalResult buildMultinomial(NodeContext &node) {
         std::array<Value, 4> words =
             randomWords(b, loc, key, linearPosition(b, loc, dims), position);
         // A number in (0, 1): 23 bits and a half.
-        Value bits = arith::ShRUIOp::create(b, loc, words[0],
-                                            makeIntScalar(b, loc, words[0].getType(), 9));
+        Value bits =
+            arith::ShRUIOp::create(b, loc, words[0], makeIntScalar(b, loc, words[0].getType(), 9));
         Value number = arith::SIToFPOp::create(b, loc, b.getF32Type(), bits);
         Value half = makeScalar(b, loc, b.getF32Type(), 0.5);
         Value unit = arith::MulFOp::create(b, loc, arith::AddFOp::create(b, loc, number, half),
@@ -165,8 +166,8 @@ static LogicalResult buildMultinomial(NodeContext &node) {
         Value better = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, score, args[1]);
         Value equal = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, score, args[1]);
         Value sooner = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, here, args[2]);
-        Value take = arith::OrIOp::create(b, loc, better,
-                                          arith::AndIOp::create(b, loc, equal, sooner));
+        Value take =
+            arith::OrIOp::create(b, loc, better, arith::AndIOp::create(b, loc, equal, sooner));
         linalg::YieldOp::create(b, loc,
                                 ValueRange{arith::SelectOp::create(b, loc, take, score, args[1]),
                                            arith::SelectOp::create(b, loc, take, here, args[2])});
@@ -176,12 +177,13 @@ static LogicalResult buildMultinomial(NodeContext &node) {
 }
 
 void weft::onnx::registerRandomOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Bernoulli", 15, 1, 1, buildBernoulli},
-      {"Multinomial", 7, 1, 1, buildMultinomial},
-      {"RandomNormal", 1, 0, 0, buildRandom<setNormal>},
-      {"RandomNormalLike", 1, 1, 1, buildRandomLike<setNormal>},
-      {"RandomUniform", 1, 0, 0, buildRandom<setUniform>},
-      {"RandomUniformLike", 1, 1, 1, buildRandomLike<setUniform>},
-  });
+  addOps(registrar, "",
+         {
+             {"Bernoulli", 15, 1, 1, buildBernoulli},
+             {"Multinomial", 7, 1, 1, buildMultinomial},
+             {"RandomNormal", 1, 0, 0, buildRandom<setNormal>},
+             {"RandomNormalLike", 1, 1, 1, buildRandomLike<setNormal>},
+             {"RandomUniform", 1, 0, 0, buildRandom<setUniform>},
+             {"RandomUniformLike", 1, 1, 1, buildRandomLike<setUniform>},
+         });
 }

@@ -54,8 +54,8 @@ struct CellSpec {
 /// One direction's tensors, in the type that is computed in.
 struct Direction {
   bool reverse;
-  TensorValue projected; ///< [seq, batch, gates * hidden], with the bias
-  TensorValue recurrent; ///< [hidden, gates * hidden]
+  TensorValue projected;                    ///< [seq, batch, gates * hidden], with the bias
+  TensorValue recurrent;                    ///< [hidden, gates * hidden]
   std::optional<TensorValue> recurrentBias; ///< [hidden]: GRU with linear_before_reset
   std::optional<TensorValue> peepholes;     ///< [3 * hidden]
   ArrayRef<Activation> activations;
@@ -88,9 +88,12 @@ private:
                                   ArrayRef<TensorValue> inputs, size_t outputs, StepBody body);
   Value activate(const Step &step, const Direction &direction, size_t index, Value x,
                  bool clipped = true) const;
-  FailureOr<SmallVector<TensorValue>> stepRNN(const Direction &, OpFoldResult, ArrayRef<TensorValue>);
-  FailureOr<SmallVector<TensorValue>> stepGRU(const Direction &, OpFoldResult, ArrayRef<TensorValue>);
-  FailureOr<SmallVector<TensorValue>> stepLSTM(const Direction &, OpFoldResult, ArrayRef<TensorValue>);
+  FailureOr<SmallVector<TensorValue>> stepRNN(const Direction &, OpFoldResult,
+                                              ArrayRef<TensorValue>);
+  FailureOr<SmallVector<TensorValue>> stepGRU(const Direction &, OpFoldResult,
+                                              ArrayRef<TensorValue>);
+  FailureOr<SmallVector<TensorValue>> stepLSTM(const Direction &, OpFoldResult,
+                                               ArrayRef<TensorValue>);
   FailureOr<TensorValue> maskAndOrder(const Direction &direction, const TensorValue &outputs);
   Value keepFinished(const Step &step, OpFoldResult iteration, Value next, Value previous) const;
   FailureOr<TensorValue> columns(const TensorValue &x, int64_t from, int64_t count);
@@ -105,7 +108,8 @@ private:
 
 /// The column of gate `index` at this step's position.
 Value CellBuilder::Step::gate(int64_t index) const {
-  Value offset = arith::MulIOp::create(b, loc, hidden, arith::ConstantIndexOp::create(b, loc, index));
+  Value offset =
+      arith::MulIOp::create(b, loc, hidden, arith::ConstantIndexOp::create(b, loc, index));
   return arith::AddIOp::create(b, loc, offset, column);
 }
 
@@ -143,8 +147,13 @@ SmallVector<TensorValue> CellBuilder::kernel(const Direction &direction, OpFoldR
       b, types, operands, empties, SmallVector<AffineMap>(operands.size() + outputs, identity),
       SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
       [&](OpBuilder &nested, Location loc, ValueRange args) {
-        Step s{nested, loc, linalg::IndexOp::create(nested, loc, 0),
-               linalg::IndexOp::create(nested, loc, 1), projected, step, width};
+        Step s{nested,
+               loc,
+               linalg::IndexOp::create(nested, loc, 0),
+               linalg::IndexOp::create(nested, loc, 1),
+               projected,
+               step,
+               width};
         if (direction.reverse) {
           // The last element of this sequence first; what lies beyond its end is
           // read, but not kept.
@@ -156,7 +165,8 @@ SmallVector<TensorValue> CellBuilder::kernel(const Direction &direction, OpFoldR
           }
           Value one = arith::ConstantIndexOp::create(nested, loc, 1);
           Value zero = arith::ConstantIndexOp::create(nested, loc, 0);
-          Value back = arith::SubIOp::create(nested, loc, arith::SubIOp::create(nested, loc, end, one), step);
+          Value back = arith::SubIOp::create(nested, loc,
+                                             arith::SubIOp::create(nested, loc, end, one), step);
           s.position = arith::MaxSIOp::create(nested, loc, back, zero);
         }
         linalg::YieldOp::create(nested, loc, body(s, args.take_front(operands.size())));
@@ -178,13 +188,14 @@ Value CellBuilder::activate(const Step &s, const Direction &direction, size_t in
 }
 
 /// A sequence that is over keeps its state.
-Value CellBuilder::keepFinished(const Step &s, OpFoldResult iteration, Value next, Value previous) const {
+Value CellBuilder::keepFinished(const Step &s, OpFoldResult iteration, Value next,
+                                Value previous) const {
   if (!lengths)
     return next;
   Value length = tensor::ExtractOp::create(s.b, s.loc, lengths->value, s.row);
   length = arith::IndexCastOp::create(s.b, s.loc, s.b.getIndexType(), length);
-  Value running = arith::CmpIOp::create(s.b, s.loc, arith::CmpIPredicate::slt,
-                                        cast<Value>(iteration), length);
+  Value running =
+      arith::CmpIOp::create(s.b, s.loc, arith::CmpIPredicate::slt, cast<Value>(iteration), length);
   return arith::SelectOp::create(s.b, s.loc, running, next, previous);
 }
 
@@ -198,8 +209,8 @@ FailureOr<TensorValue> CellBuilder::columns(const TensorValue &x, int64_t from, 
 
 /// The input's part of a gate: element [position, row, gate].
 #define WEFT_PROJECTED(S, GATE)                                                                    \
-  tensor::ExtractOp::create((S).b, (S).loc, (S).projected,                                        \
-                            ValueRange{(S).position, (S).row, (S).gate(GATE)})                    \
+  tensor::ExtractOp::create((S).b, (S).loc, (S).projected,                                         \
+                            ValueRange{(S).position, (S).row, (S).gate(GATE)})                     \
       .getResult()
 
 FailureOr<SmallVector<TensorValue>> CellBuilder::stepRNN(const Direction &direction,
@@ -210,9 +221,9 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepRNN(const Direction &direct
     return failure();
   return kernel(direction, iteration, {states[0], *product}, 1,
                 [&](const Step &s, ValueRange args) -> SmallVector<Value> {
-    Value x = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 0), args[1]);
-    return {keepFinished(s, iteration, activate(s, direction, 0, x), args[0])};
-  });
+                  Value x = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 0), args[1]);
+                  return {keepFinished(s, iteration, activate(s, direction, 0, x), args[0])};
+                });
 }
 
 /// Gates z, r, h.
@@ -222,7 +233,8 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepGRU(const Direction &direct
   auto blend = [&](const Step &s, Value update, Value candidate, Value previous) -> Value {
     // (1 - z) * candidate + z * previous
     Value one = number(s.b, s.loc, update, 1);
-    Value fresh = arith::MulFOp::create(s.b, s.loc, arith::SubFOp::create(s.b, s.loc, one, update), candidate);
+    Value fresh = arith::MulFOp::create(s.b, s.loc, arith::SubFOp::create(s.b, s.loc, one, update),
+                                        candidate);
     Value kept = arith::MulFOp::create(s.b, s.loc, update, previous);
     return keepFinished(s, iteration, arith::AddFOp::create(s.b, s.loc, fresh, kept), previous);
   };
@@ -232,20 +244,22 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepGRU(const Direction &direct
       return failure();
     Value sums = product->value;
     Value bias = direction.recurrentBias ? node.value(*direction.recurrentBias) : Value();
-    return kernel(direction, iteration, {states[0]}, 1,
-                  [&](const Step &s, ValueRange args) -> SmallVector<Value> {
-      auto gate = [&](int64_t index) -> Value {
-        return activate(s, direction, 0,
-                        arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, index), s.read(sums, index)));
-      };
-      Value update = gate(0), reset = gate(1), linear = s.read(sums, 2);
-      if (bias)
-        linear = arith::AddFOp::create(s.b, s.loc, linear,
-                                       tensor::ExtractOp::create(s.b, s.loc, bias, s.column));
-      Value inner = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 2),
-                                          arith::MulFOp::create(s.b, s.loc, reset, linear));
-      return {blend(s, update, activate(s, direction, 1, inner), args[0])};
-    });
+    return kernel(
+        direction, iteration, {states[0]}, 1,
+        [&](const Step &s, ValueRange args) -> SmallVector<Value> {
+          auto gate = [&](int64_t index) -> Value {
+            return activate(
+                s, direction, 0,
+                arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, index), s.read(sums, index)));
+          };
+          Value update = gate(0), reset = gate(1), linear = s.read(sums, 2);
+          if (bias)
+            linear = arith::AddFOp::create(s.b, s.loc, linear,
+                                           tensor::ExtractOp::create(s.b, s.loc, bias, s.column));
+          Value inner = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 2),
+                                              arith::MulFOp::create(s.b, s.loc, reset, linear));
+          return {blend(s, update, activate(s, direction, 1, inner), args[0])};
+        });
   }
   FailureOr<TensorValue> first = columns(direction.recurrent, 0, 2);
   FailureOr<TensorValue> second = columns(direction.recurrent, 2, 1);
@@ -254,21 +268,23 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepGRU(const Direction &direct
     return failure();
   Value sums = product->value;
   SmallVector<TensorValue> gates =
-      kernel(direction, iteration, {states[0]}, 2, [&](const Step &s, ValueRange args) -> SmallVector<Value> {
-        auto gate = [&](int64_t index) -> Value {
-          return activate(s, direction, 0,
-                          arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, index), s.read(sums, index)));
-        };
-        return {gate(0), arith::MulFOp::create(s.b, s.loc, gate(1), args[0])};
-      });
+      kernel(direction, iteration, {states[0]}, 2,
+             [&](const Step &s, ValueRange args) -> SmallVector<Value> {
+               auto gate = [&](int64_t index) -> Value {
+                 return activate(s, direction, 0,
+                                 arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, index),
+                                                       s.read(sums, index)));
+               };
+               return {gate(0), arith::MulFOp::create(s.b, s.loc, gate(1), args[0])};
+             });
   FailureOr<TensorValue> candidate = matmul(node, gates[1], *second, type);
   if (failed(candidate))
     return failure();
   return kernel(direction, iteration, {states[0], gates[0], *candidate}, 1,
                 [&](const Step &s, ValueRange args) -> SmallVector<Value> {
-    Value inner = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 2), args[2]);
-    return {blend(s, args[1], activate(s, direction, 1, inner), args[0])};
-  });
+                  Value inner = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 2), args[2]);
+                  return {blend(s, args[1], activate(s, direction, 1, inner), args[0])};
+                });
 }
 
 /// Gates i, o, f, c; peepholes i, o, f.
@@ -280,52 +296,66 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepLSTM(const Direction &direc
     return failure();
   Value sums = product->value;
   Value peepholes = direction.peepholes ? node.value(*direction.peepholes) : Value();
-  return kernel(direction, iteration, {states[0], states[1]}, 2,
-                [&](const Step &s, ValueRange args) -> SmallVector<Value> {
-    auto mul = [&](Value x, Value y) -> Value { return arith::MulFOp::create(s.b, s.loc, x, y); };
-    auto sum = [&](Value x, Value y) -> Value { return arith::AddFOp::create(s.b, s.loc, x, y); };
-    auto gate = [&](int64_t index, Value cell, int64_t peephole) -> Value {
-      Value x = sum(WEFT_PROJECTED(s, index), s.read(sums, index));
-      return peepholes && cell ? sum(x, mul(s.read(peepholes, peephole), cell)) : x;
-    };
-    Value cell = args[1];
-    Value input = activate(s, direction, 0, gate(0, cell, 0));
-    Value forget = spec.inputForget
-                       ? Value(arith::SubFOp::create(s.b, s.loc, number(s.b, s.loc, input, 1), input))
-                       : activate(s, direction, 0, gate(2, cell, 2));
-    Value candidate = activate(s, direction, 1, gate(3, Value(), 0));
-    Value nextCell = sum(mul(forget, cell), mul(input, candidate));
-    Value output = activate(s, direction, 0, gate(1, nextCell, 1));
-    // Sums are clipped, the cell is not, as ONNX Runtime has it.
-    Value nextHidden = mul(output, activate(s, direction, 2, nextCell, /*clipped=*/false));
-    return {keepFinished(s, iteration, nextHidden, args[0]), keepFinished(s, iteration, nextCell, cell)};
-  });
+  return kernel(
+      direction, iteration, {states[0], states[1]}, 2,
+      [&](const Step &s, ValueRange args) -> SmallVector<Value> {
+        auto mul = [&](Value x, Value y) -> Value {
+          return arith::MulFOp::create(s.b, s.loc, x, y);
+        };
+        auto sum = [&](Value x, Value y) -> Value {
+          return arith::AddFOp::create(s.b, s.loc, x, y);
+        };
+        auto gate = [&](int64_t index, Value cell, int64_t peephole) -> Value {
+          Value x = sum(WEFT_PROJECTED(s, index), s.read(sums, index));
+          return peepholes && cell ? sum(x, mul(s.read(peepholes, peephole), cell)) : x;
+        };
+        Value cell = args[1];
+        Value input = activate(s, direction, 0, gate(0, cell, 0));
+        Value forget =
+            spec.inputForget
+                ? Value(arith::SubFOp::create(s.b, s.loc, number(s.b, s.loc, input, 1), input))
+                : activate(s, direction, 0, gate(2, cell, 2));
+        Value candidate = activate(s, direction, 1, gate(3, Value(), 0));
+        Value nextCell = sum(mul(forget, cell), mul(input, candidate));
+        Value output = activate(s, direction, 0, gate(1, nextCell, 1));
+        // Sums are clipped, the cell is not, as ONNX Runtime has it.
+        Value nextHidden = mul(output, activate(s, direction, 2, nextCell, /*clipped=*/false));
+        return {keepFinished(s, iteration, nextHidden, args[0]),
+                keepFinished(s, iteration, nextCell, cell)};
+      });
 }
 
 /// Outputs [seq, batch, hidden] in the order of the steps as the operator gives
 /// them: at their positions, and 0 beyond the end of a sequence.
-FailureOr<TensorValue> CellBuilder::maskAndOrder(const Direction &direction, const TensorValue &outputs) {
+FailureOr<TensorValue> CellBuilder::maskAndOrder(const Direction &direction,
+                                                 const TensorValue &outputs) {
   if (!lengths)
     return outputs;
   Value source = outputs.value, count = node.dims.value(steps);
-  return elementwiseTo(node, {}, type, outputs.dims, [&](OpBuilder &b, Location loc, ValueRange) -> Value {
-    Value position = linalg::IndexOp::create(b, loc, 0), row = linalg::IndexOp::create(b, loc, 1);
-    Value column = linalg::IndexOp::create(b, loc, 2);
-    Value length = tensor::ExtractOp::create(b, loc, lengths->value, row);
-    length = arith::IndexCastOp::create(b, loc, b.getIndexType(), length);
-    length = arith::MinSIOp::create(b, loc, length, count);
-    Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, position, length);
-    if (direction.reverse) {
-      Value one = arith::ConstantIndexOp::create(b, loc, 1), zero = arith::ConstantIndexOp::create(b, loc, 0);
-      Value back = arith::SubIOp::create(b, loc, arith::SubIOp::create(b, loc, length, one), position);
-      position = arith::MaxSIOp::create(b, loc, back, zero);
-    }
-    Value value = tensor::ExtractOp::create(b, loc, source, ValueRange{position, row, column});
-    return arith::SelectOp::create(b, loc, inside, value, makeScalar(b, loc, value.getType(), 0));
-  });
+  return elementwiseTo(
+      node, {}, type, outputs.dims, [&](OpBuilder &b, Location loc, ValueRange) -> Value {
+        Value position = linalg::IndexOp::create(b, loc, 0),
+              row = linalg::IndexOp::create(b, loc, 1);
+        Value column = linalg::IndexOp::create(b, loc, 2);
+        Value length = tensor::ExtractOp::create(b, loc, lengths->value, row);
+        length = arith::IndexCastOp::create(b, loc, b.getIndexType(), length);
+        length = arith::MinSIOp::create(b, loc, length, count);
+        Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, position, length);
+        if (direction.reverse) {
+          Value one = arith::ConstantIndexOp::create(b, loc, 1),
+                zero = arith::ConstantIndexOp::create(b, loc, 0);
+          Value back =
+              arith::SubIOp::create(b, loc, arith::SubIOp::create(b, loc, length, one), position);
+          position = arith::MaxSIOp::create(b, loc, back, zero);
+        }
+        Value value = tensor::ExtractOp::create(b, loc, source, ValueRange{position, row, column});
+        return arith::SelectOp::create(b, loc, inside, value,
+                                       makeScalar(b, loc, value.getType(), 0));
+      });
 }
 
-FailureOr<LoopValues> CellBuilder::run(const Direction &direction, ArrayRef<TensorValue> states, bool all) {
+FailureOr<LoopValues> CellBuilder::run(const Direction &direction, ArrayRef<TensorValue> states,
+                                       bool all) {
   LoopBounds bounds;
   bounds.tripCount = steps;
   bounds.condition = node.dims.constant(1);
@@ -384,7 +414,8 @@ static LogicalResult readActivations(NodeContext &node, CellSpec &spec) {
       names.push_back(defaultNames[i % defaultNames.size()].str());
   if (names.size() != count)
     return node.error("has " + Twine(names.size()) + " activations, expected " + Twine(count));
-  SmallVector<float> alphas = node.getFloats("activation_alpha"), betas = node.getFloats("activation_beta");
+  SmallVector<float> alphas = node.getFloats("activation_alpha"),
+                     betas = node.getFloats("activation_beta");
   size_t nextAlpha = 0, nextBeta = 0;
   for (const std::string &name : names) {
     const ActivationEntry *entry = findActivation(name);
@@ -433,12 +464,14 @@ static LogicalResult checkExtent(NodeContext &node, const TensorValue &x, String
                       " in dimension " + Twine(i));
   Value same = node.b.createOrFold<arith::CmpIOp>(
       arith::CmpIPredicate::eq, node.dims.value(x.dims[i]), node.dims.value(want));
-  buildAssert(node, same, 3, (what + " has extent {0} in dimension " + Twine(i) + ", expected {1}").str(),
+  buildAssert(node, same, 3,
+              (what + " has extent {0} in dimension " + Twine(i) + ", expected {1}").str(),
               {x.dims[i], want});
   return success();
 }
 
-static LogicalResult checkShape(NodeContext &node, size_t index, StringRef what, ArrayRef<OpFoldResult> want) {
+static LogicalResult checkShape(NodeContext &node, size_t index, StringRef what,
+                                ArrayRef<OpFoldResult> want) {
   if (!node.hasInput(index))
     return success();
   const TensorValue &x = node.input(index);
@@ -452,7 +485,8 @@ static LogicalResult checkShape(NodeContext &node, size_t index, StringRef what,
 
 /// x[d, ...] of a tensor with a leading dimension for the directions.
 static TensorValue ofDirection(NodeContext &node, const TensorValue &x, int64_t d) {
-  Dims offsets(x.rank(), node.dims.constant(0)), ones(x.rank(), node.dims.constant(1)), sizes = x.dims;
+  Dims offsets(x.rank(), node.dims.constant(0)), ones(x.rank(), node.dims.constant(1)),
+      sizes = x.dims;
   offsets[0] = node.dims.constant(d);
   sizes[0] = node.dims.constant(1);
   TensorValue row = x;
@@ -482,7 +516,8 @@ static LogicalResult buildRecurrent(NodeContext &node, CellKind kind) {
     if (known && *known != given)
       return node.error("has hidden_size = " + Twine(given) + ", but R is " + describe(r));
   }
-  Dims stateDims = spec->batchFirst ? Dims{batch, directions, hidden} : Dims{directions, batch, hidden};
+  Dims stateDims =
+      spec->batchFirst ? Dims{batch, directions, hidden} : Dims{directions, batch, hidden};
   if (failed(checkShape(node, 1, "W", {directions, width, x.dims[2]})) ||
       failed(checkShape(node, 2, "R", {directions, width, hidden})) ||
       failed(checkShape(node, 3, "B", {directions, d.mul(width, d.constant(2))})) ||
@@ -493,116 +528,124 @@ static LogicalResult buildRecurrent(NodeContext &node, CellKind kind) {
     return failure();
   for (size_t i : {1, 2, 3, 5, 6, 7})
     if (node.hasInput(i) && node.input(i).elementType != type)
-      return node.error("has inputs of types " + name(type) + " and " + name(node.input(i).elementType));
+      return node.error("has inputs of types " + name(type) + " and " +
+                        name(node.input(i).elementType));
   if (node.hasInput(4) && !isInteger(node.input(4).elementType))
     return node.error("has sequence_lens " + describe(node.input(4)) + ", expected integers");
   bool wantAll = node.hasOutput(0);
   ElementType compute = type == ElementType::Double ? type : ElementType::Float;
 
-  return buildComposite(node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
-    auto load = [&](size_t i) { return cast(node, in[i], compute); };
-    TensorValue input = load(0);
-    if (spec->batchFirst)
-      input = transpose(node, input, {1, 0, 2});
-    OpFoldResult rows = d.mul(steps, batch);
-    TensorValue flat = reshape(node, input, {rows, x.dims[2]});
-    const TensorValue *lengths = in.find(4);
-    TensorValue lengthValues;
-    if (lengths) {
-      lengthValues = *lengths;
-      lengthValues.value = node.value(*lengths);
-      lengths = &lengthValues;
-    }
-    CellBuilder cells(node, *spec, compute, steps, batch, hidden, lengths);
-    SmallVector<TensorValue> all, lastHidden, lastCell;
-    for (int64_t k = 0; k < spec->directions; ++k) {
-      Direction direction;
-      direction.reverse = spec->reverseFirst || k == 1;
-      direction.activations =
-          ArrayRef(spec->activations)
-              .slice(k * spec->activationsPerDirection, spec->activationsPerDirection);
-      // The input's part of the gates, for all steps at once.
-      TensorValue weights = transpose(node, ofDirection(node, load(1), k), {1, 0});
-      FailureOr<TensorValue> projected = matmul(node, flat, weights, compute);
-      if (failed(projected))
-        return failure();
-      if (in.has(3)) {
-        TensorValue bias = ofDirection(node, load(3), k);
-        Value tensor = node.value(bias), half = d.value(width), last = d.value(d.mul(hidden, d.constant(2)));
-        bool apart = kind == CellKind::GRU && spec->linearBeforeReset;
-        projected = elementwiseTo(
-            node, {*projected}, compute, projected->dims, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-              Value column = linalg::IndexOp::create(b, loc, 1);
-              Value first = tensor::ExtractOp::create(b, loc, tensor, column);
-              Value second = tensor::ExtractOp::create(
-                  b, loc, tensor, Value(arith::AddIOp::create(b, loc, column, half)));
-              if (apart) {
-                // The hidden gate's recurrent bias goes with its product.
-                Value mine = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, column, last);
-                second = arith::SelectOp::create(b, loc, mine, second, makeScalar(b, loc, second.getType(), 0));
-              }
-              return arith::AddFOp::create(b, loc, args[0], arith::AddFOp::create(b, loc, first, second));
-            });
-        if (failed(projected))
-          return failure();
-        if (apart)
-          direction.recurrentBias = slice(node, bias, {d.mul(hidden, d.constant(5))}, {hidden}, {d.constant(1)});
-      }
-      direction.projected = reshape(node, *projected, {steps, batch, width});
-      direction.recurrent = transpose(node, ofDirection(node, load(2), k), {1, 0});
-      if (in.has(7))
-        direction.peepholes = ofDirection(node, load(7), k);
-      SmallVector<TensorValue> states;
-      for (size_t s = 0; s < (kind == CellKind::LSTM ? 2 : 1); ++s) {
-        if (!in.has(5 + s)) {
-          states.push_back(makeSplat(node, compute, {batch, hidden}, 0));
-          continue;
-        }
-        TensorValue state = load(5 + s);
+  return buildComposite(
+      node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
+        auto load = [&](size_t i) { return cast(node, in[i], compute); };
+        TensorValue input = load(0);
         if (spec->batchFirst)
-          state = transpose(node, state, {1, 0, 2});
-        state = ofDirection(node, state, k);
-        states.push_back(state);
-      }
-      FailureOr<LoopValues> results = cells.run(direction, states, wantAll);
-      if (failed(results))
-        return failure();
-      if (wantAll)
-        all.push_back(reshape(node, results->scans[0], {steps, d.constant(1), batch, hidden}));
-      lastHidden.push_back(reshape(node, results->carried[0], {d.constant(1), batch, hidden}));
-      if (kind == CellKind::LSTM)
-        lastCell.push_back(reshape(node, results->carried[1], {d.constant(1), batch, hidden}));
-    }
-    auto join = [&](ArrayRef<TensorValue> parts, int64_t axis,
-                    ArrayRef<int64_t> batchFirstOrder) -> FailureOr<TensorValue> {
-      FailureOr<TensorValue> whole = concat(node, parts, axis);
-      if (failed(whole))
-        return failure();
-      TensorValue value = spec->batchFirst ? transpose(node, *whole, batchFirstOrder) : *whole;
-      return cast(node, value, type);
-    };
-    SmallVector<TensorValue> outputs;
-    if (wantAll) {
-      FailureOr<TensorValue> y = join(all, 1, {2, 0, 1, 3});
-      if (failed(y))
-        return failure();
-      outputs.push_back(*y);
-    }
-    FailureOr<TensorValue> h = join(lastHidden, 0, {1, 0, 2});
-    if (failed(h))
-      return failure();
-    // Output 0 stands in where it is not asked for.
-    if (!wantAll)
-      outputs.push_back(*h);
-    outputs.push_back(*h);
-    if (kind == CellKind::LSTM) {
-      FailureOr<TensorValue> c = join(lastCell, 0, {1, 0, 2});
-      if (failed(c))
-        return failure();
-      outputs.push_back(*c);
-    }
-    return outputs;
-  });
+          input = transpose(node, input, {1, 0, 2});
+        OpFoldResult rows = d.mul(steps, batch);
+        TensorValue flat = reshape(node, input, {rows, x.dims[2]});
+        const TensorValue *lengths = in.find(4);
+        TensorValue lengthValues;
+        if (lengths) {
+          lengthValues = *lengths;
+          lengthValues.value = node.value(*lengths);
+          lengths = &lengthValues;
+        }
+        CellBuilder cells(node, *spec, compute, steps, batch, hidden, lengths);
+        SmallVector<TensorValue> all, lastHidden, lastCell;
+        for (int64_t k = 0; k < spec->directions; ++k) {
+          Direction direction;
+          direction.reverse = spec->reverseFirst || k == 1;
+          direction.activations =
+              ArrayRef(spec->activations)
+                  .slice(k * spec->activationsPerDirection, spec->activationsPerDirection);
+          // The input's part of the gates, for all steps at once.
+          TensorValue weights = transpose(node, ofDirection(node, load(1), k), {1, 0});
+          FailureOr<TensorValue> projected = matmul(node, flat, weights, compute);
+          if (failed(projected))
+            return failure();
+          if (in.has(3)) {
+            TensorValue bias = ofDirection(node, load(3), k);
+            Value tensor = node.value(bias), half = d.value(width),
+                  last = d.value(d.mul(hidden, d.constant(2)));
+            bool apart = kind == CellKind::GRU && spec->linearBeforeReset;
+            projected = elementwiseTo(
+                node, {*projected}, compute, projected->dims,
+                [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                  Value column = linalg::IndexOp::create(b, loc, 1);
+                  Value first = tensor::ExtractOp::create(b, loc, tensor, column);
+                  Value second = tensor::ExtractOp::create(
+                      b, loc, tensor, Value(arith::AddIOp::create(b, loc, column, half)));
+                  if (apart) {
+                    // The hidden gate's recurrent bias goes with its product.
+                    Value mine =
+                        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, column, last);
+                    second = arith::SelectOp::create(b, loc, mine, second,
+                                                     makeScalar(b, loc, second.getType(), 0));
+                  }
+                  return arith::AddFOp::create(b, loc, args[0],
+                                               arith::AddFOp::create(b, loc, first, second));
+                });
+            if (failed(projected))
+              return failure();
+            if (apart)
+              direction.recurrentBias =
+                  slice(node, bias, {d.mul(hidden, d.constant(5))}, {hidden}, {d.constant(1)});
+          }
+          direction.projected = reshape(node, *projected, {steps, batch, width});
+          direction.recurrent = transpose(node, ofDirection(node, load(2), k), {1, 0});
+          if (in.has(7))
+            direction.peepholes = ofDirection(node, load(7), k);
+          SmallVector<TensorValue> states;
+          for (size_t s = 0; s < (kind == CellKind::LSTM ? 2 : 1); ++s) {
+            if (!in.has(5 + s)) {
+              states.push_back(makeSplat(node, compute, {batch, hidden}, 0));
+              continue;
+            }
+            TensorValue state = load(5 + s);
+            if (spec->batchFirst)
+              state = transpose(node, state, {1, 0, 2});
+            state = ofDirection(node, state, k);
+            states.push_back(state);
+          }
+          FailureOr<LoopValues> results = cells.run(direction, states, wantAll);
+          if (failed(results))
+            return failure();
+          if (wantAll)
+            all.push_back(reshape(node, results->scans[0], {steps, d.constant(1), batch, hidden}));
+          lastHidden.push_back(reshape(node, results->carried[0], {d.constant(1), batch, hidden}));
+          if (kind == CellKind::LSTM)
+            lastCell.push_back(reshape(node, results->carried[1], {d.constant(1), batch, hidden}));
+        }
+        auto join = [&](ArrayRef<TensorValue> parts, int64_t axis,
+                        ArrayRef<int64_t> batchFirstOrder) -> FailureOr<TensorValue> {
+          FailureOr<TensorValue> whole = concat(node, parts, axis);
+          if (failed(whole))
+            return failure();
+          TensorValue value = spec->batchFirst ? transpose(node, *whole, batchFirstOrder) : *whole;
+          return cast(node, value, type);
+        };
+        SmallVector<TensorValue> outputs;
+        if (wantAll) {
+          FailureOr<TensorValue> y = join(all, 1, {2, 0, 1, 3});
+          if (failed(y))
+            return failure();
+          outputs.push_back(*y);
+        }
+        FailureOr<TensorValue> h = join(lastHidden, 0, {1, 0, 2});
+        if (failed(h))
+          return failure();
+        // Output 0 stands in where it is not asked for.
+        if (!wantAll)
+          outputs.push_back(*h);
+        outputs.push_back(*h);
+        if (kind == CellKind::LSTM) {
+          FailureOr<TensorValue> c = join(lastCell, 0, {1, 0, 2});
+          if (failed(c))
+            return failure();
+          outputs.push_back(*c);
+        }
+        return outputs;
+      });
 }
 
 static LogicalResult buildRNN(NodeContext &node) { return buildRecurrent(node, CellKind::RNN); }
@@ -610,9 +653,10 @@ static LogicalResult buildGRU(NodeContext &node) { return buildRecurrent(node, C
 static LogicalResult buildLSTM(NodeContext &node) { return buildRecurrent(node, CellKind::LSTM); }
 
 void weft::onnx::registerRecurrentOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"RNN", 7, 3, 6, buildRNN},
-      {"GRU", 7, 3, 6, buildGRU},
-      {"LSTM", 7, 3, 8, buildLSTM},
-  });
+  addOps(registrar, "",
+         {
+             {"RNN", 7, 3, 6, buildRNN},
+             {"GRU", 7, 3, 6, buildGRU},
+             {"LSTM", 7, 3, 8, buildLSTM},
+         });
 }

@@ -74,10 +74,10 @@ static FailureOr<Dims> flagsOfAxes(NodeContext &node, const TensorValue &x, cons
       ArrayRef<utils::IteratorType>{utils::IteratorType::parallel, utils::IteratorType::reduction},
       [&](OpBuilder &b, Location loc, ValueRange args) {
         Value axis = castScalar(b, loc, args[0], axes.elementType, ElementType::Int64);
-        Value here = arith::IndexCastOp::create(b, loc, b.getI64Type(),
-                                                linalg::IndexOp::create(b, loc, 0));
-        Value fromEnd = arith::SubIOp::create(b, loc, here,
-                                              makeIntScalar(b, loc, b.getI64Type(), rank));
+        Value here =
+            arith::IndexCastOp::create(b, loc, b.getI64Type(), linalg::IndexOp::create(b, loc, 0));
+        Value fromEnd =
+            arith::SubIOp::create(b, loc, here, makeIntScalar(b, loc, b.getI64Type(), rank));
         Value hit = arith::OrIOp::create(
             b, loc, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, axis, here),
             arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, axis, fromEnd));
@@ -136,8 +136,8 @@ static FailureOr<ReductionPlan> planDynamicAxes(NodeContext &node, const TensorV
                               "run time");
     count = rank - *declared;
     if (count < 0)
-      return node.error("declares a result of rank " + Twine(*declared) +
-                        " for an input of rank " + Twine(rank));
+      return node.error("declares a result of rank " + Twine(*declared) + " for an input of rank " +
+                        Twine(rank));
   }
   if (count > rank)
     return node.error("reduces " + Twine(count) + " axes of a tensor of rank " + Twine(rank));
@@ -145,9 +145,9 @@ static FailureOr<ReductionPlan> planDynamicAxes(NodeContext &node, const TensorV
   OpFoldResult reduced = node.dims.constant(0);
   for (OpFoldResult flag : *flags)
     reduced = node.dims.add(reduced, flag);
-  Value distinct = arith::CmpIOp::create(node.b, node.b.getLoc(), arith::CmpIPredicate::eq,
-                                         node.dims.value(reduced),
-                                         node.dims.value(node.dims.constant(count)));
+  Value distinct =
+      arith::CmpIOp::create(node.b, node.b.getLoc(), arith::CmpIPredicate::eq,
+                            node.dims.value(reduced), node.dims.value(node.dims.constant(count)));
   buildAssert(node, distinct, /*INVALID_ARGUMENT*/ 3, "has {0} distinct axes, expected {1}",
               {reduced, node.dims.constant(count)});
   // Dimension j of the result is the one that is kept after j others.
@@ -156,8 +156,7 @@ static FailureOr<ReductionPlan> planDynamicAxes(NodeContext &node, const TensorV
     OpFoldResult extent = zero, keptBefore = zero;
     for (int64_t i = 0; i < rank; ++i) {
       OpFoldResult kept = node.dims.sub(one, (*flags)[i]);
-      OpFoldResult isIt =
-          node.dims.mul(kept, node.dims.equal(keptBefore, node.dims.constant(j)));
+      OpFoldResult isIt = node.dims.mul(kept, node.dims.equal(keptBefore, node.dims.constant(j)));
       extent = node.dims.add(extent, node.dims.mul(isIt, x.dims[i]));
       keptBefore = node.dims.add(keptBefore, kept);
     }
@@ -282,8 +281,7 @@ static Value finishReduction(OpBuilder &b, Location loc, Reduction kind, Element
     number = arith::MaxSIOp::create(b, loc, number, one);
   Value wide = arith::IndexCastOp::create(b, loc, b.getI64Type(), number);
   if (isFloat(type))
-    return arith::DivFOp::create(b, loc, sum,
-                                 castScalar(b, loc, wide, ElementType::Int64, type));
+    return arith::DivFOp::create(b, loc, sum, castScalar(b, loc, wide, ElementType::Int64, type));
   return isUnsigned(type) ? Value(arith::DivUIOp::create(b, loc, sum, wide))
                           : Value(arith::DivSIOp::create(b, loc, sum, wide));
 }
@@ -293,23 +291,23 @@ static TensorValue reduceLogSumExp(NodeContext &node, const TensorValue &x,
                                    ArrayRef<int64_t> axes) {
   ElementType type = x.elementType;
   TensorValue largest = reduceMax(node, x, axes, /*keepDims=*/true);
-  TensorValue shift = *elementwiseTo(node, largest, type, largest.dims,
-                                     [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value infinity = makeScalar(b, loc, args[0].getType(), INFINITY);
-    Value finite = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT,
-                                         math::AbsFOp::create(b, loc, args[0]), infinity);
-    return arith::SelectOp::create(b, loc, finite, args[0],
-                                   makeScalar(b, loc, args[0].getType(), 0));
-  });
-  TensorValue powers = *elementwiseTo(node, {x, shift}, type, x.dims,
-                                      [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return math::ExpOp::create(b, loc, arith::SubFOp::create(b, loc, args[0], args[1]));
-  });
+  TensorValue shift = *elementwiseTo(
+      node, largest, type, largest.dims, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        Value infinity = makeScalar(b, loc, args[0].getType(), INFINITY);
+        Value finite = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT,
+                                             math::AbsFOp::create(b, loc, args[0]), infinity);
+        return arith::SelectOp::create(b, loc, finite, args[0],
+                                       makeScalar(b, loc, args[0].getType(), 0));
+      });
+  TensorValue powers = *elementwiseTo(
+      node, {x, shift}, type, x.dims, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        return math::ExpOp::create(b, loc, arith::SubFOp::create(b, loc, args[0], args[1]));
+      });
   TensorValue sum = reduceSum(node, powers, axes, /*keepDims=*/true);
-  return *elementwiseTo(node, {sum, shift}, type, sum.dims,
-                        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return arith::AddFOp::create(b, loc, math::LogOp::create(b, loc, args[0]), args[1]);
-  });
+  return *elementwiseTo(
+      node, {sum, shift}, type, sum.dims, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        return arith::AddFOp::create(b, loc, math::LogOp::create(b, loc, args[0]), args[1]);
+      });
 }
 
 /// The reduction of a small integer vector that is known as index arithmetic.
@@ -373,11 +371,11 @@ static LogicalResult buildReduction(NodeContext &node) {
   }
   bool finished = kind != Reduction::L2 && kind != Reduction::LogSum && kind != Reduction::Mean;
   if (computed != type || !finished)
-    result = *elementwiseTo(node, result, type, result.dims,
-                            [&](OpBuilder &b, Location loc, ValueRange args) {
-      return castScalar(b, loc, finishReduction(b, loc, kind, computed, args[0], count), computed,
-                        type);
-    });
+    result = *elementwiseTo(
+        node, result, type, result.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+          return castScalar(b, loc, finishReduction(b, loc, kind, computed, args[0], count),
+                            computed, type);
+        });
   node.setOutput(0, reshape(node, result, plan->dims));
   return success();
 }
@@ -396,7 +394,8 @@ template <bool findMax> static LogicalResult buildArgExtreme(NodeContext &node) 
     // The one element is at 0.
     if (axis != 0 && axis != -1)
       return node.error("has axis " + Twine(axis) + " of a scalar");
-    node.setOutput(0, makeTracked(node, ElementType::Int64, node.dims.constant(0), /*scalar=*/true));
+    node.setOutput(0,
+                   makeTracked(node, ElementType::Int64, node.dims.constant(0), /*scalar=*/true));
     return success();
   }
   FailureOr<int64_t> normal = normalizeAxis(node, axis, x.rank());
@@ -457,10 +456,10 @@ template <ScanKind kind> static LogicalResult buildScan(NodeContext &node) {
   }
   OpFoldResult zero = node.dims.constant(0), one = node.dims.constant(1);
   OpFoldResult extent = node.dims.constant(rank);
-  OpFoldResult axis = node.dims.select(node.dims.less(given, zero),
-                                       node.dims.add(given, extent), given);
-  OpFoldResult inRange = node.dims.mul(node.dims.sub(one, node.dims.less(axis, zero)),
-                                       node.dims.less(axis, extent));
+  OpFoldResult axis =
+      node.dims.select(node.dims.less(given, zero), node.dims.add(given, extent), given);
+  OpFoldResult inRange =
+      node.dims.mul(node.dims.sub(one, node.dims.less(axis, zero)), node.dims.less(axis, extent));
   Value holds = arith::CmpIOp::create(node.b, node.b.getLoc(), arith::CmpIPredicate::ne,
                                       node.dims.value(inRange), node.dims.value(zero));
   buildAssert(node, holds, /*OUT_OF_RANGE*/ 11, "axis {0} is none of a tensor of rank {1}",
@@ -473,37 +472,38 @@ template <ScanKind kind> static LogicalResult buildScan(NodeContext &node) {
   OpFoldResult length = node.dims.product(ArrayRef<OpFoldResult>(split.dims).drop_front(rank));
   dims.push_back(length);
   TensorValue sums = scan(node, reshape(node, split, dims), kind, rank, exclusive, reverse);
-  node.setOutput(0, gatherElements(node, sums, x.dims,
-                                   [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
-    Value origin = arith::ConstantIndexOp::create(b, loc, 0), last = origin;
-    SmallVector<Value> position;
-    for (int64_t i = 0; i < rank; ++i) {
-      Value flag = getValueOrCreateConstantIndexOp(b, loc, flags[i]);
-      Value isAxis = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, flag, origin);
-      position.push_back(arith::SelectOp::create(b, loc, isAxis, origin, loops[i]));
-      last = arith::SelectOp::create(b, loc, isAxis, loops[i], last);
-    }
-    position.push_back(last);
-    return position;
-  }));
+  node.setOutput(
+      0, gatherElements(node, sums, x.dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
+        Value origin = arith::ConstantIndexOp::create(b, loc, 0), last = origin;
+        SmallVector<Value> position;
+        for (int64_t i = 0; i < rank; ++i) {
+          Value flag = getValueOrCreateConstantIndexOp(b, loc, flags[i]);
+          Value isAxis = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, flag, origin);
+          position.push_back(arith::SelectOp::create(b, loc, isAxis, origin, loops[i]));
+          last = arith::SelectOp::create(b, loc, isAxis, loops[i], last);
+        }
+        position.push_back(last);
+        return position;
+      }));
   return success();
 }
 
 void weft::onnx::registerReductionOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"ArgMax", 1, 1, 1, buildArgExtreme<true>},
-      {"ArgMin", 1, 1, 1, buildArgExtreme<false>},
-      {"CumProd", 26, 2, 2, buildScan<ScanKind::Product>},
-      {"CumSum", 11, 2, 2, buildScan<ScanKind::Sum>},
-      {"ReduceL1", 1, 1, 2, buildReduction<Reduction::L1>},
-      {"ReduceL2", 1, 1, 2, buildReduction<Reduction::L2>},
-      {"ReduceLogSum", 1, 1, 2, buildReduction<Reduction::LogSum>},
-      {"ReduceLogSumExp", 1, 1, 2, buildReduction<Reduction::LogSumExp>},
-      {"ReduceMax", 1, 1, 2, buildReduction<Reduction::Max>},
-      {"ReduceMean", 1, 1, 2, buildReduction<Reduction::Mean>},
-      {"ReduceMin", 1, 1, 2, buildReduction<Reduction::Min>},
-      {"ReduceProd", 1, 1, 2, buildReduction<Reduction::Prod>},
-      {"ReduceSum", 1, 1, 2, buildReduction<Reduction::Sum, 13>},
-      {"ReduceSumSquare", 1, 1, 2, buildReduction<Reduction::SumSquare>},
-  });
+  addOps(registrar, "",
+         {
+             {"ArgMax", 1, 1, 1, buildArgExtreme<true>},
+             {"ArgMin", 1, 1, 1, buildArgExtreme<false>},
+             {"CumProd", 26, 2, 2, buildScan<ScanKind::Product>},
+             {"CumSum", 11, 2, 2, buildScan<ScanKind::Sum>},
+             {"ReduceL1", 1, 1, 2, buildReduction<Reduction::L1>},
+             {"ReduceL2", 1, 1, 2, buildReduction<Reduction::L2>},
+             {"ReduceLogSum", 1, 1, 2, buildReduction<Reduction::LogSum>},
+             {"ReduceLogSumExp", 1, 1, 2, buildReduction<Reduction::LogSumExp>},
+             {"ReduceMax", 1, 1, 2, buildReduction<Reduction::Max>},
+             {"ReduceMean", 1, 1, 2, buildReduction<Reduction::Mean>},
+             {"ReduceMin", 1, 1, 2, buildReduction<Reduction::Min>},
+             {"ReduceProd", 1, 1, 2, buildReduction<Reduction::Prod>},
+             {"ReduceSum", 1, 1, 2, buildReduction<Reduction::Sum, 13>},
+             {"ReduceSumSquare", 1, 1, 2, buildReduction<Reduction::SumSquare>},
+         });
 }

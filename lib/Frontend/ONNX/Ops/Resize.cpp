@@ -25,7 +25,12 @@ using namespace weft::onnx;
 namespace {
 enum class Mode { Nearest, Linear, Cubic };
 enum class Coordinates {
-  HalfPixel, HalfPixelSymmetric, PytorchHalfPixel, AlignCorners, Asymmetric, TFCropAndResize,
+  HalfPixel,
+  HalfPixelSymmetric,
+  PytorchHalfPixel,
+  AlignCorners,
+  Asymmetric,
+  TFCropAndResize,
   TFHalfPixelForNN
 };
 enum class Nearest { RoundPreferFloor, RoundPreferCeil, Floor, Ceil, FloorOrCeil };
@@ -64,8 +69,10 @@ static Value asF32(ScalarMath &m, Value index) { return m.toFloat(index, m.b.get
 //===----------------------------------------------------------------------===//
 
 /// The position (f32) in the input that output position `position` stands for.
-static Value originalCoordinate(ScalarMath &m, const Axis &axis, const Options &options, Value position) {
-  Value x = asF32(m, position), in = asF32(m, m.extent(axis.in)), out = asF32(m, m.extent(axis.out));
+static Value originalCoordinate(ScalarMath &m, const Axis &axis, const Options &options,
+                                Value position) {
+  Value x = asF32(m, position), in = asF32(m, m.extent(axis.in)),
+        out = asF32(m, m.extent(axis.out));
   Value zero = m.like(x, 0), half = m.like(x, 0.5), one = m.like(x, 1);
   Value single = m.atMost(out, one);
   // With a scale, the width before it was rounded to an integer.
@@ -92,7 +99,8 @@ static Value originalCoordinate(ScalarMath &m, const Axis &axis, const Options &
     Value center = m.mul(half, m.mul(m.add(begin, end), last));
     // This one counts whole pixels, as ONNX Runtime does.
     Value whole = m.select(single, one, m.sub(out, one));
-    Value inside = m.add(m.mul(begin, last), m.div(m.mul(m.mul(x, m.sub(end, begin)), last), whole));
+    Value inside =
+        m.add(m.mul(begin, last), m.div(m.mul(m.mul(x, m.sub(end, begin)), last), whole));
     return m.select(single, center, inside);
   }
   }
@@ -137,14 +145,16 @@ static Value weightAt(ScalarMath &m, const Options &options, Value d) {
 }
 
 /// How many input positions an output position reads.
-static FailureOr<OpFoldResult> countTaps(NodeContext &node, const Axis &axis, const Options &options) {
+static FailureOr<OpFoldResult> countTaps(NodeContext &node, const Axis &axis,
+                                         const Options &options) {
   DimBuilder &d = node.dims;
   int64_t support = options.mode == Mode::Linear ? 1 : 2;
   if (!options.antialias)
     return d.constant(2 * support);
   // The filter is stretched by 1/scale, if that is above 1.
   if (!axis.givenScale) {
-    OpFoldResult stretched = d.ceilDiv(d.mul(axis.in, d.constant(support)), d.max(axis.out, d.constant(1)));
+    OpFoldResult stretched =
+        d.ceilDiv(d.mul(axis.in, d.constant(support)), d.max(axis.out, d.constant(1)));
     return d.mul(d.constant(2), d.max(stretched, d.constant(support)));
   }
   if (!axis.constantScale)
@@ -164,11 +174,13 @@ static TensorValue resizeNearest(NodeContext &node, const TensorValue &x, ArrayR
                                  const Options &options, ArrayRef<OpFoldResult> dims) {
   SmallVector<Value> tables;
   for (const Axis &axis : axes) {
-    TensorValue table = generate(node, ElementType::Int64, {axis.out}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-      Value position = originalCoordinate(m, axis, options, at[0]);
-      Value nearest = m.toIndex(nearestPosition(m, axis, options.nearest, position));
-      return arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(), m.clamp(nearest, m.extent(axis.in)));
-    });
+    TensorValue table = generate(
+        node, ElementType::Int64, {axis.out}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+          Value position = originalCoordinate(m, axis, options, at[0]);
+          Value nearest = m.toIndex(nearestPosition(m, axis, options.nearest, position));
+          return arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(),
+                                            m.clamp(nearest, m.extent(axis.in)));
+        });
     tables.push_back(table.value);
   }
   return gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> at) {
@@ -188,7 +200,8 @@ static FailureOr<TensorValue> resizeAxis(NodeContext &node, const TensorValue &x
   FailureOr<OpFoldResult> taps = countTaps(node, axis, options);
   if (failed(taps))
     return failure();
-  OpFoldResult before = node.dims.sub(node.dims.floorDiv(*taps, node.dims.constant(2)), node.dims.constant(1));
+  OpFoldResult before =
+      node.dims.sub(node.dims.floorDiv(*taps, node.dims.constant(2)), node.dims.constant(1));
   // Of tap t at output o: the position, which may lie outside, and the distance.
   auto tapPosition = [&](ScalarMath &m, Value coordinate, Value tap) {
     Value first = m.sub(m.toIndex(m.floor(coordinate)), m.extent(before));
@@ -200,33 +213,34 @@ static FailureOr<TensorValue> resizeAxis(NodeContext &node, const TensorValue &x
   };
   TensorValue positions = generate(
       node, ElementType::Int64, {axis.out, *taps}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    Value coordinate = originalCoordinate(m, axis, options, at[0]);
-    Value position = m.clamp(tapPosition(m, coordinate, at[1]), m.extent(axis.in));
-    return arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(), position);
-  });
+        Value coordinate = originalCoordinate(m, axis, options, at[0]);
+        Value position = m.clamp(tapPosition(m, coordinate, at[1]), m.extent(axis.in));
+        return arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(), position);
+      });
   TensorValue weights = generate(
       node, ElementType::Float, {axis.out, *taps}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    Value coordinate = originalCoordinate(m, axis, options, at[0]);
-    Value position = tapPosition(m, coordinate, at[1]);
-    Value distance = m.abs(m.sub(asF32(m, position), coordinate));
-    if (options.antialias)
-      distance = m.mul(distance, stretch(m));
-    Value weight = weightAt(m, options, distance);
-    if (!options.excludeOutside)
-      return weight;
-    return m.select(m.inRange(position, m.extent(axis.in)), weight, m.like(weight, 0));
-  });
+        Value coordinate = originalCoordinate(m, axis, options, at[0]);
+        Value position = tapPosition(m, coordinate, at[1]);
+        Value distance = m.abs(m.sub(asF32(m, position), coordinate));
+        if (options.antialias)
+          distance = m.mul(distance, stretch(m));
+        Value weight = weightAt(m, options, distance);
+        if (!options.excludeOutside)
+          return weight;
+        return m.select(m.inRange(position, m.extent(axis.in)), weight, m.like(weight, 0));
+      });
   if (options.antialias || options.excludeOutside) {
     Value zero = makeScalar(node.b, node.b.getLoc(), node.b.getF32Type(), 0);
     TensorValue total = reduce(node, weights, {1}, true, ElementType::Float, zero,
                                [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      return arith::AddFOp::create(b, loc, args[1], args[0]);
-    });
+                                 return arith::AddFOp::create(b, loc, args[1], args[0]);
+                               });
     weights = *elementwiseTo(node, {weights, total}, ElementType::Float, weights.dims,
                              [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      ScalarMath m{b, loc};
-      return m.select(m.equal(args[1], m.like(args[1], 0)), args[0], m.div(args[0], args[1]));
-    });
+                               ScalarMath m{b, loc};
+                               return m.select(m.equal(args[1], m.like(args[1], 0)), args[0],
+                                               m.div(args[0], args[1]));
+                             });
   }
 
   // result[..., o, ...] += x[..., positions[o, t], ...] * weights[o, t]
@@ -234,7 +248,8 @@ static FailureOr<TensorValue> resizeAxis(NodeContext &node, const TensorValue &x
   dims[axis.dimension] = axis.out;
   int64_t rank = x.rank();
   MLIRContext *context = node.context();
-  SmallVector<AffineExpr> table{node.b.getAffineDimExpr(axis.dimension), node.b.getAffineDimExpr(rank)};
+  SmallVector<AffineExpr> table{node.b.getAffineDimExpr(axis.dimension),
+                                node.b.getAffineDimExpr(rank)};
   SmallVector<AffineExpr> output;
   for (int64_t i = 0; i < rank; ++i)
     output.push_back(node.b.getAffineDimExpr(i));
@@ -245,7 +260,8 @@ static FailureOr<TensorValue> resizeAxis(NodeContext &node, const TensorValue &x
   Value source = node.value(x);
   auto generic = linalg::GenericOp::create(
       node.b, node.b.getLoc(), start.value.getType(), ValueRange{positions.value, weights.value},
-      start.value, ArrayRef<AffineMap>{tableMap, tableMap, AffineMap::get(rank + 1, 0, output, context)},
+      start.value,
+      ArrayRef<AffineMap>{tableMap, tableMap, AffineMap::get(rank + 1, 0, output, context)},
       iterators, [&](OpBuilder &b, Location loc, ValueRange args) {
         ScalarMath m{b, loc};
         SmallVector<Value> at;
@@ -255,25 +271,29 @@ static FailureOr<TensorValue> resizeAxis(NodeContext &node, const TensorValue &x
         Value element = castScalar(b, loc, m.read(source, at), x.elementType, sumType);
         Value weight = castScalar(b, loc, args[1], ElementType::Float, sumType);
         // A weight of 0 is not multiplied: the element may be infinite.
-        Value term = m.select(m.equal(weight, m.like(weight, 0)), m.like(weight, 0), m.mul(element, weight));
+        Value term =
+            m.select(m.equal(weight, m.like(weight, 0)), m.like(weight, 0), m.mul(element, weight));
         linalg::YieldOp::create(b, loc, m.add(args[2], term));
       });
   return makeValue(generic.getResult(0), sumType, dims);
 }
 
 /// Sets what lies outside of the image to the extrapolation value.
-static FailureOr<TensorValue> extrapolate(NodeContext &node, const TensorValue &x, ArrayRef<Axis> axes,
-                                          const Options &options) {
-  return elementwiseTo(node, x, x.elementType, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-    ScalarMath m{b, loc};
-    Value outside = arith::ConstantIntOp::create(b, loc, 0, 1);
-    for (const Axis &axis : axes) {
-      Value coordinate = originalCoordinate(m, axis, options, linalg::IndexOp::create(b, loc, axis.dimension));
-      Value last = m.sub(asF32(m, m.extent(axis.in)), m.like(coordinate, 1));
-      outside = m.either(outside, m.either(m.less(coordinate, m.like(coordinate, 0)), m.less(last, coordinate)));
-    }
-    return m.select(outside, m.like(args[0], options.extrapolation), args[0]);
-  });
+static FailureOr<TensorValue> extrapolate(NodeContext &node, const TensorValue &x,
+                                          ArrayRef<Axis> axes, const Options &options) {
+  return elementwiseTo(
+      node, x, x.elementType, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+        ScalarMath m{b, loc};
+        Value outside = arith::ConstantIntOp::create(b, loc, 0, 1);
+        for (const Axis &axis : axes) {
+          Value coordinate =
+              originalCoordinate(m, axis, options, linalg::IndexOp::create(b, loc, axis.dimension));
+          Value last = m.sub(asF32(m, m.extent(axis.in)), m.like(coordinate, 1));
+          outside = m.either(outside, m.either(m.less(coordinate, m.like(coordinate, 0)),
+                                               m.less(last, coordinate)));
+        }
+        return m.select(outside, m.like(args[0], options.extrapolation), args[0]);
+      });
 }
 
 static FailureOr<TensorValue> resize(NodeContext &node, const TensorValue &x, ArrayRef<Axis> axes,
@@ -292,7 +312,8 @@ static FailureOr<TensorValue> resize(NodeContext &node, const TensorValue &x, Ar
     result = resizeNearest(node, x, axes, options, dims);
     return crop ? extrapolate(node, result, axes, options) : FailureOr<TensorValue>(result);
   }
-  ElementType sumType = x.elementType == ElementType::Double ? ElementType::Double : ElementType::Float;
+  ElementType sumType =
+      x.elementType == ElementType::Double ? ElementType::Double : ElementType::Float;
   for (const Axis &axis : axes) {
     FailureOr<TensorValue> next = resizeAxis(node, result, axis, options, sumType);
     if (failed(next))
@@ -309,8 +330,8 @@ static FailureOr<TensorValue> resize(NodeContext &node, const TensorValue &x, Ar
     // Filtered integers are rounded; without a filter they truncate.
     result = *elementwiseTo(node, result, sumType, result.dims,
                             [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      return math::RoundEvenOp::create(b, loc, args[0]);
-    });
+                              return math::RoundEvenOp::create(b, loc, args[0]);
+                            });
   }
   return cast(node, result, x.elementType);
 }
@@ -332,14 +353,17 @@ static FailureOr<T> readChoice(NodeContext &node, StringRef attribute, StringRef
       return result;
     expected += (expected.empty() ? "" : ", ") + choice.str();
   }
-  return node.error("has attribute '" + attribute + "' \"" + value + "\", expected one of " + expected);
+  return node.error("has attribute '" + attribute + "' \"" + value + "\", expected one of " +
+                    expected);
 }
 
 static FailureOr<Options> readOptions(NodeContext &node) {
   Options options;
   auto mode = readChoice<Mode>(node, "mode", "nearest",
-                               {{"nearest", Mode::Nearest}, {"linear", Mode::Linear},
-                                {"bilinear", Mode::Linear}, {"cubic", Mode::Cubic}});
+                               {{"nearest", Mode::Nearest},
+                                {"linear", Mode::Linear},
+                                {"bilinear", Mode::Linear},
+                                {"cubic", Mode::Cubic}});
   if (failed(mode))
     return failure();
   options.mode = *mode;
@@ -348,15 +372,15 @@ static FailureOr<Options> readOptions(NodeContext &node) {
     options.nearest = Nearest::FloorOrCeil;
     return options;
   }
-  auto coordinates = readChoice<Coordinates>(
-      node, "coordinate_transformation_mode", "half_pixel",
-      {{"half_pixel", Coordinates::HalfPixel},
-       {"half_pixel_symmetric", Coordinates::HalfPixelSymmetric},
-       {"pytorch_half_pixel", Coordinates::PytorchHalfPixel},
-       {"align_corners", Coordinates::AlignCorners},
-       {"asymmetric", Coordinates::Asymmetric},
-       {"tf_crop_and_resize", Coordinates::TFCropAndResize},
-       {"tf_half_pixel_for_nn", Coordinates::TFHalfPixelForNN}});
+  auto coordinates =
+      readChoice<Coordinates>(node, "coordinate_transformation_mode", "half_pixel",
+                              {{"half_pixel", Coordinates::HalfPixel},
+                               {"half_pixel_symmetric", Coordinates::HalfPixelSymmetric},
+                               {"pytorch_half_pixel", Coordinates::PytorchHalfPixel},
+                               {"align_corners", Coordinates::AlignCorners},
+                               {"asymmetric", Coordinates::Asymmetric},
+                               {"tf_crop_and_resize", Coordinates::TFCropAndResize},
+                               {"tf_half_pixel_for_nn", Coordinates::TFHalfPixelForNN}});
   auto nearest = readChoice<Nearest>(node, "nearest_mode", "round_prefer_floor",
                                      {{"round_prefer_floor", Nearest::RoundPreferFloor},
                                       {"round_prefer_ceil", Nearest::RoundPreferCeil},
@@ -382,7 +406,8 @@ static FailureOr<Options> readOptions(NodeContext &node) {
 
 /// The elements of a float vector as f32 values in bodies of operations:
 /// constants where known, else read from the tensor.
-static std::function<Value(ScalarMath &)> elementReader(NodeContext &node, const TensorValue &x, int64_t i) {
+static std::function<Value(ScalarMath &)> elementReader(NodeContext &node, const TensorValue &x,
+                                                        int64_t i) {
   if (std::optional<SmallVector<double>> numbers = constantNumbers(x)) {
     double number = (*numbers)[i];
     return [number](ScalarMath &m) { return m.number(m.b.getF32Type(), number); };
@@ -395,10 +420,12 @@ static std::function<Value(ScalarMath &)> elementReader(NodeContext &node, const
 }
 
 /// Resizes by factors: extents are those of the input times `scales`, rounded down.
-static LogicalResult applyScales(NodeContext &node, const TensorValue &given, MutableArrayRef<Axis> axes) {
+static LogicalResult applyScales(NodeContext &node, const TensorValue &given,
+                                 MutableArrayRef<Axis> axes) {
   if (!isFloat(given.elementType))
     return node.error("has scales of type " + name(given.elementType));
-  FailureOr<TensorValue> vector = withLength(node, given, static_cast<int64_t>(axes.size()), "scales");
+  FailureOr<TensorValue> vector =
+      withLength(node, given, static_cast<int64_t>(axes.size()), "scales");
   if (failed(vector))
     return failure();
   const TensorValue &scales = *vector;
@@ -440,9 +467,10 @@ static LogicalResult applyScales(NodeContext &node, const TensorValue &given, Mu
 }
 
 /// Resizes to extents that are given.
-static LogicalResult applySizes(NodeContext &node, const TensorValue &sizes, MutableArrayRef<Axis> axes,
-                                AspectRatio aspect) {
-  FailureOr<TensorValue> vector = withLength(node, sizes, static_cast<int64_t>(axes.size()), "sizes");
+static LogicalResult applySizes(NodeContext &node, const TensorValue &sizes,
+                                MutableArrayRef<Axis> axes, AspectRatio aspect) {
+  FailureOr<TensorValue> vector =
+      withLength(node, sizes, static_cast<int64_t>(axes.size()), "sizes");
   if (failed(vector))
     return failure();
   FailureOr<Dims> extents = shapeElements(node, *vector);
@@ -477,8 +505,9 @@ static LogicalResult applySizes(NodeContext &node, const TensorValue &sizes, Mut
     }
     return scale;
   };
-  bool allStatic = llvm::all_of(llvm::concat<OpFoldResult>(targets, inputs),
-                                [](OpFoldResult x) { return DimBuilder::constantOf(x).has_value(); });
+  bool allStatic = llvm::all_of(llvm::concat<OpFoldResult>(targets, inputs), [](OpFoldResult x) {
+    return DimBuilder::constantOf(x).has_value();
+  });
   std::optional<float> constantScale;
   if (allStatic)
     for (auto [target, in] : llvm::zip(targets, inputs)) {
@@ -494,8 +523,11 @@ static LogicalResult applySizes(NodeContext &node, const TensorValue &sizes, Mut
     axis.givenScale = true;
     if (constantScale) {
       axis.constantScale = *constantScale;
-      axis.scale = [scale = *constantScale](ScalarMath &m) { return m.number(m.b.getF32Type(), scale); };
-      float extent = std::floor(*constantScale * static_cast<float>(*DimBuilder::constantOf(axis.in)) + 0.5f);
+      axis.scale = [scale = *constantScale](ScalarMath &m) {
+        return m.number(m.b.getF32Type(), scale);
+      };
+      float extent =
+          std::floor(*constantScale * static_cast<float>(*DimBuilder::constantOf(axis.in)) + 0.5f);
       axis.out = node.dims.constant(static_cast<int64_t>(extent));
       continue;
     }
@@ -545,7 +577,8 @@ static LogicalResult buildResize(NodeContext &node) {
     // Upsample 7: an attribute.
     SmallVector<float> scales = node.getFloats("scales");
     if (scales.size() != axes.size())
-      return node.error("has " + Twine(scales.size()) + " scales for " + Twine(axes.size()) + " dimensions");
+      return node.error("has " + Twine(scales.size()) + " scales for " + Twine(axes.size()) +
+                        " dimensions");
     for (auto [axis, scale] : llvm::zip(axes, scales)) {
       std::optional<int64_t> in = DimBuilder::constantOf(axis.in);
       if (!(scale >= 1) || scale > 1e9f)
@@ -554,7 +587,8 @@ static LogicalResult buildResize(NodeContext &node) {
       axis.constantScale = scale;
       axis.scale = [scale](ScalarMath &m) { return m.number(m.b.getF32Type(), scale); };
       if (in || scale == std::floor(scale)) {
-        axis.out = in ? node.dims.constant(static_cast<int64_t>(std::floor(static_cast<double>(*in) * scale)))
+        axis.out = in ? node.dims.constant(
+                            static_cast<int64_t>(std::floor(static_cast<double>(*in) * scale)))
                       : node.dims.mul(axis.in, node.dims.constant(static_cast<int64_t>(scale)));
         continue;
       }
@@ -572,12 +606,13 @@ static LogicalResult buildResize(NodeContext &node) {
       return node.error("has no region of interest for tf_crop_and_resize");
     if (!isFloat(node.input(1).elementType))
       return node.error("has a region of interest of type " + name(node.input(1).elementType));
-    FailureOr<TensorValue> region = withLength(node, node.input(1), static_cast<int64_t>(2 * axes.size()),
-                                               "coordinates of a region");
+    FailureOr<TensorValue> region = withLength(
+        node, node.input(1), static_cast<int64_t>(2 * axes.size()), "coordinates of a region");
     if (failed(region))
       return failure();
     for (auto [i, axis] : llvm::enumerate(axes)) {
-      auto begin = elementReader(node, *region, i), end = elementReader(node, *region, axes.size() + i);
+      auto begin = elementReader(node, *region, i),
+           end = elementReader(node, *region, axes.size() + i);
       axis.region = [begin, end](ScalarMath &m, bool last) { return last ? end(m) : begin(m); };
     }
   } else {
@@ -600,9 +635,10 @@ static LogicalResult buildResize(NodeContext &node) {
 }
 
 void weft::onnx::registerResizeOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Resize", 10, 1, 4, buildResize},
-      {"Upsample", 7, 1, 1, buildResize, 8},
-      {"Upsample", 9, 2, 2, buildResize},
-  });
+  addOps(registrar, "",
+         {
+             {"Resize", 10, 1, 4, buildResize},
+             {"Upsample", 7, 1, 1, buildResize, 8},
+             {"Upsample", 9, 2, 2, buildResize},
+         });
 }

@@ -155,21 +155,23 @@ void weft::onnx::assertInRange(NodeContext &node, const TensorValue &x, OpFoldRe
   TensorValue flat = reshape(node, x, {node.dims.product(x.dims)});
   // The position of the first element out of range, or that behind the last one.
   constexpr int64_t none = INT64_MAX;
-  TensorValue first = reduce(
-      node, flat, {0}, false, ElementType::Int64,
-      makeIntScalar(node.b, node.b.getLoc(), node.b.getI64Type(), none),
-      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-        ScalarMath m{b, loc};
-        Value element = castScalar(b, loc, args[0], x.elementType, ElementType::Int64);
-        Value value = arith::IndexCastOp::create(b, loc, b.getIndexType(), element);
-        Value good = m.both(m.atMost(m.extent(low), value), m.less(value, m.extent(high)));
-        Value position = arith::IndexCastOp::create(b, loc, b.getI64Type(),
-                                                    linalg::IndexOp::create(b, loc, 0));
-        return m.min(args[1], m.select(good, makeIntScalar(b, loc, b.getI64Type(), none), position));
-      });
+  TensorValue first =
+      reduce(node, flat, {0}, false, ElementType::Int64,
+             makeIntScalar(node.b, node.b.getLoc(), node.b.getI64Type(), none),
+             [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+               ScalarMath m{b, loc};
+               Value element = castScalar(b, loc, args[0], x.elementType, ElementType::Int64);
+               Value value = arith::IndexCastOp::create(b, loc, b.getIndexType(), element);
+               Value good = m.both(m.atMost(m.extent(low), value), m.less(value, m.extent(high)));
+               Value position = arith::IndexCastOp::create(b, loc, b.getI64Type(),
+                                                           linalg::IndexOp::create(b, loc, 0));
+               return m.min(args[1],
+                            m.select(good, makeIntScalar(b, loc, b.getI64Type(), none), position));
+             });
   Value position = extractScalar(node, first);
   Value limit = makeIntScalar(node.b, node.b.getLoc(), node.b.getI64Type(), none);
-  Value good = arith::CmpIOp::create(node.b, node.b.getLoc(), arith::CmpIPredicate::eq, position, limit);
+  Value good =
+      arith::CmpIOp::create(node.b, node.b.getLoc(), arith::CmpIPredicate::eq, position, limit);
   buildAssert(node, good, WEFT_OUT_OF_RANGE,
               llvm::formatv("{0} at position {{0} is not below {{1}", what).str(),
               {node.dims.fromInteger(position), high});
@@ -193,7 +195,8 @@ static LogicalResult requireCompared(NodeContext &node, OpFoldResult x, OpFoldRe
     put("{1}", *c);
     return node.error(text);
   }
-  Value condition = node.b.createOrFold<arith::CmpIOp>(predicate, node.dims.value(x), node.dims.value(y));
+  Value condition =
+      node.b.createOrFold<arith::CmpIOp>(predicate, node.dims.value(x), node.dims.value(y));
   buildAssert(node, condition, WEFT_INVALID_ARGUMENT, message, {x, y});
   return success();
 }
@@ -208,8 +211,8 @@ LogicalResult weft::onnx::requireAtMost(NodeContext &node, OpFoldResult x, OpFol
   return requireCompared(node, x, y, arith::CmpIPredicate::sle, message);
 }
 
-FailureOr<TensorValue> weft::onnx::withLength(NodeContext &node, const TensorValue &x, int64_t count,
-                                              StringRef what) {
+FailureOr<TensorValue> weft::onnx::withLength(NodeContext &node, const TensorValue &x,
+                                              int64_t count, StringRef what) {
   if (x.rank() != 1)
     return node.error("has " + what + " of rank " + Twine(x.rank()) + ", expected 1");
   if (x.staticDim(0) == count)
@@ -219,7 +222,7 @@ FailureOr<TensorValue> weft::onnx::withLength(NodeContext &node, const TensorVal
     return failure();
   TensorValue result = x;
   result.dims[0] = wanted;
-  result.value = tensor::CastOp::create(node.b, node.b.getLoc(),
-                                        tensorType(node.context(), x.elementType, wanted), node.value(x));
+  result.value = tensor::CastOp::create(
+      node.b, node.b.getLoc(), tensorType(node.context(), x.elementType, wanted), node.value(x));
   return result;
 }

@@ -65,20 +65,19 @@ struct ScalarMath {
                           llvm::ArrayRef<mlir::OpFoldResult> dims);
 };
 
-
 /// A tensor whose elements are computed from their positions.
-TensorValue generate(NodeContext &node, ElementType type, llvm::ArrayRef<mlir::OpFoldResult> dims,
-                     llvm::function_ref<mlir::Value(ScalarMath &, llvm::ArrayRef<mlir::Value>)> body);
+TensorValue
+generate(NodeContext &node, ElementType type, llvm::ArrayRef<mlir::OpFoldResult> dims,
+         llvm::function_ref<mlir::Value(ScalarMath &, llvm::ArrayRef<mlir::Value>)> body);
 
 /// A tensor whose elements are accumulated over an inner space of extents
 /// `inner`: `body` gets the position in the result, the position in the inner
 /// space and the value so far, which starts as `initial`.
-TensorValue accumulate(
-    NodeContext &node, ElementType type, llvm::ArrayRef<mlir::OpFoldResult> dims,
-    llvm::ArrayRef<mlir::OpFoldResult> inner, mlir::Value initial,
-    llvm::function_ref<mlir::Value(ScalarMath &, llvm::ArrayRef<mlir::Value>,
-                                   llvm::ArrayRef<mlir::Value>, mlir::Value)>
-        body);
+TensorValue accumulate(NodeContext &node, ElementType type, llvm::ArrayRef<mlir::OpFoldResult> dims,
+                       llvm::ArrayRef<mlir::OpFoldResult> inner, mlir::Value initial,
+                       llvm::function_ref<mlir::Value(ScalarMath &, llvm::ArrayRef<mlir::Value>,
+                                                      llvm::ArrayRef<mlir::Value>, mlir::Value)>
+                           body);
 
 /// Fails the call unless all elements of the integer tensor `x` lie in [low,
 /// high); names the first one in row-major order that does not.

@@ -15,11 +15,13 @@ using namespace mlir;
 using namespace weft;
 using namespace weft::onnx;
 
-TensorValue weft::onnx::scatterTuples(NodeContext &node, const TensorValue &x, const TensorValue &indices,
-                                      const TensorValue &updates, ElementBuilder combine) {
+TensorValue weft::onnx::scatterTuples(NodeContext &node, const TensorValue &x,
+                                      const TensorValue &indices, const TensorValue &updates,
+                                      ElementBuilder combine) {
   Location loc = node.b.getLoc();
   Value init = node.value(x);
-  auto op = ScatterOp::create(node.b, loc, init.getType(), node.value(indices), node.value(updates), init);
+  auto op = ScatterOp::create(node.b, loc, init.getType(), node.value(indices), node.value(updates),
+                              init);
   mlir::Type element = storageType(node.context(), x.elementType);
   OpBuilder::InsertionGuard guard(node.b);
   Block *block = node.b.createBlock(&op.getCombiner(), {}, {element, element}, {loc, loc});
@@ -28,7 +30,8 @@ TensorValue weft::onnx::scatterTuples(NodeContext &node, const TensorValue &x, c
 }
 
 /// The reduction's combiner, or nothing if there is none of that name.
-static std::function<Value(OpBuilder &, Location, ValueRange)> combinerOf(StringRef reduction, ElementType type) {
+static std::function<Value(OpBuilder &, Location, ValueRange)> combinerOf(StringRef reduction,
+                                                                          ElementType type) {
   if (reduction == "none")
     return [](OpBuilder &, Location, ValueRange args) { return args[1]; };
   bool isNarrow = type == ElementType::Float16 || type == ElementType::BFloat16;
@@ -73,7 +76,8 @@ static std::function<Value(OpBuilder &, Location, ValueRange)> combinerOf(String
   };
 }
 
-static FailureOr<std::function<Value(OpBuilder &, Location, ValueRange)>> readReduction(NodeContext &node) {
+static FailureOr<std::function<Value(OpBuilder &, Location, ValueRange)>>
+readReduction(NodeContext &node) {
   std::string reduction = node.getString("reduction", "none");
   ElementType type = node.input(0).elementType;
   if (node.input(2).elementType != type)
@@ -121,7 +125,8 @@ static LogicalResult buildScatterElements(NodeContext &node) {
         Value result = k.fromElement(args[0], indices.elementType);
         for (int64_t i = 0; i < x.rank(); ++i)
           if (i != *axis)
-            result = k.select(k.cmp(arith::CmpIPredicate::eq, component, k.constant(i)), k.loop(i), result);
+            result = k.select(k.cmp(arith::CmpIPredicate::eq, component, k.constant(i)), k.loop(i),
+                              result);
         return k.toInteger(result, b.getI64Type());
       });
   if (failed(tuples))
@@ -143,9 +148,11 @@ static LogicalResult buildScatterND(NodeContext &node) {
   int64_t tuple = indices.rank() - 1 + x.rank() - updates.rank();
   OpFoldResult wanted = d.constant(tuple);
   if (tuple < 0 || tuple > x.rank())
-    return node.error("scatters " + describe(updates) + " into " + describe(x) + " at " + describe(indices));
+    return node.error("scatters " + describe(updates) + " into " + describe(x) + " at " +
+                      describe(indices));
   if (failed(require(node, d.equal(indices.dims.back(), wanted), WEFT_INVALID_ARGUMENT,
-                     "has index tuples of length {0}, expected {1}", {indices.dims.back(), wanted})))
+                     "has index tuples of length {0}, expected {1}",
+                     {indices.dims.back(), wanted})))
     return failure();
   if (!DimBuilder::constantOf(indices.dims.back())) {
     Value tensor = node.value(indices);
@@ -167,9 +174,10 @@ static LogicalResult buildScatterND(NodeContext &node) {
 }
 
 void weft::onnx::registerScatterOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Scatter", 9, 3, 3, buildScatterElements},
-      {"ScatterElements", 11, 3, 3, buildScatterElements},
-      {"ScatterND", 11, 3, 3, buildScatterND},
-  });
+  addOps(registrar, "",
+         {
+             {"Scatter", 9, 3, 3, buildScatterElements},
+             {"ScatterElements", 11, 3, 3, buildScatterElements},
+             {"ScatterND", 11, 3, 3, buildScatterND},
+         });
 }

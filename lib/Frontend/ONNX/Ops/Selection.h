@@ -21,7 +21,8 @@ namespace weft::onnx {
 TensorValue nonZeroTuples(NodeContext &node, const TensorValue &x);
 /// x at the positions `places` (a vector of integers) along `axis`; positions out
 /// of range are clamped.
-TensorValue takeAlong(NodeContext &node, const TensorValue &x, const TensorValue &places, int64_t axis);
+TensorValue takeAlong(NodeContext &node, const TensorValue &x, const TensorValue &places,
+                      int64_t axis);
 /// The first `count` of the values along `axis` in order, and their positions
 /// (i64); equal ones in the order of their positions.
 std::pair<TensorValue, TensorValue> sortAlong(NodeContext &node, const TensorValue &x, int64_t axis,

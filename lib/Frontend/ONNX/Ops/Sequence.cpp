@@ -34,7 +34,8 @@ static FailureOr<std::vector<TensorValue>> itemsOf(NodeContext &node, size_t inp
 }
 
 /// A position in [-count, limit), limit at most count + 1.
-static FailureOr<int64_t> positionOf(NodeContext &node, size_t input, int64_t count, int64_t limit) {
+static FailureOr<int64_t> positionOf(NodeContext &node, size_t input, int64_t count,
+                                     int64_t limit) {
   FailureOr<OpFoldResult> raw = shapeScalar(node, node.input(input), "a position");
   if (failed(raw))
     return failure();
@@ -62,7 +63,8 @@ static LogicalResult buildSequenceConstruct(NodeContext &node) {
     items.push_back(node.input(i));
   for (const TensorValue &item : items)
     if (item.elementType != items.front().elementType)
-      return node.error("makes a sequence of " + describe(items.front()) + " and " + describe(item));
+      return node.error("makes a sequence of " + describe(items.front()) + " and " +
+                        describe(item));
   node.setOutput(0, makeSequence(std::move(items), ElementType::Undefined));
   return success();
 }
@@ -123,7 +125,8 @@ static LogicalResult buildSequenceLength(NodeContext &node) {
   if (failed(items))
     return failure();
   node.setOutput(0, makeTracked(node, ElementType::Int64,
-                                {node.dims.constant(static_cast<int64_t>(items->size()))}, /*scalar=*/true));
+                                {node.dims.constant(static_cast<int64_t>(items->size()))},
+                                /*scalar=*/true));
   return success();
 }
 
@@ -143,7 +146,8 @@ static LogicalResult buildConcatFromSequence(NodeContext &node) {
   if (stacks)
     for (TensorValue &item : *items) {
       if (item.rank() + 1 != rank)
-        return node.error("stacks tensors of ranks " + Twine(rank - 1) + " and " + Twine(item.rank()));
+        return node.error("stacks tensors of ranks " + Twine(rank - 1) + " and " +
+                          Twine(item.rank()));
       Dims dims = item.dims;
       dims.insert(dims.begin() + *axis, node.dims.constant(1));
       item = reshape(node, item, dims);
@@ -184,7 +188,8 @@ static LogicalResult buildSplitToSequence(NodeContext &node) {
     int64_t size = 1;
     drops = !node.hasInput(1) && node.getInt("keepdims", 1) == 0;
     if (node.hasInput(1)) {
-      FailureOr<SmallVector<int64_t>> list = constantElements(node, node.input(1), "the size of the parts");
+      FailureOr<SmallVector<int64_t>> list =
+          constantElements(node, node.input(1), "the size of the parts");
       if (failed(list))
         return failure();
       size = list->empty() ? 0 : list->front();
@@ -272,18 +277,19 @@ static LogicalResult buildOptionalGetElement(NodeContext &node) {
 }
 
 void weft::onnx::registerSequenceOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"SequenceEmpty", 11, 0, 0, buildSequenceEmpty},
-      {"SequenceConstruct", 11, 1, kAnyNumber, buildSequenceConstruct},
-      {"SequenceAt", 11, 2, 2, buildSequenceAt},
-      {"SequenceInsert", 11, 2, 3, buildSequenceInsert},
-      {"SequenceErase", 11, 1, 2, buildSequenceErase},
-      {"SequenceLength", 11, 1, 1, buildSequenceLength},
-      {"ConcatFromSequence", 11, 1, 1, buildConcatFromSequence},
-      {"SplitToSequence", 11, 1, 2, buildSplitToSequence},
-      {"SequenceMap", 17, 1, kAnyNumber, buildSequenceMap},
-      {"Optional", 15, 0, 1, buildOptional},
-      {"OptionalHasElement", 15, 0, 1, buildOptionalHasElement},
-      {"OptionalGetElement", 15, 0, 1, buildOptionalGetElement},
-  });
+  addOps(registrar, "",
+         {
+             {"SequenceEmpty", 11, 0, 0, buildSequenceEmpty},
+             {"SequenceConstruct", 11, 1, kAnyNumber, buildSequenceConstruct},
+             {"SequenceAt", 11, 2, 2, buildSequenceAt},
+             {"SequenceInsert", 11, 2, 3, buildSequenceInsert},
+             {"SequenceErase", 11, 1, 2, buildSequenceErase},
+             {"SequenceLength", 11, 1, 1, buildSequenceLength},
+             {"ConcatFromSequence", 11, 1, 1, buildConcatFromSequence},
+             {"SplitToSequence", 11, 1, 2, buildSplitToSequence},
+             {"SequenceMap", 17, 1, kAnyNumber, buildSequenceMap},
+             {"Optional", 15, 0, 1, buildOptional},
+             {"OptionalHasElement", 15, 0, 1, buildOptionalHasElement},
+             {"OptionalGetElement", 15, 0, 1, buildOptionalGetElement},
+         });
 }

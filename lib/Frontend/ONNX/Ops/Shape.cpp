@@ -130,8 +130,9 @@ static LogicalResult buildFlatten(NodeContext &node) {
   if (axis < 0)
     axis += x.rank();
   ArrayRef<OpFoldResult> dims(x.dims);
-  node.setOutput(0, reshape(node, x, {node.dims.product(dims.take_front(axis)),
-                                      node.dims.product(dims.drop_front(axis))}));
+  node.setOutput(0, reshape(node, x,
+                            {node.dims.product(dims.take_front(axis)),
+                             node.dims.product(dims.drop_front(axis))}));
   return success();
 }
 
@@ -163,7 +164,8 @@ static FailureOr<Dims> markAxes(NodeContext &node, ArrayRef<OpFoldResult> axes, 
   for (OpFoldResult raw : axes) {
     OpFoldResult axis = fromEnd(node, raw, extent);
     OpFoldResult inside = both(node, d.less(d.constant(-1), axis), d.less(axis, extent));
-    if (failed(require(node, inside, WEFT_INVALID_ARGUMENT, "has axis {0} for rank {1}", {raw, extent})))
+    if (failed(require(node, inside, WEFT_INVALID_ARGUMENT, "has axis {0} for rank {1}",
+                       {raw, extent})))
       return failure();
     for (int64_t i = 0; i < rank; ++i)
       marks[i] = either(node, marks[i], d.equal(axis, d.constant(i)));
@@ -202,7 +204,8 @@ static LogicalResult buildSqueeze(NodeContext &node) {
         continue;
       if (!DimBuilder::constantOf(extent) &&
           failed(require(node, d.equal(d.equal(extent, d.constant(1)), d.constant(0)),
-                         WEFT_INVALID_ARGUMENT, "removes the extents of 1, one more than declared")))
+                         WEFT_INVALID_ARGUMENT,
+                         "removes the extents of 1, one more than declared")))
         return failure();
       dims.push_back(extent);
     }
@@ -351,7 +354,8 @@ static LogicalResult buildExpand(NodeContext &node) {
   if (failed(dims) || (data && failed(requireExtents(node, *dims))))
     return failure();
   if (x.elements && dims->size() == 1)
-    if (std::optional<int64_t> extent = DimBuilder::constantOf(dims->front()); extent && *extent <= 64) {
+    if (std::optional<int64_t> extent = DimBuilder::constantOf(dims->front());
+        extent && *extent <= 64) {
       Dims elements;
       for (int64_t i = 0; i < *extent; ++i)
         elements.push_back((*x.elements)[x.elements->size() == 1 ? 0 : i]);
@@ -390,14 +394,15 @@ static LogicalResult buildTile(NodeContext &node) {
     if (failed(requireExtents(node, factors)))
       return failure();
   }
-  node.setOutput(0, gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
-    KernelIndex k{b, loc};
-    SmallVector<Value> position;
-    for (auto [i, loop] : llvm::enumerate(loops))
-      position.push_back(DimBuilder::constantOf((*repeats)[i]) == 1 ? loop
-                                                                    : k.rem(loop, k.of(x.dims[i])));
-    return position;
-  }));
+  node.setOutput(
+      0, gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
+        KernelIndex k{b, loc};
+        SmallVector<Value> position;
+        for (auto [i, loop] : llvm::enumerate(loops))
+          position.push_back(
+              DimBuilder::constantOf((*repeats)[i]) == 1 ? loop : k.rem(loop, k.of(x.dims[i])));
+        return position;
+      }));
   return success();
 }
 
@@ -439,7 +444,8 @@ static LogicalResult buildSpaceToDepth(NodeContext &node) {
   OpFoldResult size = d.constant(block), area = d.constant(block * block);
   for (int64_t i : {2, 3})
     if (failed(require(node, d.equal(d.rem(x.dims[i], size), d.constant(0)), WEFT_INVALID_ARGUMENT,
-                       "has a spatial extent of {0}, expected a multiple of {1}", {x.dims[i], size})))
+                       "has a spatial extent of {0}, expected a multiple of {1}",
+                       {x.dims[i], size})))
       return failure();
   OpFoldResult h = d.floorDiv(x.dims[2], size), w = d.floorDiv(x.dims[3], size);
   TensorValue parts = reshape(node, x, {x.dims[0], x.dims[1], h, size, w, size});
@@ -505,16 +511,17 @@ static LogicalResult buildReverseSequence(NodeContext &node) {
     return failure();
   Value counts = node.value(lengths);
   ElementType type = lengths.elementType;
-  node.setOutput(0, gatherElements(node, x, x.dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
-    KernelIndex k{b, loc};
-    Value extent = k.of(x.dims[time]);
-    Value length = k.fromElement(tensor::ExtractOp::create(b, loc, counts, loops[batch]), type);
-    length = k.min(k.max(length, k.constant(0)), extent);
-    Value mirrored = k.sub(k.sub(length, k.constant(1)), loops[time]);
-    SmallVector<Value> position(loops);
-    position[time] = k.select(k.less(loops[time], length), mirrored, loops[time]);
-    return position;
-  }));
+  node.setOutput(
+      0, gatherElements(node, x, x.dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
+        KernelIndex k{b, loc};
+        Value extent = k.of(x.dims[time]);
+        Value length = k.fromElement(tensor::ExtractOp::create(b, loc, counts, loops[batch]), type);
+        length = k.min(k.max(length, k.constant(0)), extent);
+        Value mirrored = k.sub(k.sub(length, k.constant(1)), loops[time]);
+        SmallVector<Value> position(loops);
+        position[time] = k.select(k.less(loops[time], length), mirrored, loops[time]);
+        return position;
+      }));
   return success();
 }
 
@@ -534,8 +541,8 @@ static LogicalResult buildTrilu(NodeContext &node) {
   // Far diagonals do not wrap around.
   OpFoldResult limit = node.dims.constant(int64_t(1) << 60);
   diagonal = clamp(node, diagonal, negate(node, limit), limit);
-  FailureOr<TensorValue> result =
-      elementwiseTo(node, x, x.elementType, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+  FailureOr<TensorValue> result = elementwiseTo(
+      node, x, x.elementType, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
         KernelIndex k{b, loc};
         Value edge = k.add(k.loop(row), k.of(diagonal));
         Value keep = upper ? k.cmp(arith::CmpIPredicate::sge, k.loop(column), edge)
@@ -550,21 +557,22 @@ static LogicalResult buildTrilu(NodeContext &node) {
 }
 
 void weft::onnx::registerShapeOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Shape", 1, 1, 1, buildShape},
-      {"Size", 1, 1, 1, buildSize},
-      {"Reshape", 1, 1, 2, buildReshape},
-      {"Flatten", 1, 1, 1, buildFlatten},
-      {"Squeeze", 1, 1, 2, buildSqueeze},
-      {"Unsqueeze", 1, 1, 2, buildUnsqueeze},
-      {"Transpose", 1, 1, 1, buildTranspose},
-      {"Expand", 8, 2, 2, buildExpand},
-      {"Tile", 6, 2, 2, buildTile},
-      {"DepthToSpace", 1, 1, 1, buildDepthToSpace},
-      {"SpaceToDepth", 1, 1, 1, buildSpaceToDepth},
-      {"Identity", 1, 0, 1, buildIdentity},
-      {"Dropout", 1, 1, 3, buildDropout},
-      {"ReverseSequence", 10, 2, 2, buildReverseSequence},
-      {"Trilu", 14, 1, 2, buildTrilu},
-  });
+  addOps(registrar, "",
+         {
+             {"Shape", 1, 1, 1, buildShape},
+             {"Size", 1, 1, 1, buildSize},
+             {"Reshape", 1, 1, 2, buildReshape},
+             {"Flatten", 1, 1, 1, buildFlatten},
+             {"Squeeze", 1, 1, 2, buildSqueeze},
+             {"Unsqueeze", 1, 1, 2, buildUnsqueeze},
+             {"Transpose", 1, 1, 1, buildTranspose},
+             {"Expand", 8, 2, 2, buildExpand},
+             {"Tile", 6, 2, 2, buildTile},
+             {"DepthToSpace", 1, 1, 1, buildDepthToSpace},
+             {"SpaceToDepth", 1, 1, 1, buildSpaceToDepth},
+             {"Identity", 1, 0, 1, buildIdentity},
+             {"Dropout", 1, 1, 3, buildDropout},
+             {"ReverseSequence", 10, 2, 2, buildReverseSequence},
+             {"Trilu", 14, 1, 2, buildTrilu},
+         });
 }

@@ -37,7 +37,8 @@ struct Transform {
 
 /// The matrix [inputs * (1 or 2), bins * (1 or 2)] of a transform of `inputs`
 /// numbers.
-static TensorValue makeMatrix(NodeContext &node, const Transform &t, OpFoldResult inputs, ElementType type) {
+static TensorValue makeMatrix(NodeContext &node, const Transform &t, OpFoldResult inputs,
+                              ElementType type) {
   DimBuilder &d = node.dims;
   OpFoldResult columnParts = d.constant(t.complexOutput ? 2 : 1);
   Dims dims{d.mul(inputs, t.inputParts), d.mul(t.bins, columnParts)};
@@ -54,7 +55,8 @@ static TensorValue makeMatrix(NodeContext &node, const Transform &t, OpFoldResul
     Value quadrant = m.div(quarters, length), rest = m.rem(quarters, length);
     Value size = m.toFloat(length, number);
     Value angle = m.div(m.mul(m.toFloat(rest, number), m.like(size, M_PI_2)), size);
-    Value cosine = math::CosOp::create(m.b, m.loc, angle), sine = math::SinOp::create(m.b, m.loc, angle);
+    Value cosine = math::CosOp::create(m.b, m.loc, angle),
+          sine = math::SinOp::create(m.b, m.loc, angle);
     Value odd = m.equal(m.rem(quadrant, m.index(2)), m.index(1));
     Value turned = m.select(odd, m.sub(m.like(sine, 0), sine), cosine);
     sine = m.select(odd, cosine, sine);
@@ -82,7 +84,8 @@ static TensorValue makeMatrix(NodeContext &node, const Transform &t, OpFoldResul
 
 /// Transforms [..., n, parts] along the dimension before the last; `x` has `n`
 /// extents that are the transform's inputs.
-static FailureOr<TensorValue> applyTransform(NodeContext &node, const TensorValue &x, const Transform &t) {
+static FailureOr<TensorValue> applyTransform(NodeContext &node, const TensorValue &x,
+                                             const Transform &t) {
   DimBuilder &d = node.dims;
   int64_t rank = x.rank();
   OpFoldResult inputs = x.dims[rank - 2];
@@ -101,21 +104,23 @@ static FailureOr<TensorValue> applyTransform(NodeContext &node, const TensorValu
 }
 
 /// `x` with extent `length` in `axis`: cut off, or filled with zeros.
-static TensorValue withExtent(NodeContext &node, const TensorValue &x, int64_t axis, OpFoldResult length) {
+static TensorValue withExtent(NodeContext &node, const TensorValue &x, int64_t axis,
+                              OpFoldResult length) {
   if (DimBuilder::same(x.dims[axis], length))
     return x;
   DimBuilder &d = node.dims;
   OpFoldResult kept = d.min(x.dims[axis], length);
   Dims offsets(x.rank(), d.constant(0)), strides(x.rank(), d.constant(1)), sizes = x.dims;
   sizes[axis] = kept;
-  TensorValue part = DimBuilder::same(kept, x.dims[axis]) ? x : slice(node, x, offsets, sizes, strides);
+  TensorValue part =
+      DimBuilder::same(kept, x.dims[axis]) ? x : slice(node, x, offsets, sizes, strides);
   if (DimBuilder::same(kept, length))
     return part;
   Dims dims = x.dims;
   dims[axis] = length;
   TensorValue zeros = makeSplat(node, x.elementType, dims, 0);
-  Value filled = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(part), zeros.value,
-                                               offsets, sizes, strides);
+  Value filled = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(part),
+                                               zeros.value, offsets, sizes, strides);
   return makeValue(filled, x.elementType, dims);
 }
 
@@ -135,7 +140,8 @@ static FailureOr<OpFoldResult> scalarInput(NodeContext &node, size_t i) {
   if (failed(elements))
     return failure();
   if (elements->size() != 1)
-    return node.error("has input " + Twine(i) + " of " + Twine(elements->size()) + " elements, expected 1");
+    return node.error("has input " + Twine(i) + " of " + Twine(elements->size()) +
+                      " elements, expected 1");
   return elements->front();
 }
 
@@ -178,7 +184,8 @@ static LogicalResult buildDFT(NodeContext &node) {
       return failure();
     t.length = *length;
   }
-  if (failed(requireAtMost(node, one, t.length, "has a transform of length {1}, expected at least {0}")))
+  if (failed(requireAtMost(node, one, t.length,
+                           "has a transform of length {1}, expected at least {0}")))
     return failure();
   OpFoldResult half = d.add(d.floorDiv(t.length, two), one);
   t.bins = oneSided && !t.inverse ? half : t.length;
@@ -233,22 +240,27 @@ static LogicalResult buildSTFT(NodeContext &node) {
     if (window.rank() != 1 || window.elementType != x.elementType)
       return node.error("has a window of type " + name(window.elementType) + " and rank " +
                         Twine(window.rank()) + ", expected a vector of the signal's type");
-    if (failed(requireEqual(node, window.dims[0], length, "has a window of {0} elements for frames of {1}")))
+    if (failed(requireEqual(node, window.dims[0], length,
+                            "has a window of {0} elements for frames of {1}")))
       return failure();
   }
   if (failed(requireAtMost(node, one, *step, "has a frame step of {1}, expected at least {0}")) ||
-      failed(requireAtMost(node, one, length, "has frames of {1} elements, expected at least {0}")) ||
-      failed(requireAtMost(node, length, x.dims[1], "has frames of {0} elements of a signal of {1}")))
+      failed(
+          requireAtMost(node, one, length, "has frames of {1} elements, expected at least {0}")) ||
+      failed(
+          requireAtMost(node, length, x.dims[1], "has frames of {0} elements of a signal of {1}")))
     return failure();
   OpFoldResult frames = d.add(d.floorDiv(d.sub(x.dims[1], length), d.max(*step, one)), one);
   ElementType type = x.elementType;
   Value source = node.value(x), window = windowed ? node.value(node.input(2)) : Value();
-  TensorValue framed = generate(node, type, {x.dims[0], frames, length, x.dims[2]},
-                                [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    Value position = m.clamp(m.add(m.mul(at[1], m.extent(*step)), at[2]), m.extent(x.dims[1]));
-    Value element = m.read(source, {at[0], position, at[3]});
-    return windowed ? m.mul(element, m.read(window, at[2])) : element;
-  });
+  TensorValue framed =
+      generate(node, type, {x.dims[0], frames, length, x.dims[2]},
+               [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+                 Value position =
+                     m.clamp(m.add(m.mul(at[1], m.extent(*step)), at[2]), m.extent(x.dims[1]));
+                 Value element = m.read(source, {at[0], position, at[3]});
+                 return windowed ? m.mul(element, m.read(window, at[2])) : element;
+               });
   Transform t;
   t.length = length;
   t.inputParts = *parts;
@@ -282,20 +294,23 @@ static LogicalResult buildWindow(NodeContext &node, ArrayRef<double> coefficient
   if (failed(type) || failed(size) || node.failed())
     return failure();
   DimBuilder &d = node.dims;
-  if (failed(requireAtMost(node, d.constant(0), *size, "has a window of size {1}, expected at least {0}")))
+  if (failed(requireAtMost(node, d.constant(0), *size,
+                           "has a window of size {1}, expected at least {0}")))
     return failure();
   ElementType computed = *type == ElementType::Double ? ElementType::Double : ElementType::Float;
   mlir::Type number = storageType(node.context(), computed);
   OpFoldResult period = d.max(periodic ? *size : d.sub(*size, d.constant(1)), d.constant(1));
   node.setOutput(0, generate(node, *type, {*size}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    Value length = m.toFloat(m.extent(period), number), sum = m.number(number, coefficients[0]);
-    for (size_t k = 1; k < coefficients.size(); ++k) {
-      Value position = m.mul(m.toFloat(at[0], number), m.number(number, 2 * M_PI * static_cast<double>(k)));
-      Value cosine = math::CosOp::create(m.b, m.loc, m.div(position, length));
-      sum = m.add(sum, m.mul(m.number(number, coefficients[k]), cosine));
-    }
-    return castScalar(m.b, m.loc, sum, computed, *type);
-  }));
+                   Value length = m.toFloat(m.extent(period), number),
+                         sum = m.number(number, coefficients[0]);
+                   for (size_t k = 1; k < coefficients.size(); ++k) {
+                     Value position = m.mul(m.toFloat(at[0], number),
+                                            m.number(number, 2 * M_PI * static_cast<double>(k)));
+                     Value cosine = math::CosOp::create(m.b, m.loc, m.div(position, length));
+                     sum = m.add(sum, m.mul(m.number(number, coefficients[k]), cosine));
+                   }
+                   return castScalar(m.b, m.loc, sum, computed, *type);
+                 }));
   return success();
 }
 
@@ -303,7 +318,9 @@ static LogicalResult buildHann(NodeContext &node) { return buildWindow(node, {0.
 static LogicalResult buildHamming(NodeContext &node) {
   return buildWindow(node, {25.0 / 46.0, -21.0 / 46.0});
 }
-static LogicalResult buildBlackman(NodeContext &node) { return buildWindow(node, {0.42, -0.5, 0.08}); }
+static LogicalResult buildBlackman(NodeContext &node) {
+  return buildWindow(node, {0.42, -0.5, 0.08});
+}
 
 //===----------------------------------------------------------------------===//
 // MelWeightMatrix
@@ -311,13 +328,15 @@ static LogicalResult buildBlackman(NodeContext &node) { return buildWindow(node,
 
 static LogicalResult buildMelWeightMatrix(NodeContext &node) {
   FailureOr<ElementType> type = readOutputType(node);
-  FailureOr<OpFoldResult> bands = scalarInput(node, 0), length = scalarInput(node, 1), rate = scalarInput(node, 2);
+  FailureOr<OpFoldResult> bands = scalarInput(node, 0), length = scalarInput(node, 1),
+                          rate = scalarInput(node, 2);
   if (failed(type) || failed(bands) || failed(length) || failed(rate))
     return failure();
   DimBuilder &d = node.dims;
   OpFoldResult one = d.constant(1), two = d.constant(2);
   if (failed(requireAtMost(node, one, *bands, "has {1} bands, expected at least {0}")) ||
-      failed(requireAtMost(node, one, *length, "has a transform of length {1}, expected at least {0}")) ||
+      failed(requireAtMost(node, one, *length,
+                           "has a transform of length {1}, expected at least {0}")) ||
       failed(requireAtMost(node, one, *rate, "has a sample rate of {1}, expected at least {0}")))
     return failure();
   for (size_t i : {3, 4})
@@ -330,51 +349,58 @@ static LogicalResult buildMelWeightMatrix(NodeContext &node) {
   Value edges[] = {node.value(node.input(3)), node.value(node.input(4))};
   OpFoldResult spectrum = d.add(d.floorDiv(*length, two), one), points = d.add(*bands, two);
   // The bins where bands begin, peak and end.
-  TensorValue bins = generate(node, ElementType::Int64, {points}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    auto mel = [&](int i) {
-      auto rank = mlir::cast<RankedTensorType>(edges[i].getType()).getRank();
-      Value hertz = castScalar(m.b, m.loc, m.read(edges[i], SmallVector<Value>(rank, m.index(0))),
-                               node.input(3 + i).elementType, computed);
-      Value ratio = m.add(m.like(hertz, 1), m.div(hertz, m.like(hertz, 700)));
-      return m.mul(m.like(hertz, 2595 / std::log(10.0)), math::LogOp::create(m.b, m.loc, ratio));
-    };
-    Value low = mel(0), high = mel(1);
-    Value step = m.div(m.sub(high, low), m.toFloat(m.extent(points), number));
-    Value position = m.add(m.mul(m.toFloat(at[0], number), step), low);
-    Value power = math::ExpOp::create(m.b, m.loc, m.mul(position, m.like(position, std::log(10.0) / 2595)));
-    Value hertz = m.mul(m.like(power, 700), m.sub(power, m.like(power, 1)));
-    Value scaled = m.div(m.mul(m.toFloat(m.add(m.extent(*length), m.index(1)), number), hertz),
-                         m.toFloat(m.extent(*rate), number));
-    return arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(), m.toIndex(m.floor(scaled)));
-  });
+  TensorValue bins =
+      generate(node, ElementType::Int64, {points}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+        auto mel = [&](int i) {
+          auto rank = mlir::cast<RankedTensorType>(edges[i].getType()).getRank();
+          Value hertz =
+              castScalar(m.b, m.loc, m.read(edges[i], SmallVector<Value>(rank, m.index(0))),
+                         node.input(3 + i).elementType, computed);
+          Value ratio = m.add(m.like(hertz, 1), m.div(hertz, m.like(hertz, 700)));
+          return m.mul(m.like(hertz, 2595 / std::log(10.0)),
+                       math::LogOp::create(m.b, m.loc, ratio));
+        };
+        Value low = mel(0), high = mel(1);
+        Value step = m.div(m.sub(high, low), m.toFloat(m.extent(points), number));
+        Value position = m.add(m.mul(m.toFloat(at[0], number), step), low);
+        Value power = math::ExpOp::create(m.b, m.loc,
+                                          m.mul(position, m.like(position, std::log(10.0) / 2595)));
+        Value hertz = m.mul(m.like(power, 700), m.sub(power, m.like(power, 1)));
+        Value scaled = m.div(m.mul(m.toFloat(m.add(m.extent(*length), m.index(1)), number), hertz),
+                             m.toFloat(m.extent(*rate), number));
+        return arith::IndexCastOp::create(m.b, m.loc, m.b.getI64Type(), m.toIndex(m.floor(scaled)));
+      });
   Value table = bins.value;
-  node.setOutput(0, generate(node, *type, {spectrum, *bands}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
-    auto bin = [&](int64_t i) -> Value {
-      Value raw = m.read(table, m.add(at[1], m.index(i)));
-      return arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), raw);
-    };
-    Value begin = bin(0), peak = bin(1), end = bin(2), here = at[0], least = m.index(1);
-    auto ratio = [&](Value distance, Value all) {
-      return m.div(m.toFloat(distance, number), m.toFloat(m.max(all, least), number));
-    };
-    Value rise = m.sub(peak, begin), fall = m.sub(end, peak);
-    Value zero = m.number(number, 0), full = m.number(number, 1);
-    Value value = m.select(m.both(m.atMost(begin, here), m.atMost(here, peak)),
-                           ratio(m.sub(here, begin), rise), zero);
-    value = m.select(m.both(m.equal(rise, m.index(0)), m.equal(here, peak)), full, value);
-    value = m.select(m.both(m.atMost(peak, here), m.less(here, end)), ratio(m.sub(end, here), fall), value);
-    return castScalar(m.b, m.loc, value, computed, *type);
-  }));
+  node.setOutput(
+      0, generate(node, *type, {spectrum, *bands}, [&](ScalarMath &m, ArrayRef<Value> at) -> Value {
+        auto bin = [&](int64_t i) -> Value {
+          Value raw = m.read(table, m.add(at[1], m.index(i)));
+          return arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), raw);
+        };
+        Value begin = bin(0), peak = bin(1), end = bin(2), here = at[0], least = m.index(1);
+        auto ratio = [&](Value distance, Value all) {
+          return m.div(m.toFloat(distance, number), m.toFloat(m.max(all, least), number));
+        };
+        Value rise = m.sub(peak, begin), fall = m.sub(end, peak);
+        Value zero = m.number(number, 0), full = m.number(number, 1);
+        Value value = m.select(m.both(m.atMost(begin, here), m.atMost(here, peak)),
+                               ratio(m.sub(here, begin), rise), zero);
+        value = m.select(m.both(m.equal(rise, m.index(0)), m.equal(here, peak)), full, value);
+        value = m.select(m.both(m.atMost(peak, here), m.less(here, end)),
+                         ratio(m.sub(end, here), fall), value);
+        return castScalar(m.b, m.loc, value, computed, *type);
+      }));
   return success();
 }
 
 void weft::onnx::registerSignalOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"DFT", 17, 1, 3, buildDFT},
-      {"STFT", 17, 2, 4, buildSTFT},
-      {"HannWindow", 17, 1, 1, buildHann},
-      {"HammingWindow", 17, 1, 1, buildHamming},
-      {"BlackmanWindow", 17, 1, 1, buildBlackman},
-      {"MelWeightMatrix", 17, 5, 5, buildMelWeightMatrix},
-  });
+  addOps(registrar, "",
+         {
+             {"DFT", 17, 1, 3, buildDFT},
+             {"STFT", 17, 2, 4, buildSTFT},
+             {"HannWindow", 17, 1, 1, buildHann},
+             {"HammingWindow", 17, 1, 1, buildHamming},
+             {"BlackmanWindow", 17, 1, 1, buildBlackman},
+             {"MelWeightMatrix", 17, 5, 5, buildMelWeightMatrix},
+         });
 }

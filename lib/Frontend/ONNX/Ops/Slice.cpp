@@ -100,13 +100,16 @@ static Positions positionsOf(NodeContext &node, const AxisRange &range, OpFoldRe
 
 /// The dimensions' ranges from lists of starts, ends, axes and steps, of which
 /// the first `count` count. Fails the node on bad axes and steps.
-static FailureOr<SmallVector<AxisRange>> rangesOf(NodeContext &node, const TensorValue &x, ArrayRef<OpFoldResult> starts,
-                                              ArrayRef<OpFoldResult> ends, std::optional<Dims> axes,
-                                              std::optional<Dims> steps, OpFoldResult count) {
+static FailureOr<SmallVector<AxisRange>> rangesOf(NodeContext &node, const TensorValue &x,
+                                                  ArrayRef<OpFoldResult> starts,
+                                                  ArrayRef<OpFoldResult> ends,
+                                                  std::optional<Dims> axes,
+                                                  std::optional<Dims> steps, OpFoldResult count) {
   DimBuilder &d = node.dims;
   OpFoldResult rank = d.constant(x.rank()), zero = d.constant(0), one = d.constant(1);
   size_t listed = starts.size();
-  if (ends.size() != listed || (axes && axes->size() != listed) || (steps && steps->size() != listed))
+  if (ends.size() != listed || (axes && axes->size() != listed) ||
+      (steps && steps->size() != listed))
     return node.error("has " + Twine(listed) + " starts, " + Twine(ends.size()) + " ends, " +
                       Twine(axes ? axes->size() : listed) + " axes and " +
                       Twine(steps ? steps->size() : listed) + " steps");
@@ -146,12 +149,14 @@ static FailureOr<SmallVector<AxisRange>> rangesOf(NodeContext &node, const Tenso
 }
 
 /// x at the positions, by views where all steps go up.
-static TensorValue takePositions(NodeContext &node, const TensorValue &x, ArrayRef<Positions> positions) {
+static TensorValue takePositions(NodeContext &node, const TensorValue &x,
+                                 ArrayRef<Positions> positions) {
   bool isWhole = true, goesUp = true;
   Dims offsets, sizes, strides;
   for (auto [p, extent] : llvm::zip(positions, x.dims)) {
     std::optional<int64_t> step = DimBuilder::constantOf(p.step);
-    isWhole &= DimBuilder::constantOf(p.start) == 0 && step == 1 && DimBuilder::same(p.size, extent);
+    isWhole &=
+        DimBuilder::constantOf(p.start) == 0 && step == 1 && DimBuilder::same(p.size, extent);
     goesUp &= step && *step > 0;
     offsets.push_back(p.start);
     sizes.push_back(p.size);
@@ -287,8 +292,10 @@ static LogicalResult buildSplit(NodeContext &node) {
   OpFoldResult total = d.constant(0);
   for (OpFoldResult size : sizes) {
     if (!isNonNegative(size) &&
-        failed(require(node, both(node, d.less(d.constant(-1), size), d.less(size, d.add(extent, d.constant(1)))),
-                       WEFT_INVALID_ARGUMENT, "has a part of size {0} of an extent of {1}", {size, extent})))
+        failed(require(
+            node,
+            both(node, d.less(d.constant(-1), size), d.less(size, d.add(extent, d.constant(1)))),
+            WEFT_INVALID_ARGUMENT, "has a part of size {0} of an extent of {1}", {size, extent})))
       return failure();
     total = d.add(total, size);
   }
@@ -313,8 +320,8 @@ static LogicalResult buildConcat(NodeContext &node) {
   for (size_t i = 0; i < node.inputCount(); ++i)
     if (node.hasInput(i))
       inputs.push_back(node.input(i));
-  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", node.opset() < 4 ? 1 : 0),
-                                          inputs.front().rank());
+  FailureOr<int64_t> axis =
+      normalizeAxis(node, node.getInt("axis", node.opset() < 4 ? 1 : 0), inputs.front().rank());
   if (failed(axis))
     return failure();
   FailureOr<TensorValue> result = concat(node, inputs, *axis);
@@ -373,7 +380,8 @@ static LogicalResult buildPad(NodeContext &node) {
   if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
     return node.error("has mode '" + mode + "', expected constant, reflect, edge or wrap");
   Dims amounts;
-  Value scalar = makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), x.elementType), 0);
+  Value scalar =
+      makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), x.elementType), 0);
   if (node.opset() < 11) {
     amounts = constants(node, node.getInts(node.hasAttribute("pads") ? "pads" : "paddings"));
     scalar = makeScalar(node.b, node.b.getLoc(), scalar.getType(), node.getFloat("value", 0));
@@ -402,11 +410,13 @@ static LogicalResult buildPad(NodeContext &node) {
   }
   Dims low(rank, d.constant(0)), high(rank, d.constant(0));
   if (node.hasInput(3)) {
-    FailureOr<Dims> axes = shapeElementsOf(node, node.input(3), static_cast<int64_t>(amounts.size() / 2));
+    FailureOr<Dims> axes =
+        shapeElementsOf(node, node.input(3), static_cast<int64_t>(amounts.size() / 2));
     if (failed(axes))
       return failure();
     if (amounts.size() != 2 * axes->size())
-      return node.error("has " + Twine(amounts.size()) + " pads for " + Twine(axes->size()) + " axes");
+      return node.error("has " + Twine(amounts.size()) + " pads for " + Twine(axes->size()) +
+                        " axes");
     OpFoldResult extent = d.constant(rank);
     for (auto [i, raw] : llvm::enumerate(*axes)) {
       OpFoldResult axis = fromEnd(node, raw, extent);
@@ -432,7 +442,8 @@ static LogicalResult buildPad(NodeContext &node) {
       if (dependsOnData(*amount)) {
         data = true;
         OpFoldResult limit = d.constant(kFar);
-        if (failed(require(node, both(node, d.less(*amount, limit), d.less(negate(node, limit), *amount)),
+        if (failed(require(node,
+                           both(node, d.less(*amount, limit), d.less(negate(node, limit), *amount)),
                            WEFT_INVALID_ARGUMENT, "has a pad of {0}", {*amount})))
           return failure();
       }
@@ -457,15 +468,17 @@ static LogicalResult buildPad(NodeContext &node) {
                        "pads a dimension of extent 0 with elements of it")))
       return failure();
   }
-  node.setOutput(0, gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
-    KernelIndex k{b, loc};
-    SmallVector<Value> at;
-    for (auto [i, loop] : llvm::enumerate(loops)) {
-      bool moves = DimBuilder::constantOf(low[i]) != 0 || DimBuilder::constantOf(high[i]) != 0;
-      at.push_back(moves ? sourcePosition(k, mode, k.sub(loop, k.of(low[i])), k.of(x.dims[i])) : loop);
-    }
-    return at;
-  }));
+  node.setOutput(
+      0, gatherElements(node, x, dims, [&](OpBuilder &b, Location loc, ArrayRef<Value> loops) {
+        KernelIndex k{b, loc};
+        SmallVector<Value> at;
+        for (auto [i, loop] : llvm::enumerate(loops)) {
+          bool moves = DimBuilder::constantOf(low[i]) != 0 || DimBuilder::constantOf(high[i]) != 0;
+          at.push_back(moves ? sourcePosition(k, mode, k.sub(loop, k.of(low[i])), k.of(x.dims[i]))
+                             : loop);
+        }
+        return at;
+      }));
   return success();
 }
 
@@ -505,7 +518,8 @@ static LogicalResult buildCenterCropPad(NodeContext &node) {
   bool pads = llvm::any_of(llvm::concat<OpFoldResult>(low, high),
                            [](OpFoldResult p) { return DimBuilder::constantOf(p) != 0; });
   if (pads) {
-    Value scalar = makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), x.elementType), 0);
+    Value scalar =
+        makeIntScalar(node.b, node.b.getLoc(), storageType(node.context(), x.elementType), 0);
     inner = pad(node, inner, low, high, scalar);
   }
   node.setOutput(0, inner);
@@ -513,11 +527,12 @@ static LogicalResult buildCenterCropPad(NodeContext &node) {
 }
 
 void weft::onnx::registerSliceOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"Slice", 1, 1, 5, buildSlice},
-      {"Split", 1, 1, 2, buildSplit},
-      {"Concat", 1, 1, kAnyNumber, buildConcat},
-      {"Pad", 1, 1, 4, buildPad},
-      {"CenterCropPad", 18, 2, 2, buildCenterCropPad},
-  });
+  addOps(registrar, "",
+         {
+             {"Slice", 1, 1, 5, buildSlice},
+             {"Split", 1, 1, 2, buildSplit},
+             {"Concat", 1, 1, kAnyNumber, buildConcat},
+             {"Pad", 1, 1, 4, buildPad},
+             {"CenterCropPad", 18, 2, 2, buildCenterCropPad},
+         });
 }

@@ -54,8 +54,10 @@ static LogicalResult buildTopK(NodeContext &node) {
   }
   OpFoldResult extent = x.dims[*axis];
   if (!DimBuilder::same(count, extent) &&
-      failed(require(node, both(node, d.less(d.constant(-1), count), d.less(count, d.add(extent, d.constant(1)))),
-                     WEFT_INVALID_ARGUMENT, "asks for the top {0} of {1} elements", {count, extent})))
+      failed(require(
+          node,
+          both(node, d.less(d.constant(-1), count), d.less(count, d.add(extent, d.constant(1)))),
+          WEFT_INVALID_ARGUMENT, "asks for the top {0} of {1} elements", {count, extent})))
     return failure();
   // Sorted also where the order may be any.
   auto [values, indices] = sortAlong(node, x, *axis, count, node.getInt("largest", 1) != 0);
@@ -69,10 +71,13 @@ static LogicalResult buildTopK(NodeContext &node) {
 //===----------------------------------------------------------------------===//
 
 /// Whether scalars are equal (`unequal` false) or how they compare.
-static Value compareScalars(OpBuilder &b, Location loc, ElementType type, Value x, Value y, bool less) {
+static Value compareScalars(OpBuilder &b, Location loc, ElementType type, Value x, Value y,
+                            bool less) {
   if (isFloat(type))
-    return arith::CmpFOp::create(b, loc, less ? arith::CmpFPredicate::OLT : arith::CmpFPredicate::UNE, x, y);
-  arith::CmpIPredicate below = isUnsigned(type) ? arith::CmpIPredicate::ult : arith::CmpIPredicate::slt;
+    return arith::CmpFOp::create(
+        b, loc, less ? arith::CmpFPredicate::OLT : arith::CmpFPredicate::UNE, x, y);
+  arith::CmpIPredicate below =
+      isUnsigned(type) ? arith::CmpIPredicate::ult : arith::CmpIPredicate::slt;
   return arith::CmpIOp::create(b, loc, less ? below : arith::CmpIPredicate::ne, x, y);
 }
 
@@ -83,11 +88,13 @@ static TensorValue compareRows(NodeContext &node, const TensorValue &rows) {
   Location loc = node.b.getLoc();
   MLIRContext *context = node.context();
   TensorValue zero = makeSplat(node, ElementType::Int8, {n, n}, 0);
-  AffineExpr i = getAffineDimExpr(0, context), j = getAffineDimExpr(1, context), m = getAffineDimExpr(2, context);
+  AffineExpr i = getAffineDimExpr(0, context), j = getAffineDimExpr(1, context),
+             m = getAffineDimExpr(2, context);
   Value matrix = node.value(rows);
   auto generic = linalg::GenericOp::create(
       node.b, loc, zero.value.getType(), ValueRange{matrix, matrix}, zero.value,
-      ArrayRef<AffineMap>{AffineMap::get(3, 0, {i, m}, context), AffineMap::get(3, 0, {j, m}, context),
+      ArrayRef<AffineMap>{AffineMap::get(3, 0, {i, m}, context),
+                          AffineMap::get(3, 0, {j, m}, context),
                           AffineMap::get(3, 0, {i, j}, context)},
       ArrayRef<utils::IteratorType>{utils::IteratorType::parallel, utils::IteratorType::parallel,
                                     utils::IteratorType::reduction},
@@ -97,8 +104,9 @@ static TensorValue compareRows(NodeContext &node, const TensorValue &rows) {
         mlir::Type small = b.getI8Type();
         Value less = compareScalars(b, loc, type, args[0], args[1], true);
         Value differ = compareScalars(b, loc, type, args[0], args[1], false);
-        Value sign = k.select(less, makeIntScalar(b, loc, small, -1),
-                              k.select(differ, makeIntScalar(b, loc, small, 1), makeIntScalar(b, loc, small, 0)));
+        Value sign = k.select(
+            less, makeIntScalar(b, loc, small, -1),
+            k.select(differ, makeIntScalar(b, loc, small, 1), makeIntScalar(b, loc, small, 0)));
         Value open = k.cmp(arith::CmpIPredicate::eq, args[2], makeIntScalar(b, loc, small, 0));
         linalg::YieldOp::create(b, loc, k.select(open, sign, args[2]));
       });
@@ -106,8 +114,9 @@ static TensorValue compareRows(NodeContext &node, const TensorValue &rows) {
 }
 
 /// A vector of i64 computed by position.
-static FailureOr<TensorValue> makeVector(NodeContext &node, OpFoldResult extent, ElementType type,
-                                         llvm::function_ref<Value(const KernelIndex &, Value)> body) {
+static FailureOr<TensorValue>
+makeVector(NodeContext &node, OpFoldResult extent, ElementType type,
+           llvm::function_ref<Value(const KernelIndex &, Value)> body) {
   return elementwiseTo(node, {}, type, {extent}, [&](OpBuilder &b, Location loc, ValueRange) {
     KernelIndex k{b, loc};
     return body(k, k.loop(0));
@@ -120,7 +129,8 @@ static Value readIndex(const KernelIndex &k, Value vector, Value at) {
 }
 
 /// A permutation the other way round.
-static TensorValue invert(NodeContext &node, const TensorValue &values, const TensorValue &permutation) {
+static TensorValue invert(NodeContext &node, const TensorValue &values,
+                          const TensorValue &permutation) {
   TensorValue init = makeSplat(node, ElementType::Int64, permutation.dims, 0);
   TensorValue tuples = reshape(node, permutation, {permutation.dims[0], node.dims.constant(1)});
   return scatterTuples(node, init, tuples, values,
@@ -163,7 +173,8 @@ LogicalResult weft::onnx::buildUnique(NodeContext &node) {
         node.b, node.b.getLoc(), start.value.getType(), node.value(signs), start.value,
         ArrayRef<AffineMap>{node.b.getMultiDimIdentityMap(2),
                             AffineMap::get(2, 0, {getAffineDimExpr(0, context)}, context)},
-        ArrayRef<utils::IteratorType>{utils::IteratorType::parallel, utils::IteratorType::reduction},
+        ArrayRef<utils::IteratorType>{utils::IteratorType::parallel,
+                                      utils::IteratorType::reduction},
         [&](OpBuilder &b, Location loc, ValueRange args) {
           KernelIndex k{b, loc};
           Value none = makeIntScalar(b, loc, args[0].getType(), 0);
@@ -174,27 +185,31 @@ LogicalResult weft::onnx::buildUnique(NodeContext &node) {
           Value one = arith::ExtUIOp::create(b, loc, b.getI64Type(), counts);
           linalg::YieldOp::create(b, loc, arith::AddIOp::create(b, loc, args[1], one).getResult());
         });
-    order = sortAlong(node, makeValue(ranks.getResult(0), ElementType::Int64, {n}), 0, n, false).second;
+    order =
+        sortAlong(node, makeValue(ranks.getResult(0), ElementType::Int64, {n}), 0, n, false).second;
   } else {
     std::tie(values, order) = sortAlong(node, items, 0, n, false);
   }
   Value orderTensor = node.value(order);
   // 1 where a group begins.
-  FailureOr<TensorValue> begins = makeVector(node, n, ElementType::Bool, [&](const KernelIndex &k, Value i) -> Value {
-    Value isFirst = k.cmp(arith::CmpIPredicate::eq, i, k.constant(0));
-    Value before = k.max(k.sub(i, k.constant(1)), k.constant(0));
-    Value differ;
-    if (asRows) {
-      Value sign = tensor::ExtractOp::create(k.b, k.loc, signs.value,
-                                             ValueRange{readIndex(k, orderTensor, i), readIndex(k, orderTensor, before)});
-      differ = k.cmp(arith::CmpIPredicate::ne, sign, makeIntScalar(k.b, k.loc, sign.getType(), 0));
-    } else {
-      Value here = tensor::ExtractOp::create(k.b, k.loc, values.value, i);
-      Value there = tensor::ExtractOp::create(k.b, k.loc, values.value, before);
-      differ = compareScalars(k.b, k.loc, items.elementType, here, there, false);
-    }
-    return toBool(k.b, k.loc, arith::OrIOp::create(k.b, k.loc, isFirst, differ));
-  });
+  FailureOr<TensorValue> begins =
+      makeVector(node, n, ElementType::Bool, [&](const KernelIndex &k, Value i) -> Value {
+        Value isFirst = k.cmp(arith::CmpIPredicate::eq, i, k.constant(0));
+        Value before = k.max(k.sub(i, k.constant(1)), k.constant(0));
+        Value differ;
+        if (asRows) {
+          Value sign = tensor::ExtractOp::create(
+              k.b, k.loc, signs.value,
+              ValueRange{readIndex(k, orderTensor, i), readIndex(k, orderTensor, before)});
+          differ =
+              k.cmp(arith::CmpIPredicate::ne, sign, makeIntScalar(k.b, k.loc, sign.getType(), 0));
+        } else {
+          Value here = tensor::ExtractOp::create(k.b, k.loc, values.value, i);
+          Value there = tensor::ExtractOp::create(k.b, k.loc, values.value, before);
+          differ = compareScalars(k.b, k.loc, items.elementType, here, there, false);
+        }
+        return toBool(k.b, k.loc, arith::OrIOp::create(k.b, k.loc, isFirst, differ));
+      });
   TensorValue starts = nonZeroTuples(node, *begins);
   OpFoldResult count = starts.dims[1];
   starts = reshape(node, starts, {count});
@@ -214,18 +229,22 @@ LogicalResult weft::onnx::buildUnique(NodeContext &node) {
         node.b, node.b.getLoc(), none.value.getType(), startsTensor, none.value,
         ArrayRef<AffineMap>{AffineMap::get(2, 0, {getAffineDimExpr(1, context)}, context),
                             AffineMap::get(2, 0, {getAffineDimExpr(0, context)}, context)},
-        ArrayRef<utils::IteratorType>{utils::IteratorType::parallel, utils::IteratorType::reduction},
+        ArrayRef<utils::IteratorType>{utils::IteratorType::parallel,
+                                      utils::IteratorType::reduction},
         [&](OpBuilder &b, Location loc, ValueRange args) {
           KernelIndex k{b, loc};
-          Value begun = k.cmp(arith::CmpIPredicate::sle, args[0], k.toInteger(k.loop(0), b.getI64Type()));
+          Value begun =
+              k.cmp(arith::CmpIPredicate::sle, args[0], k.toInteger(k.loop(0), b.getI64Type()));
           Value one = arith::ExtUIOp::create(b, loc, b.getI64Type(), begun);
           linalg::YieldOp::create(b, loc, arith::AddIOp::create(b, loc, args[1], one).getResult());
         });
-    TensorValue inverse = invert(node, makeValue(groups.getResult(0), ElementType::Int64, {n}), order);
+    TensorValue inverse =
+        invert(node, makeValue(groups.getResult(0), ElementType::Int64, {n}), order);
     if (!sorted) {
-      FailureOr<TensorValue> numbers = makeVector(
-          node, count, ElementType::Int64,
-          [](const KernelIndex &k, Value i) { return k.toInteger(i, k.b.getI64Type()); });
+      FailureOr<TensorValue> numbers =
+          makeVector(node, count, ElementType::Int64, [](const KernelIndex &k, Value i) {
+            return k.toInteger(i, k.b.getI64Type());
+          });
       inverse = takeAlong(node, invert(node, *numbers, permutation), inverse, 0);
     }
     node.setOutput(2, inverse);
@@ -234,7 +253,8 @@ LogicalResult weft::onnx::buildUnique(NodeContext &node) {
     FailureOr<TensorValue> counts =
         makeVector(node, count, ElementType::Int64, [&](const KernelIndex &k, Value i) {
           Value next = k.add(i, k.constant(1)), last = k.sub(k.of(count), k.constant(1));
-          Value end = k.select(k.less(i, last), readIndex(k, startsTensor, k.min(next, last)), k.of(n));
+          Value end =
+              k.select(k.less(i, last), readIndex(k, startsTensor, k.min(next, last)), k.of(n));
           return k.toInteger(k.sub(end, readIndex(k, startsTensor, i)), k.b.getI64Type());
         });
     node.setOutput(3, sorted ? *counts : takeAlong(node, *counts, permutation, 0));
@@ -243,8 +263,9 @@ LogicalResult weft::onnx::buildUnique(NodeContext &node) {
 }
 
 void weft::onnx::registerSortOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"TopK", 1, 1, 2, buildTopK},
-      {"NonMaxSuppression", 10, 2, 5, buildNonMaxSuppression},
-  });
+  addOps(registrar, "",
+         {
+             {"TopK", 1, 1, 2, buildTopK},
+             {"NonMaxSuppression", 10, 2, 5, buildNonMaxSuppression},
+         });
 }

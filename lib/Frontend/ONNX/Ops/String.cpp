@@ -21,13 +21,47 @@ using namespace weft;
 using namespace weft::onnx;
 
 bool weft::onnx::takesStrings(StringRef domain, StringRef op) {
-  static const llvm::StringSet<> moving = {
-      "Compress", "Concat", "ConcatFromSequence", "Constant", "Equal", "Expand", "Flatten", "Gather",
-      "GatherElements", "GatherND", "Identity", "If", "Loop", "Optional", "OptionalGetElement",
-      "OptionalHasElement", "Pad", "Reshape", "Scan", "Scatter", "ScatterElements", "ScatterND",
-      "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
-      "SequenceLength", "SequenceMap", "Shape", "Size", "Slice", "Split", "SplitToSequence", "Squeeze",
-      "StringConcat", "StringNormalizer", "Tile", "Transpose", "Unsqueeze", "Where"};
+  static const llvm::StringSet<> moving = {"Compress",
+                                           "Concat",
+                                           "ConcatFromSequence",
+                                           "Constant",
+                                           "Equal",
+                                           "Expand",
+                                           "Flatten",
+                                           "Gather",
+                                           "GatherElements",
+                                           "GatherND",
+                                           "Identity",
+                                           "If",
+                                           "Loop",
+                                           "Optional",
+                                           "OptionalGetElement",
+                                           "OptionalHasElement",
+                                           "Pad",
+                                           "Reshape",
+                                           "Scan",
+                                           "Scatter",
+                                           "ScatterElements",
+                                           "ScatterND",
+                                           "SequenceAt",
+                                           "SequenceConstruct",
+                                           "SequenceEmpty",
+                                           "SequenceErase",
+                                           "SequenceInsert",
+                                           "SequenceLength",
+                                           "SequenceMap",
+                                           "Shape",
+                                           "Size",
+                                           "Slice",
+                                           "Split",
+                                           "SplitToSequence",
+                                           "Squeeze",
+                                           "StringConcat",
+                                           "StringNormalizer",
+                                           "Tile",
+                                           "Transpose",
+                                           "Unsqueeze",
+                                           "Where"};
   bool isBuiltIn = domain.empty() || domain == kMicrosoftDomain || domain == kMLDomain;
   return !isBuiltIn || (domain.empty() && moving.contains(op));
 }
@@ -47,16 +81,18 @@ TensorValue weft::onnx::makeStrings(NodeContext &node, ArrayRef<int64_t> shape,
   for (std::string_view text : strings)
     texts.emplace_back(text.data(), text.size());
   ArrayAttr literals = node.b.getStrArrayAttr(texts);
-  return *elementwiseTo(node, {}, ElementType::String, dims, [&](OpBuilder &b, Location loc, ValueRange) {
-    return StringLiteralOp::create(b, loc, literals, linearPosition(b, loc, dims));
-  });
+  return *elementwiseTo(
+      node, {}, ElementType::String, dims, [&](OpBuilder &b, Location loc, ValueRange) {
+        return StringLiteralOp::create(b, loc, literals, linearPosition(b, loc, dims));
+      });
 }
 
 FailureOr<TensorValue> weft::onnx::equalStrings(NodeContext &node, const TensorValue &x,
                                                 const TensorValue &y) {
-  return elementwise(node, {x, y}, ElementType::Bool, [](OpBuilder &b, Location loc, ValueRange args) {
-    return toBool(b, loc, StringEqualOp::create(b, loc, args[0], args[1]));
-  });
+  return elementwise(node, {x, y}, ElementType::Bool,
+                     [](OpBuilder &b, Location loc, ValueRange args) {
+                       return toBool(b, loc, StringEqualOp::create(b, loc, args[0], args[1]));
+                     });
 }
 
 //===----------------------------------------------------------------------===//
@@ -87,10 +123,12 @@ static LogicalResult buildStringConcat(NodeContext &node) {
 // StringNormalizer
 //===----------------------------------------------------------------------===//
 
-static FailureOr<TensorValue> changeCase(NodeContext &node, const TensorValue &x, LetterCase letters) {
-  return elementwise(node, {x}, ElementType::String, [&](OpBuilder &b, Location loc, ValueRange args) {
-    return StringCaseOp::create(b, loc, letters, args[0]);
-  });
+static FailureOr<TensorValue> changeCase(NodeContext &node, const TensorValue &x,
+                                         LetterCase letters) {
+  return elementwise(node, {x}, ElementType::String,
+                     [&](OpBuilder &b, Location loc, ValueRange args) {
+                       return StringCaseOp::create(b, loc, letters, args[0]);
+                     });
 }
 
 /// The elements of the vector `x` that are none of `stopWords`; one empty string
@@ -113,13 +151,13 @@ static FailureOr<TensorValue> removeWords(NodeContext &node, const TensorValue &
     return failure();
   Location loc = node.b.getLoc();
   Value none = makeIntScalar(node.b, loc, storageType(node.context(), ElementType::Bool), 0);
-  TensorValue isStopWord =
-      reduce(node, *matches, {1}, /*keepDims=*/false, ElementType::Bool, none,
-             [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-               return arith::OrIOp::create(b, loc, args[0], args[1]);
-             });
-  FailureOr<TensorValue> isKept =
-      elementwise(node, {isStopWord}, ElementType::Bool, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+  TensorValue isStopWord = reduce(node, *matches, {1}, /*keepDims=*/false, ElementType::Bool, none,
+                                  [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                                    return arith::OrIOp::create(b, loc, args[0], args[1]);
+                                  });
+  FailureOr<TensorValue> isKept = elementwise(
+      node, {isStopWord}, ElementType::Bool,
+      [](OpBuilder &b, Location loc, ValueRange args) -> Value {
         return arith::XOrIOp::create(b, loc, args[0], makeIntScalar(b, loc, args[0].getType(), 1));
       });
   if (failed(isKept))
@@ -143,7 +181,8 @@ static LogicalResult buildStringNormalizer(NodeContext &node) {
     return node.error("has case_change_action '" + action + "', expected NONE, LOWER or UPPER");
   bool isMatrix = x.rank() == 2;
   if (isMatrix) {
-    if (failed(assertEqualExtents(node, x.dims[0], d.constant(1), "the first extent of a matrix and 1")))
+    if (failed(assertEqualExtents(node, x.dims[0], d.constant(1),
+                                  "the first extent of a matrix and 1")))
       return failure();
     x = reshape(node, x, {x.dims[1]});
   }
@@ -164,9 +203,10 @@ static LogicalResult buildStringNormalizer(NodeContext &node) {
 }
 
 void weft::onnx::registerStringOps(Registrar &registrar) {
-  addOps(registrar, "", {
-      {"StringConcat", 20, 2, 2, buildStringConcat},
-      {"StringNormalizer", 10, 1, 1, buildStringNormalizer},
-      {"TfIdfVectorizer", 9, 1, 1, buildTfIdfVectorizer},
-  });
+  addOps(registrar, "",
+         {
+             {"StringConcat", 20, 2, 2, buildStringConcat},
+             {"StringNormalizer", 10, 1, 1, buildStringNormalizer},
+             {"TfIdfVectorizer", 9, 1, 1, buildTfIdfVectorizer},
+         });
 }

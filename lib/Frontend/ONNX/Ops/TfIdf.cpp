@@ -71,8 +71,8 @@ static FailureOr<Grams> readGrams(NodeContext &node, int64_t minLength, int64_t 
     if (begin < 0 || begin > end || end > static_cast<int64_t>(pool.size()) ||
         (end - begin) % length != 0)
       return node.error("attribute 'ngram_counts' has " + Twine(length) + "-grams from " +
-                        Twine(begin) + " to " + Twine(end) + " in a pool of " +
-                        Twine(pool.size()) + " items");
+                        Twine(begin) + " to " + Twine(end) + " in a pool of " + Twine(pool.size()) +
+                        " items");
     for (int64_t at = begin; at < end; at += length, ++next) {
       if (next >= columns.size())
         return node.error("attribute 'ngram_indexes' has " + Twine(columns.size()) +
@@ -119,10 +119,10 @@ static FailureOr<TensorValue> countGrams(NodeContext &node, const TensorValue &r
   };
   SmallVector<AffineMap> maps{map({row, position}), map(column)};
   for (int64_t j = 0; j < grams.maxLength; ++j) {
-    FailureOr<TensorValue> items = makeTable<int64_t>(
-        node, ElementType::Int64,
-        ArrayRef<int64_t>(grams.items).slice(j * grams.columns, grams.columns),
-        "items." + std::to_string(j));
+    FailureOr<TensorValue> items =
+        makeTable<int64_t>(node, ElementType::Int64,
+                           ArrayRef<int64_t>(grams.items).slice(j * grams.columns, grams.columns),
+                           "items." + std::to_string(j));
     if (failed(items))
       return failure();
     inputs.push_back(node.value(*items));
@@ -132,8 +132,8 @@ static FailureOr<TensorValue> countGrams(NodeContext &node, const TensorValue &r
   inputs.push_back(makeEmpty(node, ElementType::Int8, {maxDistance}));
   maps.push_back(map(distance));
   maps.push_back(map({row, column}));
-  TensorValue start = makeSplat(node, ElementType::Float,
-                                {rows.dims[0], node.dims.constant(grams.columns)}, 0);
+  TensorValue start =
+      makeSplat(node, ElementType::Float, {rows.dims[0], node.dims.constant(grams.columns)}, 0);
   Value source = node.value(rows);
   Value extent = node.dims.value(rows.dims[1]);
   bool isNarrow = rows.elementType == ElementType::Int32;
@@ -156,9 +156,9 @@ static FailureOr<TensorValue> countGrams(NodeContext &node, const TensorValue &r
         Value at = linalg::IndexOp::create(b, loc, 2);
         Value step = arith::AddIOp::create(b, loc, linalg::IndexOp::create(b, loc, 3), index(1));
         Value last = arith::SubIOp::create(b, loc, extent, index(1));
-        Value matches = both(compare(P::sgt, length, index(0)),
-                             either(compare(P::sgt, length, index(1)),
-                                    compare(P::eq, step, index(1))));
+        Value matches =
+            both(compare(P::sgt, length, index(0)),
+                 either(compare(P::sgt, length, index(1)), compare(P::eq, step, index(1))));
         for (int64_t j = 0; j < grams.maxLength; ++j) {
           Value item = args[0];
           Value inRow = compare(P::sle, at, last);
@@ -174,8 +174,8 @@ static FailureOr<TensorValue> countGrams(NodeContext &node, const TensorValue &r
           at = arith::AddIOp::create(b, loc, at, step);
         }
         Value one = arith::UIToFPOp::create(b, loc, b.getF32Type(), matches);
-        linalg::YieldOp::create(
-            b, loc, arith::AddFOp::create(b, loc, args.back(), one).getResult());
+        linalg::YieldOp::create(b, loc,
+                                arith::AddFOp::create(b, loc, args.back(), one).getResult());
       });
   return makeValue(generic.getResult(0), ElementType::Float, start.dims);
 }
@@ -186,7 +186,8 @@ LogicalResult weft::onnx::buildTfIdfVectorizer(NodeContext &node) {
     return node.unsupported("only counts integers");
   if (x.rank() != 1 && x.rank() != 2)
     return node.error("has an input of rank " + Twine(x.rank()) + ", expected 1 or 2");
-  int64_t minLength = node.getInt("min_gram_length", 0), maxLength = node.getInt("max_gram_length", 0);
+  int64_t minLength = node.getInt("min_gram_length", 0),
+          maxLength = node.getInt("max_gram_length", 0);
   int64_t skips = node.getInt("max_skip_count", -1);
   std::string mode = node.getString("mode", "");
   if (mode != "TF" && mode != "IDF" && mode != "TFIDF")
@@ -219,12 +220,13 @@ LogicalResult weft::onnx::buildTfIdfVectorizer(NodeContext &node) {
       return failure();
     result = elementwiseTo(node, {*counts, *weights}, ElementType::Float, counts->dims,
                            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      if (mode == "TFIDF")
-        return arith::MulFOp::create(b, loc, args[0], args[1]);
-      Value zero = makeScalar(b, loc, args[0].getType(), 0);
-      Value occurs = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, args[0], zero);
-      return arith::SelectOp::create(b, loc, occurs, args[1], zero);
-    });
+                             if (mode == "TFIDF")
+                               return arith::MulFOp::create(b, loc, args[0], args[1]);
+                             Value zero = makeScalar(b, loc, args[0].getType(), 0);
+                             Value occurs = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT,
+                                                                  args[0], zero);
+                             return arith::SelectOp::create(b, loc, occurs, args[1], zero);
+                           });
   }
   if (failed(result))
     return failure();

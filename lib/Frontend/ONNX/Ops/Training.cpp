@@ -54,15 +54,14 @@ static TensorValue compute(NodeContext &node, ArrayRef<TensorValue> inputs, Scal
   ElementType type = inputs.front().elementType;
   return *elementwiseTo(node, inputs, type, inputs.front().dims,
                         [&](OpBuilder &b, Location loc, ValueRange args) {
-    return step(FloatMath{b, loc, args.front().getType()}, args);
-  });
+                          return step(FloatMath{b, loc, args.front().getType()}, args);
+                        });
 }
 
 /// One variable: the rate and count as tensors of one element of X's type, then
 /// X, G and what is accumulated; gives the new X and accumulated tensors.
-using OptimizerStep =
-    llvm::function_ref<SmallVector<TensorValue>(const TensorValue &rate, const TensorValue &updates,
-                                                ArrayRef<TensorValue> state)>;
+using OptimizerStep = llvm::function_ref<SmallVector<TensorValue>(
+    const TensorValue &rate, const TensorValue &updates, ArrayRef<TensorValue> state)>;
 
 /// Applies `step` to each variable; `kinds` is the number of tensors of each.
 static LogicalResult buildOptimizer(NodeContext &node, size_t kinds, OptimizerStep step) {
@@ -90,7 +89,8 @@ static LogicalResult buildOptimizer(NodeContext &node, size_t kinds, OptimizerSt
         return node.error("has tensors " + describe(x) + " and " + describe(y) +
                           " of one variable");
       for (int64_t d = 0; d < x.rank(); ++d)
-        if (failed(assertEqualExtents(node, x.dims[d], y.dims[d], "extents of a variable's tensors")))
+        if (failed(
+                assertEqualExtents(node, x.dims[d], y.dims[d], "extents of a variable's tensors")))
           return failure();
     }
   FailureOr<SmallVector<TensorValue>> results = composite(
@@ -124,60 +124,65 @@ static LogicalResult buildOptimizer(NodeContext &node, size_t kinds, OptimizerSt
 static LogicalResult buildAdagrad(NodeContext &node) {
   double decay = node.getFloat("decay_factor", 0), norm = node.getFloat("norm_coefficient", 0);
   double epsilon = node.getFloat("epsilon", 1e-6f);
-  return buildOptimizer(node, 3, [&](const TensorValue &rate, const TensorValue &updates,
-                                     ArrayRef<TensorValue> state) {
-    const TensorValue &x = state[0];
-    TensorValue decayed = compute(node, {rate, updates}, [&](const FloatMath &m, ValueRange v) {
-      return m.div(v[0], m.add(m.constant(1), m.mul(v[1], m.constant(decay))));
-    });
-    TensorValue gradient = compute(node, {x, state[1]}, [&](const FloatMath &m, ValueRange v) {
-      return m.blend(v[0], norm, v[1], 1);
-    });
-    TensorValue squares = compute(node, {state[2], gradient}, [&](const FloatMath &m, ValueRange v) {
-      return m.add(v[0], m.square(v[1]));
-    });
-    TensorValue next = compute(
-        node, {x, gradient, squares, decayed}, [&](const FloatMath &m, ValueRange v) {
-          Value scale = m.add(m.sqrt(v[2]), m.constant(epsilon));
-          return m.sub(v[0], m.div(m.mul(v[3], v[1]), scale));
+  return buildOptimizer(
+      node, 3,
+      [&](const TensorValue &rate, const TensorValue &updates, ArrayRef<TensorValue> state) {
+        const TensorValue &x = state[0];
+        TensorValue decayed = compute(node, {rate, updates}, [&](const FloatMath &m, ValueRange v) {
+          return m.div(v[0], m.add(m.constant(1), m.mul(v[1], m.constant(decay))));
         });
-    return SmallVector<TensorValue>{next, squares};
-  });
+        TensorValue gradient = compute(node, {x, state[1]}, [&](const FloatMath &m, ValueRange v) {
+          return m.blend(v[0], norm, v[1], 1);
+        });
+        TensorValue squares =
+            compute(node, {state[2], gradient},
+                    [&](const FloatMath &m, ValueRange v) { return m.add(v[0], m.square(v[1])); });
+        TensorValue next =
+            compute(node, {x, gradient, squares, decayed}, [&](const FloatMath &m, ValueRange v) {
+              Value scale = m.add(m.sqrt(v[2]), m.constant(epsilon));
+              return m.sub(v[0], m.div(m.mul(v[3], v[1]), scale));
+            });
+        return SmallVector<TensorValue>{next, squares};
+      });
 }
 
 static LogicalResult buildAdam(NodeContext &node) {
   double alpha = node.getFloat("alpha", 0.9f), beta = node.getFloat("beta", 0.999f);
   double norm = node.getFloat("norm_coefficient", 0), epsilon = node.getFloat("epsilon", 1e-6f);
   double normPost = node.getFloat("norm_coefficient_post", 0);
-  return buildOptimizer(node, 4, [&](const TensorValue &rate, const TensorValue &updates,
-                                     ArrayRef<TensorValue> state) {
-    const TensorValue &x = state[0];
-    TensorValue adjusted = compute(node, {rate, updates}, [&](const FloatMath &m, ValueRange v) {
-      // 1 - factor^T
-      auto correction = [&](double factor) -> Value {
-        Value power = math::PowFOp::create(m.b, m.loc, m.constant(factor), v[1]);
-        return m.sub(m.constant(1), power);
-      };
-      Value scaled = m.div(m.mul(v[0], m.sqrt(correction(beta))), correction(alpha));
-      return m.ifUpdated(v[1], scaled, v[0]);
-    });
-    TensorValue gradient = compute(node, {x, state[1]}, [&](const FloatMath &m, ValueRange v) {
-      return m.blend(v[0], norm, v[1], 1);
-    });
-    TensorValue mean = compute(node, {state[2], gradient}, [&](const FloatMath &m, ValueRange v) {
-      return m.blend(v[0], alpha, v[1], 1 - alpha);
-    });
-    TensorValue squares = compute(node, {state[3], gradient}, [&](const FloatMath &m, ValueRange v) {
-      return m.blend(v[0], beta, m.square(v[1]), 1 - beta);
-    });
-    TensorValue next = compute(
-        node, {x, mean, squares, adjusted}, [&](const FloatMath &m, ValueRange v) {
-          Value scale = m.add(m.sqrt(v[2]), m.constant(epsilon));
-          Value moved = m.sub(v[0], m.div(m.mul(v[3], v[1]), scale));
-          return m.mul(moved, m.constant(1 - normPost));
+  return buildOptimizer(
+      node, 4,
+      [&](const TensorValue &rate, const TensorValue &updates, ArrayRef<TensorValue> state) {
+        const TensorValue &x = state[0];
+        TensorValue adjusted =
+            compute(node, {rate, updates}, [&](const FloatMath &m, ValueRange v) {
+              // 1 - factor^T
+              auto correction = [&](double factor) -> Value {
+                Value power = math::PowFOp::create(m.b, m.loc, m.constant(factor), v[1]);
+                return m.sub(m.constant(1), power);
+              };
+              Value scaled = m.div(m.mul(v[0], m.sqrt(correction(beta))), correction(alpha));
+              return m.ifUpdated(v[1], scaled, v[0]);
+            });
+        TensorValue gradient = compute(node, {x, state[1]}, [&](const FloatMath &m, ValueRange v) {
+          return m.blend(v[0], norm, v[1], 1);
         });
-    return SmallVector<TensorValue>{next, mean, squares};
-  });
+        TensorValue mean =
+            compute(node, {state[2], gradient}, [&](const FloatMath &m, ValueRange v) {
+              return m.blend(v[0], alpha, v[1], 1 - alpha);
+            });
+        TensorValue squares =
+            compute(node, {state[3], gradient}, [&](const FloatMath &m, ValueRange v) {
+              return m.blend(v[0], beta, m.square(v[1]), 1 - beta);
+            });
+        TensorValue next =
+            compute(node, {x, mean, squares, adjusted}, [&](const FloatMath &m, ValueRange v) {
+              Value scale = m.add(m.sqrt(v[2]), m.constant(epsilon));
+              Value moved = m.sub(v[0], m.div(m.mul(v[3], v[1]), scale));
+              return m.mul(moved, m.constant(1 - normPost));
+            });
+        return SmallVector<TensorValue>{next, mean, squares};
+      });
 }
 
 static LogicalResult buildMomentum(NodeContext &node) {
@@ -189,31 +194,33 @@ static LogicalResult buildMomentum(NodeContext &node) {
   std::string mode = node.getString("mode", "");
   if (mode != "standard" && mode != "nesterov")
     return node.error("attribute 'mode' is '" + mode + "', expected standard or nesterov");
-  return buildOptimizer(node, 3, [&](const TensorValue &rate, const TensorValue &updates,
-                                     ArrayRef<TensorValue> state) {
-    const TensorValue &x = state[0];
-    TensorValue gradient = compute(node, {x, state[1]}, [&](const FloatMath &m, ValueRange v) {
-      return m.blend(v[0], norm, v[1], 1);
-    });
-    TensorValue momentum = compute(
-        node, {state[2], gradient, updates}, [&](const FloatMath &m, ValueRange v) {
-          Value factor = m.ifUpdated(v[2], m.constant(beta), m.constant(1));
-          return m.add(m.mul(v[0], m.constant(alpha)), m.mul(factor, v[1]));
+  return buildOptimizer(
+      node, 3,
+      [&](const TensorValue &rate, const TensorValue &updates, ArrayRef<TensorValue> state) {
+        const TensorValue &x = state[0];
+        TensorValue gradient = compute(node, {x, state[1]}, [&](const FloatMath &m, ValueRange v) {
+          return m.blend(v[0], norm, v[1], 1);
         });
-    TensorValue next = compute(
-        node, {x, momentum, gradient, rate}, [&](const FloatMath &m, ValueRange v) {
-          Value direction = mode == "nesterov" ? m.blend(v[1], alpha, v[2], 1) : v[1];
-          return m.sub(v[0], m.mul(v[3], direction));
-        });
-    return SmallVector<TensorValue>{next, momentum};
-  });
+        TensorValue momentum =
+            compute(node, {state[2], gradient, updates}, [&](const FloatMath &m, ValueRange v) {
+              Value factor = m.ifUpdated(v[2], m.constant(beta), m.constant(1));
+              return m.add(m.mul(v[0], m.constant(alpha)), m.mul(factor, v[1]));
+            });
+        TensorValue next =
+            compute(node, {x, momentum, gradient, rate}, [&](const FloatMath &m, ValueRange v) {
+              Value direction = mode == "nesterov" ? m.blend(v[1], alpha, v[2], 1) : v[1];
+              return m.sub(v[0], m.mul(v[3], direction));
+            });
+        return SmallVector<TensorValue>{next, momentum};
+      });
 }
 
 void weft::onnx::registerTrainingOps(Registrar &registrar) {
-  addOps(registrar, "ai.onnx.preview.training", {
-      {"Adagrad", 1, 3, kAnyNumber, buildAdagrad},
-      {"Adam", 1, 3, kAnyNumber, buildAdam},
-      {"Gradient", 1, 1, kAnyNumber, buildGradient},
-      {"Momentum", 1, 3, kAnyNumber, buildMomentum},
-  });
+  addOps(registrar, "ai.onnx.preview.training",
+         {
+             {"Adagrad", 1, 3, kAnyNumber, buildAdagrad},
+             {"Adam", 1, 3, kAnyNumber, buildAdam},
+             {"Gradient", 1, 1, kAnyNumber, buildGradient},
+             {"Momentum", 1, 3, kAnyNumber, buildMomentum},
+         });
 }

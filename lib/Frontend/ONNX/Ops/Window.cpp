@@ -40,8 +40,9 @@ SmallVector<OpFoldResult> Window::neededHigh(NodeContext &node, const TensorValu
   return needed;
 }
 
-FailureOr<SmallVector<int64_t>> weft::onnx::readSpatial(NodeContext &node, StringRef name, size_t count,
-                                                        int64_t initial, int64_t minimum) {
+FailureOr<SmallVector<int64_t>> weft::onnx::readSpatial(NodeContext &node, StringRef name,
+                                                        size_t count, int64_t initial,
+                                                        int64_t minimum) {
   SmallVector<int64_t> values = node.getInts(name);
   if (node.failed())
     return failure();
@@ -84,8 +85,7 @@ FailureOr<Window> weft::onnx::readWindow(NodeContext &node, const TensorValue &x
   window.kernel.assign(kernel.begin(), kernel.end());
   OpFoldResult zero = d.constant(0), one = d.constant(1), two = d.constant(2);
   for (size_t i = 0; i < count; ++i)
-    window.reach.push_back(
-        d.add(d.mul(d.sub(kernel[i], one), d.constant((*dilations)[i])), one));
+    window.reach.push_back(d.add(d.mul(d.sub(kernel[i], one), d.constant((*dilations)[i])), one));
 
   bool same = autoPad == "SAME_UPPER" || autoPad == "SAME_LOWER";
   if (same) {
@@ -116,8 +116,9 @@ FailureOr<Window> weft::onnx::readWindow(NodeContext &node, const TensorValue &x
     window.high.push_back(d.constant(pads[count + i]));
     OpFoldResult stride = d.constant((*strides)[i]);
     OpFoldResult padded = d.add(x.dims[2 + i], d.constant(pads[i] + pads[count + i]));
-    if (failed(requireAtMost(node, window.reach[i], padded,
-                             "has a window of extent {0} for an input of extent {1} with its pads")))
+    if (failed(
+            requireAtMost(node, window.reach[i], padded,
+                          "has a window of extent {0} for an input of extent {1} with its pads")))
       return failure();
     OpFoldResult room = d.sub(padded, window.reach[i]);
     OpFoldResult out;

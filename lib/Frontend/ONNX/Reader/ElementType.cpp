@@ -22,34 +22,20 @@ struct ElementInfo {
 
 /// Indexed by the type's number.
 static constexpr ElementInfo elementInfos[] = {
-    {"undefined", 0, TypedField::None},
-    {"float", 32, TypedField::Float},
-    {"uint8", 8, TypedField::Int32},
-    {"int8", 8, TypedField::Int32},
-    {"uint16", 16, TypedField::Int32},
-    {"int16", 16, TypedField::Int32},
-    {"int32", 32, TypedField::Int32},
-    {"int64", 64, TypedField::Int64},
-    {"string", 0, TypedField::String},
-    {"bool", 8, TypedField::Int32},
-    {"float16", 16, TypedField::Int32},
-    {"double", 64, TypedField::Double},
-    {"uint32", 32, TypedField::UInt64},
-    {"uint64", 64, TypedField::UInt64},
-    {"complex64", 64, TypedField::Float},
-    {"complex128", 128, TypedField::Double},
-    {"bfloat16", 16, TypedField::Int32},
-    {"float8e4m3fn", 8, TypedField::Int32},
-    {"float8e4m3fnuz", 8, TypedField::Int32},
-    {"float8e5m2", 8, TypedField::Int32},
-    {"float8e5m2fnuz", 8, TypedField::Int32},
-    {"uint4", 4, TypedField::Int32},
-    {"int4", 4, TypedField::Int32},
-    {"float4e2m1", 4, TypedField::Int32},
-    {"float8e8m0", 8, TypedField::Int32},
-    {"uint2", 2, TypedField::Int32},
-    {"int2", 2, TypedField::Int32},
-    {"float6e2m3", 6, TypedField::Int32},
+    {"undefined", 0, TypedField::None},       {"float", 32, TypedField::Float},
+    {"uint8", 8, TypedField::Int32},          {"int8", 8, TypedField::Int32},
+    {"uint16", 16, TypedField::Int32},        {"int16", 16, TypedField::Int32},
+    {"int32", 32, TypedField::Int32},         {"int64", 64, TypedField::Int64},
+    {"string", 0, TypedField::String},        {"bool", 8, TypedField::Int32},
+    {"float16", 16, TypedField::Int32},       {"double", 64, TypedField::Double},
+    {"uint32", 32, TypedField::UInt64},       {"uint64", 64, TypedField::UInt64},
+    {"complex64", 64, TypedField::Float},     {"complex128", 128, TypedField::Double},
+    {"bfloat16", 16, TypedField::Int32},      {"float8e4m3fn", 8, TypedField::Int32},
+    {"float8e4m3fnuz", 8, TypedField::Int32}, {"float8e5m2", 8, TypedField::Int32},
+    {"float8e5m2fnuz", 8, TypedField::Int32}, {"uint4", 4, TypedField::Int32},
+    {"int4", 4, TypedField::Int32},           {"float4e2m1", 4, TypedField::Int32},
+    {"float8e8m0", 8, TypedField::Int32},     {"uint2", 2, TypedField::Int32},
+    {"int2", 2, TypedField::Int32},           {"float6e2m3", 6, TypedField::Int32},
     {"float6e3m2", 6, TypedField::Int32},
 };
 
@@ -80,9 +66,7 @@ const char *onnx::name(TypedField field) {
   return "no data";
 }
 
-bool onnx::isKnown(ElementType type) {
-  return type != ElementType::Undefined && findInfo(type);
-}
+bool onnx::isKnown(ElementType type) { return type != ElementType::Undefined && findInfo(type); }
 
 std::string onnx::name(ElementType type) {
   if (const ElementInfo *info = findInfo(type))

@@ -22,8 +22,7 @@ using namespace weft::onnx;
 
 // Non-blocking: opening a FIFO must not hang. Without a controlling terminal:
 // opening a terminal must not adopt it.
-static constexpr int fileFlags =
-    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
+static constexpr int fileFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
 
 namespace {
 /// A file descriptor that closes itself.
@@ -49,8 +48,7 @@ private:
 
 ExternalFiles::ExternalFiles(std::string folder, std::string modelName,
                              std::span<const uint8_t> model, Method method)
-    : folder(std::move(folder)), modelName(std::move(modelName)), model(model),
-      method(method) {}
+    : folder(std::move(folder)), modelName(std::move(modelName)), model(model), method(method) {}
 
 ExternalFiles::~ExternalFiles() {
   if (folderDescriptor >= 0)
@@ -67,8 +65,7 @@ static Status checkLocation(std::string_view location) {
     return Error{"its location has " + std::to_string(location.size()) +
                  " bytes, expected at most 4096"};
   if (location.find('\0') != std::string_view::npos)
-    return Error{"external file " + quote(location) +
-                 ": the path holds a zero byte"};
+    return Error{"external file " + quote(location) + ": the path holds a zero byte"};
   if (location.front() == '/')
     return Error{"external file " + quote(location) +
                  ": expected a path relative to the model's folder, found an "
@@ -78,12 +75,10 @@ static Status checkLocation(std::string_view location) {
     if (rest.substr(0, slash) == "..")
       return Error{"external file " + quote(location) +
                    ": expected a path inside the model's folder, found '..'"};
-    rest = slash == std::string_view::npos ? std::string_view()
-                                           : rest.substr(slash + 1);
+    rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
   }
   if (location.back() == '/')
-    return Error{"external file " + quote(location) +
-                 ": expected a file, found a folder"};
+    return Error{"external file " + quote(location) + ": expected a file, found a folder"};
   return {};
 }
 
@@ -112,8 +107,7 @@ Result<int> ExternalFiles::openFolder() const {
                  "for it"};
   folderDescriptor = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (folderDescriptor < 0)
-    return Error{"cannot open the model's folder " + quote(folder) + ": " +
-                 std::strerror(errno)};
+    return Error{"cannot open the model's folder " + quote(folder) + ": " + std::strerror(errno)};
   return folderDescriptor;
 }
 
@@ -126,8 +120,7 @@ static int openBeneath(int folder, const std::string &location) {
   // The kernel gives EAGAIN when a rename elsewhere keeps it from telling
   // whether the path left the folder.
   for (int attempt = 0; attempt < 16; ++attempt) {
-    long fd =
-        ::syscall(SYS_openat2, folder, location.c_str(), &how, sizeof how);
+    long fd = ::syscall(SYS_openat2, folder, location.c_str(), &how, sizeof how);
     if (fd >= 0)
       return static_cast<int>(fd);
     if (errno != EAGAIN && errno != EINTR)
@@ -144,8 +137,7 @@ static int openEntry(int folder, const char *name, int flags) {
   int code = errno;
   // With O_DIRECTORY a link gives ENOTDIR.
   struct stat info;
-  if (code == ENOTDIR &&
-      ::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+  if (code == ENOTDIR && ::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
       S_ISLNK(info.st_mode))
     code = ELOOP;
   return -code;
@@ -166,8 +158,7 @@ static int openStepwise(int folder, const std::string &location) {
     begin = slash + 1;
     if (part.empty() || part == ".")
       continue;
-    int next =
-        openEntry(parent, part.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int next = openEntry(parent, part.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (next < 0)
       return next;
     current = Descriptor(next);
@@ -189,8 +180,7 @@ Result<int> ExternalFiles::open(const std::string &location) const {
   return fd;
 }
 
-Result<std::span<const uint8_t>>
-ExternalFiles::map(std::string_view location) const {
+Result<std::span<const uint8_t>> ExternalFiles::map(std::string_view location) const {
   std::lock_guard<std::mutex> lock(mutex);
   if (auto known = mapped.find(location); known != mapped.end())
     return known->second.bytes();
@@ -214,6 +204,5 @@ ExternalFiles::map(std::string_view location) const {
   Result<MappedFile> mapping = MappedFile::map(file.get(), name);
   if (!mapping)
     return mapping.error();
-  return mapped.emplace(std::move(path), std::move(*mapping))
-      .first->second.bytes();
+  return mapped.emplace(std::move(path), std::move(*mapping)).first->second.bytes();
 }

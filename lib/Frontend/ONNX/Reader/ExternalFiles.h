@@ -36,8 +36,7 @@ public:
   /// `folder` is opened at the first use; with an empty one every file is
   /// refused. `modelName` is for messages and `model` are the bytes of the
   /// model's own file, to tell offsets in it.
-  ExternalFiles(std::string folder, std::string modelName,
-                std::span<const uint8_t> model,
+  ExternalFiles(std::string folder, std::string modelName, std::span<const uint8_t> model,
                 Method method = Method::Automatic);
   ~ExternalFiles();
   ExternalFiles(const ExternalFiles &) = delete;

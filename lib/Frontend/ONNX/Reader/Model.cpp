@@ -14,18 +14,15 @@
 using namespace weft;
 using namespace weft::onnx;
 
-Model::Model()
-    : files(std::make_unique<ExternalFiles>("", "",
-                                            std::span<const uint8_t>())) {}
+Model::Model() : files(std::make_unique<ExternalFiles>("", "", std::span<const uint8_t>())) {}
 Model::Model(Model &&) noexcept = default;
 Model &Model::operator=(Model &&) noexcept = default;
 Model::~Model() = default;
 
 std::string onnx::name(AttributeKind kind) {
   static constexpr const char *names[] = {
-      "UNDEFINED",      "FLOAT",      "INT",        "STRING",
-      "TENSOR",         "GRAPH",      "FLOATS",     "INTS",
-      "STRINGS",        "TENSORS",    "GRAPHS",     "SPARSE_TENSOR",
+      "UNDEFINED",      "FLOAT",      "INT",        "STRING",  "TENSOR", "GRAPH",
+      "FLOATS",         "INTS",       "STRINGS",    "TENSORS", "GRAPHS", "SPARSE_TENSOR",
       "SPARSE_TENSORS", "TYPE_PROTO", "TYPE_PROTOS"};
   auto index = static_cast<int32_t>(kind);
   if (index < 0 || index >= static_cast<int32_t>(std::size(names)))
@@ -44,11 +41,9 @@ bool onnx::isDefaultDomain(std::string_view domain) {
   return domain.empty() || domain == "ai.onnx";
 }
 
-std::optional<int64_t> onnx::findOpset(std::span<const OperatorSet> sets,
-                                       std::string_view domain) {
+std::optional<int64_t> onnx::findOpset(std::span<const OperatorSet> sets, std::string_view domain) {
   for (const OperatorSet &set : sets)
-    if (set.domain == domain ||
-        (isDefaultDomain(set.domain) && isDefaultDomain(domain)))
+    if (set.domain == domain || (isDefaultDomain(set.domain) && isDefaultDomain(domain)))
       return set.version;
   return std::nullopt;
 }

@@ -58,8 +58,7 @@ public:
   };
 
   /// A view of bytes that stay where they are.
-  TensorBytes(Source source, std::span<const uint8_t> view,
-              std::string_view file, uint64_t offset)
+  TensorBytes(Source source, std::span<const uint8_t> view, std::string_view file, uint64_t offset)
       : view(view), file(file), offset(offset), source(source) {}
   explicit TensorBytes(std::vector<uint8_t> decoded)
       : buffer(std::move(decoded)), source(Source::Decoded) {}
@@ -322,8 +321,7 @@ struct OperatorSet {
 bool isDefaultDomain(std::string_view domain);
 
 /// The version of `domain` among `sets`, or nothing.
-std::optional<int64_t> findOpset(std::span<const OperatorSet> sets,
-                                 std::string_view domain);
+std::optional<int64_t> findOpset(std::span<const OperatorSet> sets, std::string_view domain);
 
 /// FunctionProto: known to nodes by domain, name and overload.
 struct Function {

@@ -40,28 +40,22 @@ bool Parser::parse(Bytes bytes, NodeAttribute &attribute) {
       return saw(AttributeKind::Graph) && once(field, "g", hasGraph) &&
              append(field, "g", attribute.graphs);
     case 7:
-      return saw(AttributeKind::Floats) &&
-             list(field, "floats", bytes, attribute.floats);
+      return saw(AttributeKind::Floats) && list(field, "floats", bytes, attribute.floats);
     case 8:
-      return saw(AttributeKind::Ints) &&
-             list(field, "ints", bytes, attribute.ints);
+      return saw(AttributeKind::Ints) && list(field, "ints", bytes, attribute.ints);
     case 9:
-      return saw(AttributeKind::Strings) &&
-             append(field, "strings", attribute.strings);
+      return saw(AttributeKind::Strings) && append(field, "strings", attribute.strings);
     case 10:
-      return saw(AttributeKind::Tensors) &&
-             append(field, "tensors", attribute.tensors);
+      return saw(AttributeKind::Tensors) && append(field, "tensors", attribute.tensors);
     case 11:
-      return saw(AttributeKind::Graphs) &&
-             append(field, "graphs", attribute.graphs);
+      return saw(AttributeKind::Graphs) && append(field, "graphs", attribute.graphs);
     case 13:
       return read(field, "doc_string", attribute.docString);
     case 14:
       return saw(AttributeKind::Type) && once(field, "tp", hasType) &&
              append(field, "tp", attribute.types);
     case 15:
-      return saw(AttributeKind::Types) &&
-             append(field, "type_protos", attribute.types);
+      return saw(AttributeKind::Types) && append(field, "type_protos", attribute.types);
     case 20: {
       int32_t kind;
       if (!read(field, "type", kind))
@@ -72,8 +66,7 @@ bool Parser::parse(Bytes bytes, NodeAttribute &attribute) {
     case 21:
       return read(field, "ref_attr_name", attribute.refName);
     case 22:
-      return saw(AttributeKind::SparseTensor) &&
-             once(field, "sparse_tensor", hasSparse) &&
+      return saw(AttributeKind::SparseTensor) && once(field, "sparse_tensor", hasSparse) &&
              append(field, "sparse_tensor", attribute.sparseTensors);
     case 23:
       return saw(AttributeKind::SparseTensors) &&
@@ -81,10 +74,8 @@ bool Parser::parse(Bytes bytes, NodeAttribute &attribute) {
     }
     return true;
   });
-  if (attribute.kind == AttributeKind::Undefined &&
-      std::has_single_bit(attribute.present))
-    attribute.kind =
-        static_cast<AttributeKind>(std::countr_zero(attribute.present));
+  if (attribute.kind == AttributeKind::Undefined && std::has_single_bit(attribute.present))
+    attribute.kind = static_cast<AttributeKind>(std::countr_zero(attribute.present));
   return fine;
 }
 
@@ -194,8 +185,7 @@ bool Parser::parse(Bytes bytes, QuantizationAnnotation &annotation) {
     case 1:
       return read(field, "tensor_name", annotation.tensorName);
     case 2:
-      return append(field, "quant_parameter_tensor_names",
-                    annotation.parameters);
+      return append(field, "quant_parameter_tensor_names", annotation.parameters);
     }
     return true;
   });
@@ -219,8 +209,7 @@ bool Parser::parse(Bytes bytes, Graph &graph) {
     case 13:
       return append(field, "value_info", graph.valueInfos);
     case 14:
-      return append(field, "quantization_annotation",
-                    graph.quantizationAnnotations);
+      return append(field, "quantization_annotation", graph.quantizationAnnotations);
     case 15:
       return append(field, "sparse_initializer", graph.sparseInitializers);
     case 16:
@@ -283,13 +272,11 @@ bool Parser::parse(Bytes bytes, TrainingInfo &info) {
   return fields(bytes, [&](const WireField &field) {
     switch (field.number) {
     case 1:
-      return readOnce(field, "initialization", hasInitialization,
-                      info.initialization);
+      return readOnce(field, "initialization", hasInitialization, info.initialization);
     case 2:
       return readOnce(field, "algorithm", hasAlgorithm, info.algorithm);
     case 3:
-      return append(field, "initialization_binding",
-                    info.initializationBindings);
+      return append(field, "initialization_binding", info.initializationBindings);
     case 4:
       return append(field, "update_binding", info.updateBindings);
     }
@@ -349,8 +336,7 @@ bool Parser::parse(Bytes bytes, Model &model) {
   if (!hasVersion)
     return fail(end, "expected the field ir_version, found none up to the end");
   if (model.irVersion < Model::oldestIRVersion)
-    return fail(end, "expected IR version " +
-                         std::to_string(Model::oldestIRVersion) +
+    return fail(end, "expected IR version " + std::to_string(Model::oldestIRVersion) +
                          " or newer, found " + std::to_string(model.irVersion));
   if (!hasGraph)
     return fail(end, "expected a graph, found none up to the end");

@@ -14,8 +14,7 @@ Parser::Parser(std::span<const uint8_t> file, const ReaderLimits &limits)
     : file(file), limits(limits) {
   // A mapping is far smaller than 2^60 bytes, the factor is the caller's.
   uint64_t scaled;
-  if (__builtin_mul_overflow(limits.structBytesPerFileByte, file.size(),
-                             &scaled) ||
+  if (__builtin_mul_overflow(limits.structBytesPerFileByte, file.size(), &scaled) ||
       __builtin_add_overflow(scaled, limits.structBytes, &maxStructBytes))
     maxStructBytes = UINT64_MAX;
 }
@@ -25,8 +24,8 @@ Parser::Parser(std::span<const uint8_t> file, const ReaderLimits &limits)
 //===----------------------------------------------------------------------===//
 
 bool Parser::fail(const uint8_t *where, const std::string &problem) {
-  failure = "at byte " + std::to_string(where ? where - file.data() : 0) +
-            " of " + std::to_string(file.size());
+  failure = "at byte " + std::to_string(where ? where - file.data() : 0) + " of " +
+            std::to_string(file.size());
   const char *separator = ", in ";
   for (const Step &step : path) {
     failure += separator;
@@ -42,15 +41,13 @@ bool Parser::fail(const uint8_t *where, const std::string &problem) {
 bool Parser::expect(const WireField &field, const char *name, WireType type) {
   if (field.type == type)
     return true;
-  return fail(field.start, std::string("field ") + name + ": expected " +
-                               onnx::name(type) + ", found " +
-                               onnx::name(field.type));
+  return fail(field.start, std::string("field ") + name + ": expected " + onnx::name(type) +
+                               ", found " + onnx::name(field.type));
 }
 
 bool Parser::once(const WireField &field, const char *name, bool &seen) {
   if (seen)
-    return fail(field.start, std::string("field ") + name +
-                                 ": expected it once, found it twice");
+    return fail(field.start, std::string("field ") + name + ": expected it once, found it twice");
   seen = true;
   return true;
 }
@@ -59,18 +56,15 @@ bool Parser::charge(const WireField &field, uint64_t size) {
   structBytes += size;
   if (structBytes <= maxStructBytes)
     return true;
-  return fail(field.start,
-              "the model's structure takes more than " +
-                  std::to_string(maxStructBytes) +
-                  " bytes of memory, the limit for a file of its size");
+  return fail(field.start, "the model's structure takes more than " +
+                               std::to_string(maxStructBytes) +
+                               " bytes of memory, the limit for a file of its size");
 }
 
-bool Parser::read(const WireField &field, const char *name,
-                  std::string_view &text) {
+bool Parser::read(const WireField &field, const char *name, std::string_view &text) {
   if (!expect(field, name, WireType::Length))
     return false;
-  text = {reinterpret_cast<const char *>(field.bytes.data()),
-          field.bytes.size()};
+  text = {reinterpret_cast<const char *>(field.bytes.data()), field.bytes.size()};
   return true;
 }
 
@@ -102,8 +96,7 @@ bool Parser::read(const WireField &field, const char *name, float &value) {
   return true;
 }
 
-bool Parser::read(const WireField &field, const char *name,
-                  ElementType &value) {
+bool Parser::read(const WireField &field, const char *name, ElementType &value) {
   int32_t number;
   if (!read(field, name, number))
     return false;
@@ -111,15 +104,15 @@ bool Parser::read(const WireField &field, const char *name,
   return true;
 }
 
-bool Parser::list(const WireField &field, const char *name, Bytes body,
-                  WireType element, ScalarData &data) {
+bool Parser::list(const WireField &field, const char *name, Bytes body, WireType element,
+                  ScalarData &data) {
   if (const char *problem = data.append(field, body, element))
     return fail(field.start, std::string("field ") + name + ": " + problem);
   return true;
 }
 
-bool Parser::typedData(const WireField &field, Bytes body, TypedField kind,
-                       WireType element, Tensor &tensor) {
+bool Parser::typedData(const WireField &field, Bytes body, TypedField kind, WireType element,
+                       Tensor &tensor) {
   ScalarData data = tensor.typedField == kind ? tensor.typedData : ScalarData();
   if (!list(field, onnx::name(kind), body, element, data))
     return false;
@@ -128,8 +121,8 @@ bool Parser::typedData(const WireField &field, Bytes body, TypedField kind,
     return true;
   if (tensor.typedField != kind && tensor.typedField != TypedField::None)
     return fail(field.start, std::string("the tensor stores both ") +
-                                 onnx::name(tensor.typedField) + " and " +
-                                 onnx::name(kind) + ", expected one of them");
+                                 onnx::name(tensor.typedField) + " and " + onnx::name(kind) +
+                                 ", expected one of them");
   tensor.typedField = kind;
   tensor.typedData = data;
   return true;
@@ -149,8 +142,7 @@ bool Parser::integers(const WireField &field, const char *name, Bytes body,
     });
     return true;
   }
-  return charge(field, sizeof(int64_t)) &&
-         read(field, name, values.emplace_back());
+  return charge(field, sizeof(int64_t)) && read(field, name, values.emplace_back());
 }
 
 //===----------------------------------------------------------------------===//
@@ -180,27 +172,22 @@ bool Parser::parse(Bytes bytes, Tensor &tensor) {
       tensor.isSegment = true;
       return expect(field, "segment", WireType::Length);
     case 4:
-      return typedData(field, bytes, TypedField::Float, WireType::Fixed32,
-                       tensor);
+      return typedData(field, bytes, TypedField::Float, WireType::Fixed32, tensor);
     case 5:
-      return typedData(field, bytes, TypedField::Int32, WireType::Varint,
-                       tensor);
+      return typedData(field, bytes, TypedField::Int32, WireType::Varint, tensor);
     case 6:
       return append(field, "string_data", tensor.stringData);
     case 7:
-      return typedData(field, bytes, TypedField::Int64, WireType::Varint,
-                       tensor);
+      return typedData(field, bytes, TypedField::Int64, WireType::Varint, tensor);
     case 8:
       return read(field, "name", tensor.name);
     case 9:
       tensor.hasRawData = true;
       return read(field, "raw_data", tensor.rawData);
     case 10:
-      return typedData(field, bytes, TypedField::Double, WireType::Fixed64,
-                       tensor);
+      return typedData(field, bytes, TypedField::Double, WireType::Fixed64, tensor);
     case 11:
-      return typedData(field, bytes, TypedField::UInt64, WireType::Varint,
-                       tensor);
+      return typedData(field, bytes, TypedField::UInt64, WireType::Varint, tensor);
     case 12:
       return read(field, "doc_string", tensor.docString);
     case 13:
@@ -210,10 +197,9 @@ bool Parser::parse(Bytes bytes, Tensor &tensor) {
       if (!read(field, "data_location", location))
         return false;
       if (location != 0 && location != 1)
-        return fail(field.start,
-                    "field data_location: expected 0 (DEFAULT) or 1 "
-                    "(EXTERNAL), found " +
-                        std::to_string(location));
+        return fail(field.start, "field data_location: expected 0 (DEFAULT) or 1 "
+                                 "(EXTERNAL), found " +
+                                     std::to_string(location));
       tensor.isExternal = location == 1;
       return true;
     }
@@ -268,8 +254,7 @@ bool Parser::parseTensorType(Bytes bytes, ValueType &type) {
       return read(field, "elem_type", type.elementType);
     case 2:
       return once(field, "shape", type.hasShape) &&
-             message(field, "shape", -1,
-                     [&](Bytes body) { return parseShape(body, type); });
+             message(field, "shape", -1, [&](Bytes body) { return parseShape(body, type); });
     }
     return true;
   });
@@ -308,30 +293,25 @@ bool Parser::parse(Bytes bytes, ValueType &type) {
                   bool (Parser::*parseBody)(Bytes, ValueType &)) {
     type.kind = which;
     return once(field, name, hasKind) &&
-           message(field, name, -1,
-                   [&](Bytes body) { return (this->*parseBody)(body, type); });
+           message(field, name, -1, [&](Bytes body) { return (this->*parseBody)(body, type); });
   };
   return fields(bytes, [&](const WireField &field) {
     switch (field.number) {
     case 1:
-      return kind(field, "tensor_type", ValueType::Kind::Tensor,
-                  &Parser::parseTensorType);
+      return kind(field, "tensor_type", ValueType::Kind::Tensor, &Parser::parseTensorType);
     case 4:
-      return kind(field, "sequence_type", ValueType::Kind::Sequence,
-                  &Parser::parseNestedType);
+      return kind(field, "sequence_type", ValueType::Kind::Sequence, &Parser::parseNestedType);
     case 5:
       return kind(field, "map_type", ValueType::Kind::Map, &Parser::parseNestedType);
     case 6:
       return read(field, "denotation", type.denotation);
     case 7:
-      return kind(field, "opaque_type", ValueType::Kind::Opaque,
-                  &Parser::parseOpaqueType);
+      return kind(field, "opaque_type", ValueType::Kind::Opaque, &Parser::parseOpaqueType);
     case 8:
       return kind(field, "sparse_tensor_type", ValueType::Kind::SparseTensor,
                   &Parser::parseTensorType);
     case 9:
-      return kind(field, "optional_type", ValueType::Kind::Optional,
-                  &Parser::parseNestedType);
+      return kind(field, "optional_type", ValueType::Kind::Optional, &Parser::parseNestedType);
     }
     return true;
   });

@@ -59,8 +59,7 @@ private:
   template <typename Visit> bool fields(Bytes bytes, Visit visit) {
     if (depth == limits.messageDepth)
       return fail(bytes.data(), "messages are nested deeper than " +
-                                    std::to_string(limits.messageDepth) +
-                                    " levels");
+                                    std::to_string(limits.messageDepth) + " levels");
     ++depth;
     WireReader reader(bytes);
     for (WireField field; reader.next(field);)
@@ -86,8 +85,7 @@ private:
   /// Reads the embedded message `field` by `parseBody(bytes)`. `index` is the
   /// position in a repeated field, or negative.
   template <typename ParseBody>
-  bool message(const WireField &field, const char *name, int64_t index,
-               ParseBody parseBody) {
+  bool message(const WireField &field, const char *name, int64_t index, ParseBody parseBody) {
     if (!expect(field, name, WireType::Length))
       return false;
     path.push_back({name, index});
@@ -100,17 +98,14 @@ private:
   /// Reads a message that may be there once. Protobuf merges several; no writer
   /// makes several, so they are refused.
   template <typename T>
-  bool readOnce(const WireField &field, const char *name, bool &seen,
-                T &target) {
+  bool readOnce(const WireField &field, const char *name, bool &seen, T &target) {
     return once(field, name, seen) &&
-           message(field, name, -1,
-                   [&](Bytes bytes) { return parse(bytes, target); });
+           message(field, name, -1, [&](Bytes bytes) { return parse(bytes, target); });
   }
 
   /// Appends an entry of a repeated string or message field.
   template <typename T>
-  bool append(const WireField &field, const char *name,
-              std::vector<T> &targets) {
+  bool append(const WireField &field, const char *name, std::vector<T> &targets) {
     // Grows by half, so that the memory is known before it is taken.
     if (size_t capacity = targets.capacity(); targets.size() == capacity) {
       size_t growth = capacity / 2 + 1;
@@ -122,30 +117,27 @@ private:
     if constexpr (std::is_same_v<T, std::string_view>)
       return read(field, name, targets.emplace_back());
     else
-      return message(field, name, index, [&](Bytes bytes) {
-        return parse(bytes, targets.emplace_back());
-      });
+      return message(field, name, index,
+                     [&](Bytes bytes) { return parse(bytes, targets.emplace_back()); });
   }
 
   /// Adds the values of a repeated scalar field of `body` without decoding
   /// them.
-  bool list(const WireField &field, const char *name, Bytes body,
-            WireType element, ScalarData &data);
+  bool list(const WireField &field, const char *name, Bytes body, WireType element,
+            ScalarData &data);
   template <typename T>
-  bool list(const WireField &field, const char *name, Bytes body,
-            ScalarList<T> &values) {
+  bool list(const WireField &field, const char *name, Bytes body, ScalarList<T> &values) {
     ScalarData data = values.encoded();
     if (!list(field, name, body, ScalarList<T>::wireType, data))
       return false;
     values = ScalarList<T>(data);
     return true;
   }
-  bool typedData(const WireField &field, Bytes body, TypedField kind,
-                 WireType element, Tensor &tensor);
+  bool typedData(const WireField &field, Bytes body, TypedField kind, WireType element,
+                 Tensor &tensor);
 
   /// Decodes a repeated integer field of `body` whose values are few.
-  bool integers(const WireField &field, const char *name, Bytes body,
-                std::vector<int64_t> &values);
+  bool integers(const WireField &field, const char *name, Bytes body, std::vector<int64_t> &values);
 
   bool once(const WireField &field, const char *name, bool &seen);
   bool expect(const WireField &field, const char *name, WireType type);

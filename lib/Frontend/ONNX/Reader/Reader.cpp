@@ -40,18 +40,15 @@ static const char *recogniseOther(std::span<const uint8_t> bytes) {
       {0, "{", "a JSON text"},
       {0, "<ir_version", "ONNX's text format"},
   };
-  std::string_view text(reinterpret_cast<const char *>(bytes.data()),
-                        bytes.size());
+  std::string_view text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
   for (const auto &format : formats)
-    if (text.size() >= format.offset &&
-        text.substr(format.offset).starts_with(format.magic))
+    if (text.size() >= format.offset && text.substr(format.offset).starts_with(format.magic))
       return format.format;
   return nullptr;
 }
 
-static Status parseModel(std::span<const uint8_t> bytes,
-                         const std::string &name, const ReaderLimits &limits,
-                         Model &model) {
+static Status parseModel(std::span<const uint8_t> bytes, const std::string &name,
+                         const ReaderLimits &limits, Model &model) {
   if (bytes.empty())
     return Error{name + ": expected an ONNX model, found an empty file"};
   Parser parser(bytes, limits);
@@ -59,29 +56,24 @@ static Status parseModel(std::span<const uint8_t> bytes,
     return {};
   std::string message = name + ": cannot read the ONNX model: ";
   if (const char *other = recogniseOther(bytes))
-    message = name + ": expected an ONNX model, but this looks like " +
-              std::string(other) + "; ";
+    message = name + ": expected an ONNX model, but this looks like " + std::string(other) + "; ";
   return Error{message + parser.takeError()};
 }
 
-Result<Model> onnx::readModel(const std::string &path,
-                              const ReaderLimits &limits) {
+Result<Model> onnx::readModel(const std::string &path, const ReaderLimits &limits) {
   Result<MappedFile> file = MappedFile::open(path);
   if (!file)
     return file.error();
   size_t slash = path.rfind('/');
-  std::string folder = slash == std::string::npos ? "."
-                       : slash == 0               ? "/"
-                                                  : path.substr(0, slash);
-  Result<Model> model =
-      readModel(file->bytes(), path, std::move(folder), limits);
+  std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  Result<Model> model = readModel(file->bytes(), path, std::move(folder), limits);
   if (model)
     model->file = std::move(*file);
   return model;
 }
 
-Result<Model> onnx::readModel(std::span<const uint8_t> bytes, std::string name,
-                              std::string folder, const ReaderLimits &limits) {
+Result<Model> onnx::readModel(std::span<const uint8_t> bytes, std::string name, std::string folder,
+                              const ReaderLimits &limits) {
   Model model;
   if (Status status = parseModel(bytes, name, limits, model); !status)
     return status.error();
@@ -90,8 +82,8 @@ Result<Model> onnx::readModel(std::span<const uint8_t> bytes, std::string name,
   return model;
 }
 
-Result<Tensor> onnx::readTensor(std::span<const uint8_t> bytes,
-                                std::string name, const ReaderLimits &limits) {
+Result<Tensor> onnx::readTensor(std::span<const uint8_t> bytes, std::string name,
+                                const ReaderLimits &limits) {
   Parser parser(bytes, limits);
   Tensor tensor;
   if (!parser.parse(bytes, tensor))

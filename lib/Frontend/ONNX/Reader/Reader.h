@@ -30,13 +30,11 @@ struct ReaderLimits {
 /// folder of `path`. Reads the structure only: no tensor data is touched, names
 /// are not resolved (see `verify`). Errors name the file, the byte and the
 /// field.
-Result<Model> readModel(const std::string &path,
-                        const ReaderLimits &limits = {});
+Result<Model> readModel(const std::string &path, const ReaderLimits &limits = {});
 
 /// Reads a model from `bytes`, which must outlive it. `name` is for messages;
 /// external data is looked for in `folder`, and refused if that is empty.
-Result<Model> readModel(std::span<const uint8_t> bytes, std::string name,
-                        std::string folder = {},
+Result<Model> readModel(std::span<const uint8_t> bytes, std::string name, std::string folder = {},
                         const ReaderLimits &limits = {});
 
 /// Reads a TensorProto that is a file of its own, as test data is. `bytes` must

@@ -22,9 +22,8 @@ using namespace weft::onnx;
 static_assert(std::endian::native == std::endian::little);
 
 static Error tensorError(const Tensor &tensor, const std::string &problem) {
-  return Error{(tensor.name.empty() ? "an unnamed tensor"
-                                    : "tensor " + quote(tensor.name)) +
-               ": " + problem};
+  return Error{(tensor.name.empty() ? "an unnamed tensor" : "tensor " + quote(tensor.name)) + ": " +
+               problem};
 }
 
 /// E.g. "float [2, 3]".
@@ -49,8 +48,7 @@ Result<int64_t> Tensor::elementCount() const {
   for (int64_t extent : dims)
     if (extent < 0)
       return tensorError(*this,
-                         "expected extents of 0 or more, found the shape " +
-                             describeShape(*this));
+                         "expected extents of 0 or more, found the shape " + describeShape(*this));
   if (auto count = checkedElementCount(dims))
     return *count;
   return tensorError(*this, "the shape " + describeShape(*this) +
@@ -59,10 +57,9 @@ Result<int64_t> Tensor::elementCount() const {
 
 Result<int64_t> Tensor::byteSize() const {
   if (!isKnown(elementType))
-    return tensorError(*this,
-                       "expected an element type from 1 (float) to 28 "
-                       "(float6e3m2), found " +
-                           std::to_string(static_cast<int32_t>(elementType)));
+    return tensorError(*this, "expected an element type from 1 (float) to 28 "
+                              "(float6e3m2), found " +
+                                  std::to_string(static_cast<int32_t>(elementType)));
   if (elementType == ElementType::String)
     return tensorError(*this, "strings have no size in bytes");
   Result<int64_t> count = elementCount();
@@ -71,8 +68,8 @@ Result<int64_t> Tensor::byteSize() const {
   int64_t bits = bitWidth(elementType);
   auto whole = bits >= 8 ? checkedMultiply(*count, bits / 8) : *count;
   if (!whole)
-    return tensorError(*this, "the shape " + describeShape(*this) +
-                                  " has more bytes than fit in 63 bits");
+    return tensorError(*this,
+                       "the shape " + describeShape(*this) + " has more bytes than fit in 63 bits");
   if (bits >= 8)
     return *whole;
   // Without the overflow of count * bits: 8 elements fill `bits` bytes.
@@ -119,17 +116,14 @@ Status Tensor::verify() const {
   store(onnx::name(typedField), typedField != TypedField::None);
   store("string_data", !stringData.empty());
   if (stores > 1)
-    return tensorError(*this,
-                       "expected its elements in one place, found " + found);
+    return tensorError(*this, "expected its elements in one place, found " + found);
 
   if (elementType == ElementType::String) {
     if (stores && stringData.empty())
-      return tensorError(*this,
-                         "expected strings in string_data, found " + found);
+      return tensorError(*this, "expected strings in string_data, found " + found);
     if (stringData.size() != static_cast<uint64_t>(*count))
-      return tensorError(*this, "expected " + std::to_string(*count) +
-                                    " strings for " + describeShape(*this) +
-                                    ", found " +
+      return tensorError(*this, "expected " + std::to_string(*count) + " strings for " +
+                                    describeShape(*this) + ", found " +
                                     std::to_string(stringData.size()));
     return {};
   }
@@ -139,23 +133,21 @@ Status Tensor::verify() const {
     return size.error();
   if (isExternal)
     return {};
-  if (!stringData.empty() || (typedField != TypedField::None &&
-                              typedField != onnx::typedField(elementType)))
-    return tensorError(*this, "expected elements of type " +
-                                  onnx::name(elementType) + " in raw_data or " +
-                                  onnx::name(onnx::typedField(elementType)) +
+  if (!stringData.empty() ||
+      (typedField != TypedField::None && typedField != onnx::typedField(elementType)))
+    return tensorError(*this, "expected elements of type " + onnx::name(elementType) +
+                                  " in raw_data or " + onnx::name(onnx::typedField(elementType)) +
                                   ", found them in " + found);
   if (typedField != TypedField::None) {
     uint64_t expected = typedCount(elementType, static_cast<uint64_t>(*count));
     if (typedData.count != expected)
-      return tensorError(
-          *this, "expected " + std::to_string(expected) + " values in " +
-                     onnx::name(typedField) + " for " + describeShape(*this) +
-                     ", found " + std::to_string(typedData.count));
+      return tensorError(*this, "expected " + std::to_string(expected) + " values in " +
+                                    onnx::name(typedField) + " for " + describeShape(*this) +
+                                    ", found " + std::to_string(typedData.count));
   } else if (rawData.size() != static_cast<uint64_t>(*size)) {
-    return tensorError(*this, "expected " + std::to_string(*size) +
-                                  " bytes of data for " + describeShape(*this) +
-                                  ", found " + std::to_string(rawData.size()));
+    return tensorError(*this, "expected " + std::to_string(*size) + " bytes of data for " +
+                                  describeShape(*this) + ", found " +
+                                  std::to_string(rawData.size()));
   }
   return {};
 }
@@ -173,11 +165,10 @@ static Status narrow(const Tensor &tensor, unsigned bytes, From low, From high,
   uint8_t *next = result.data();
   ScalarList<From>(tensor.typedData).forEach([&](From value) {
     if (value < low || value > high) {
-      status = tensorError(
-          tensor, "expected values from " + std::to_string(low) + " to " +
-                      std::to_string(high) + " in " + name(tensor.typedField) +
-                      " for type " + name(tensor.elementType) + ", found " +
-                      std::to_string(value));
+      status = tensorError(tensor, "expected values from " + std::to_string(low) + " to " +
+                                       std::to_string(high) + " in " + name(tensor.typedField) +
+                                       " for type " + name(tensor.elementType) + ", found " +
+                                       std::to_string(value));
       return false;
     }
     std::memcpy(next, &value, bytes);
@@ -196,8 +187,7 @@ static Status packSixBits(const Tensor &tensor, std::vector<uint8_t> &result) {
       status =
           tensorError(tensor, "expected values from 0 to 63 in int32_data for "
                               "type " +
-                                  name(tensor.elementType) + ", found " +
-                                  std::to_string(value));
+                                  name(tensor.elementType) + ", found " + std::to_string(value));
       return false;
     }
     unsigned shifted = static_cast<unsigned>(value) << (bit % 8);
@@ -238,8 +228,7 @@ static Status decodeInt32(const Tensor &tensor, std::vector<uint8_t> &result) {
 }
 
 /// Copies values that are as wide in the file as they are decoded.
-template <typename T>
-static void copyValues(const Tensor &tensor, std::vector<uint8_t> &result) {
+template <typename T> static void copyValues(const Tensor &tensor, std::vector<uint8_t> &result) {
   uint8_t *next = result.data();
   ScalarList<T>(tensor.typedData).forEach([&](T value) {
     std::memcpy(next, &value, sizeof value);
@@ -248,20 +237,18 @@ static void copyValues(const Tensor &tensor, std::vector<uint8_t> &result) {
   });
 }
 
-static TensorBytes modelBytes(std::span<const uint8_t> bytes,
-                              const ExternalFiles &files) {
+static TensorBytes modelBytes(std::span<const uint8_t> bytes, const ExternalFiles &files) {
   // An empty tensor may have no data to point at.
   std::span<const uint8_t> model = files.getModel();
-  uint64_t offset =
-      bytes.empty() ? 0 : static_cast<uint64_t>(bytes.data() - model.data());
+  uint64_t offset = bytes.empty() ? 0 : static_cast<uint64_t>(bytes.data() - model.data());
   return TensorBytes(TensorBytes::Source::Model, bytes, {}, offset);
 }
 
 static Result<TensorBytes> decodeTyped(const Tensor &tensor, int64_t size,
                                        const ExternalFiles &files) {
   const ScalarData &data = tensor.typedData;
-  bool fixedWidth = tensor.typedField == TypedField::Float ||
-                    tensor.typedField == TypedField::Double;
+  bool fixedWidth =
+      tensor.typedField == TypedField::Float || tensor.typedField == TypedField::Double;
   // Packed floats are little-endian, side by side: canonical already.
   if (fixedWidth && data.contiguous())
     return modelBytes(data.bytes, files);
@@ -302,15 +289,13 @@ static Result<TensorBytes> decodeTyped(const Tensor &tensor, int64_t size,
 //===----------------------------------------------------------------------===//
 
 /// Parses a decimal number of bytes.
-static Result<uint64_t> parseSize(const Tensor &tensor,
-                                  const StringPair &pair) {
+static Result<uint64_t> parseSize(const Tensor &tensor, const StringPair &pair) {
   uint64_t value = 0;
   const char *begin = pair.value.data(), *end = begin + pair.value.size();
   auto [rest, code] = std::from_chars(begin, end, value);
   if (pair.value.empty() || code != std::errc() || rest != end)
-    return tensorError(
-        tensor, "expected a number of bytes as the " + std::string(pair.key) +
-                    " of its external data, found " + quote(pair.value));
+    return tensorError(tensor, "expected a number of bytes as the " + std::string(pair.key) +
+                                   " of its external data, found " + quote(pair.value));
   return value;
 }
 
@@ -335,8 +320,7 @@ static Result<TensorBytes> readExternal(const Tensor &tensor, uint64_t size,
   if (!location)
     return tensorError(tensor, "its external data has no location");
   if (length && *length != size)
-    return tensorError(tensor, "expected " + std::to_string(size) +
-                                   " bytes of external data for " +
+    return tensorError(tensor, "expected " + std::to_string(size) + " bytes of external data for " +
                                    describeShape(tensor) + ", found length " +
                                    std::to_string(*length));
   Result<std::span<const uint8_t>> file = files.map(*location);
@@ -344,13 +328,11 @@ static Result<TensorBytes> readExternal(const Tensor &tensor, uint64_t size,
     return tensorError(tensor, file.error().message);
   // Without overflow: the offset is compared first.
   if (offset > file->size() || size > file->size() - offset)
-    return tensorError(tensor,
-                       "external file " + quote(*location) + ": expected " +
-                           std::to_string(size) + " bytes at offset " +
-                           std::to_string(offset) + ", found a file of " +
-                           std::to_string(file->size()) + " bytes");
-  return TensorBytes(TensorBytes::Source::External, file->subspan(offset, size),
-                     *location, offset);
+    return tensorError(tensor, "external file " + quote(*location) + ": expected " +
+                                   std::to_string(size) + " bytes at offset " +
+                                   std::to_string(offset) + ", found a file of " +
+                                   std::to_string(file->size()) + " bytes");
+  return TensorBytes(TensorBytes::Source::External, file->subspan(offset, size), *location, offset);
 }
 
 //===----------------------------------------------------------------------===//
@@ -370,8 +352,7 @@ static TensorBytes normaliseBools(TensorBytes contents) {
   return TensorBytes(std::move(decoded));
 }
 
-static Result<TensorBytes> readContents(const Tensor &tensor,
-                                        const ExternalFiles &files) {
+static Result<TensorBytes> readContents(const Tensor &tensor, const ExternalFiles &files) {
   if (Status status = tensor.verify(); !status)
     return status.error();
   Result<int64_t> size = tensor.byteSize();
@@ -395,8 +376,7 @@ Result<TensorBytes> Tensor::contents(const ExternalFiles &files) const {
 
 Result<std::span<const std::string_view>> Tensor::strings() const {
   if (elementType != ElementType::String)
-    return tensorError(*this, "expected strings, found type " +
-                                  onnx::name(elementType));
+    return tensorError(*this, "expected strings, found type " + onnx::name(elementType));
   if (Status status = verify(); !status)
     return status.error();
   return std::span<const std::string_view>(stringData);

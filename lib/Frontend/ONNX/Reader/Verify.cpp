@@ -51,8 +51,7 @@ private:
   Status verifyNode(const Node &node, size_t index);
   Status verifyAttributes(const Node &node);
   Error explainUse(std::string_view value) const;
-  Error explainOrder(std::string text,
-                     const std::map<std::string_view, size_t> &producers) const;
+  Error explainOrder(std::string text, const std::map<std::string_view, size_t> &producers) const;
   std::string describeDefinition(Definition definition) const;
 
   const Context &context;
@@ -66,19 +65,16 @@ private:
 };
 } // namespace
 
-static Status verifyGraph(const Graph &graph, const Context &context,
-                          const Body *outer);
+static Status verifyGraph(const Graph &graph, const Context &context, const Body *outer);
 
 static Error within(const std::string &where, const Error &error) {
   return Error{where + ": " + error.message};
 }
 
 std::string onnx::describe(const Node &node, size_t index) {
-  return "node " +
-         (node.name.empty() ? std::to_string(index) : quote(node.name)) + " (" +
-         (node.opType.empty()
-              ? "no operator"
-              : quote(node.opType).substr(1, quote(node.opType).size() - 2)) +
+  return "node " + (node.name.empty() ? std::to_string(index) : quote(node.name)) + " (" +
+         (node.opType.empty() ? "no operator"
+                              : quote(node.opType).substr(1, quote(node.opType).size() - 2)) +
          ")";
 }
 
@@ -107,14 +103,12 @@ bool Body::sees(std::string_view value) const {
 
 Status Body::add(std::string_view name, Definition definition) {
   if (name.empty())
-    return Error{describeDefinition(definition) +
-                 ": expected a name, found none"};
+    return Error{describeDefinition(definition) + ": expected a name, found none"};
   auto [place, added] = values.try_emplace(name, definition);
   if (added)
     return {};
   return Error{"the value " + quote(name) + " is defined twice, by " +
-               describeDefinition(place->second) + " and by " +
-               describeDefinition(definition)};
+               describeDefinition(place->second) + " and by " + describeDefinition(definition)};
 }
 
 Status Body::addInput(std::string_view name, size_t index) {
@@ -147,9 +141,8 @@ static void collectUses(const Node &node, std::vector<std::string_view> &uses) {
 /// Looks for a cycle through what node `start` needs: a depth-first search from
 /// users to producers with its own stack. Gives the nodes of the cycle, each
 /// needing the next, or nothing.
-static std::vector<size_t>
-findCycle(std::span<const Node> nodes, size_t start,
-          const std::map<std::string_view, size_t> &producers) {
+static std::vector<size_t> findCycle(std::span<const Node> nodes, size_t start,
+                                     const std::map<std::string_view, size_t> &producers) {
   enum class State : uint8_t { New, Open, Done };
   std::vector<State> states(nodes.size(), State::New);
   struct Frame {
@@ -200,21 +193,17 @@ Error Body::explainUse(std::string_view value) const {
     if (found == producers.end())
       continue;
     size_t producer = found->second;
-    std::string definer =
-        body == this && producer == current
-            ? "it defines it itself"
-            : describe(body->nodes[producer], producer) + " defines it";
-    return body->explainOrder(
-        user + " uses " + quote(value) + " before " + definer, producers);
+    std::string definer = body == this && producer == current
+                              ? "it defines it itself"
+                              : describe(body->nodes[producer], producer) + " defines it";
+    return body->explainOrder(user + " uses " + quote(value) + " before " + definer, producers);
   }
-  return Error{user + " uses " + quote(value) +
-               ", which no input, initializer or node defines"};
+  return Error{user + " uses " + quote(value) + ", which no input, initializer or node defines"};
 }
 
 /// Adds to `text` whether the current node could be moved behind what it needs.
-Error Body::explainOrder(
-    std::string text,
-    const std::map<std::string_view, size_t> &producers) const {
+Error Body::explainOrder(std::string text,
+                         const std::map<std::string_view, size_t> &producers) const {
   static constexpr size_t maxShown = 8;
   std::vector<size_t> cycle = findCycle(nodes, current, producers);
   if (cycle.empty())
@@ -222,9 +211,7 @@ Error Body::explainOrder(
   text += "; the graph is cyclic: ";
   for (size_t i = 0; i < cycle.size() && i < maxShown; ++i)
     text += describe(nodes[cycle[i]], cycle[i]) + " needs ";
-  return Error{text + (cycle.size() > maxShown
-                           ? "..."
-                           : describe(nodes[cycle[0]], cycle[0]))};
+  return Error{text + (cycle.size() > maxShown ? "..." : describe(nodes[cycle[0]], cycle[0]))};
 }
 
 //===----------------------------------------------------------------------===//
@@ -248,22 +235,20 @@ static Status verifySparse(const SparseTensor &sparse) {
     return Error{name + ": its shape has negative extents or more elements "
                         "than fit in 63 bits"};
   bool linear = indices.dims.size() == 1;
-  bool perAxis = indices.dims.size() == 2 &&
-                 indices.dims[1] == static_cast<int64_t>(sparse.dims.size());
+  bool perAxis =
+      indices.dims.size() == 2 && indices.dims[1] == static_cast<int64_t>(sparse.dims.size());
   if ((!linear && !perAxis) || indices.dims[0] != values.dims[0])
-    return Error{name + ": expected indices of shape [" +
-                 std::to_string(values.dims[0]) + "] or [" +
-                 std::to_string(values.dims[0]) + ", " +
-                 std::to_string(sparse.dims.size()) +
-                 "], one for each value, found another shape"};
+    return Error{name + ": expected indices of shape [" + std::to_string(values.dims[0]) +
+                 "] or [" + std::to_string(values.dims[0]) + ", " +
+                 std::to_string(sparse.dims.size()) + "], one for each value, found another shape"};
   return {};
 }
 
 Status Body::verifyAttribute(const NodeAttribute &attribute) {
   if (!attribute.refName.empty()) {
     if (!context.inFunction)
-      return Error{"it refers to the function attribute " +
-                   quote(attribute.refName) + ", but is not in a function"};
+      return Error{"it refers to the function attribute " + quote(attribute.refName) +
+                   ", but is not in a function"};
     if (attribute.present)
       return Error{"expected a value or a reference to a function attribute, "
                    "found both"};
@@ -275,17 +260,15 @@ Status Body::verifyAttribute(const NodeAttribute &attribute) {
                  std::to_string(kind)};
   uint32_t others = attribute.present & ~(1u << kind);
   if (others)
-    return Error{
-        "expected a value of type " + onnx::name(attribute.kind) + ", found " +
-        onnx::name(static_cast<AttributeKind>(std::countr_zero(others)))};
+    return Error{"expected a value of type " + onnx::name(attribute.kind) + ", found " +
+                 onnx::name(static_cast<AttributeKind>(std::countr_zero(others)))};
   switch (attribute.kind) {
   case AttributeKind::Tensor:
   case AttributeKind::Graph:
   case AttributeKind::SparseTensor:
   case AttributeKind::Type:
     if (!attribute.present)
-      return Error{"expected a value of type " + onnx::name(attribute.kind) +
-                   ", found none"};
+      return Error{"expected a value of type " + onnx::name(attribute.kind) + ", found none"};
     break;
   default:
     break;
@@ -307,11 +290,9 @@ Status Body::verifyAttributes(const Node &node) {
   for (size_t i = 0; i < node.attributes.size(); ++i) {
     const NodeAttribute &attribute = node.attributes[i];
     if (attribute.name.empty())
-      return Error{"attribute " + std::to_string(i) +
-                   ": expected a name, found none"};
+      return Error{"attribute " + std::to_string(i) + ": expected a name, found none"};
     if (!names.insert(attribute.name).second)
-      return Error{"attribute " + quote(attribute.name) +
-                   ": expected it once, found it twice"};
+      return Error{"attribute " + quote(attribute.name) + ": expected it once, found it twice"};
     if (Status status = verifyAttribute(attribute); !status)
       return within("attribute " + quote(attribute.name), status.error());
   }
@@ -324,8 +305,7 @@ Status Body::verifyAttributes(const Node &node) {
 
 Status Body::verifyNode(const Node &node, size_t index) {
   if (node.opType.empty())
-    return Error{describe(node, index) +
-                 ": expected an operator (op_type), found none"};
+    return Error{describe(node, index) + ": expected an operator (op_type), found none"};
   for (std::string_view input : node.inputs)
     if (!input.empty() && !sees(input))
       return explainUse(input);
@@ -343,17 +323,15 @@ Status Body::verifyNodes() {
   for (size_t i = 0; i < nodes.size(); ++i) {
     current = i;
     if (!importsDefault && isDefaultDomain(nodes[i].domain))
-      return Error{describe(nodes[i], i) +
-                   " is an operator of the ONNX domain: expected an "
-                   "opset_import of that domain, found none"};
+      return Error{describe(nodes[i], i) + " is an operator of the ONNX domain: expected an "
+                                           "opset_import of that domain, found none"};
     if (Status status = verifyNode(nodes[i], i); !status)
       return status;
   }
   return {};
 }
 
-static Status verifyGraphBody(const Graph &graph, const Context &context,
-                              const Body *outer) {
+static Status verifyGraphBody(const Graph &graph, const Context &context, const Body *outer) {
   Body body(context, graph.nodes, outer);
   for (size_t i = 0; i < graph.inputs.size(); ++i)
     if (Status status = body.addInput(graph.inputs[i].name, i); !status)
@@ -379,21 +357,17 @@ static Status verifyGraphBody(const Graph &graph, const Context &context,
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     std::string_view name = graph.outputs[i].name;
     if (name.empty())
-      return Error{"output " + std::to_string(i) +
-                   ": expected a name, found none"};
+      return Error{"output " + std::to_string(i) + ": expected a name, found none"};
     if (!body.sees(name))
-      return Error{"output " + quote(name) +
-                   " is defined by no input, initializer or node"};
+      return Error{"output " + quote(name) + " is defined by no input, initializer or node"};
     // A branch or a loop's body may give one value twice.
     if (!outer && !outputs.insert(name).second)
-      return Error{"output " + quote(name) +
-                   ": expected it once, found it twice"};
+      return Error{"output " + quote(name) + ": expected it once, found it twice"};
   }
   return {};
 }
 
-static Status verifyGraph(const Graph &graph, const Context &context,
-                          const Body *outer) {
+static Status verifyGraph(const Graph &graph, const Context &context, const Body *outer) {
   Status status = verifyGraphBody(graph, context, outer);
   if (status || graph.name.empty())
     return status;
@@ -410,17 +384,14 @@ static Status verifyFunctionBody(const Function &function) {
     return status;
   for (std::string_view output : function.outputs)
     if (!body.sees(output))
-      return Error{"output " + quote(output) +
-                   " is defined by no input or node"};
+      return Error{"output " + quote(output) + " is defined by no input or node"};
   std::set<std::string_view> attributes;
   for (std::string_view name : function.attributes)
     if (!attributes.insert(name).second)
-      return Error{"attribute " + quote(name) +
-                   ": expected it once, found it twice"};
+      return Error{"attribute " + quote(name) + ": expected it once, found it twice"};
   for (const NodeAttribute &attribute : function.defaultAttributes) {
     if (!attributes.insert(attribute.name).second)
-      return Error{"attribute " + quote(attribute.name) +
-                   ": expected it once, found it twice"};
+      return Error{"attribute " + quote(attribute.name) + ": expected it once, found it twice"};
     if (Status status = body.verifyAttribute(attribute); !status)
       return within("attribute " + quote(attribute.name), status.error());
   }
@@ -433,10 +404,8 @@ static Status verifyOpsets(std::span<const OperatorSet> opsets) {
     std::string_view domain = isDefaultDomain(set.domain) ? "" : set.domain;
     auto [place, added] = versions.try_emplace(domain, set.version);
     if (!added && place->second != set.version)
-      return Error{"opset_import of domain " + quote(domain) +
-                   ": expected one version, found " +
-                   std::to_string(place->second) + " and " +
-                   std::to_string(set.version)};
+      return Error{"opset_import of domain " + quote(domain) + ": expected one version, found " +
+                   std::to_string(place->second) + " and " + std::to_string(set.version)};
   }
   return {};
 }

@@ -15,8 +15,7 @@ using namespace weft::onnx;
 
 namespace {
 /// Domain, name and overload.
-using FunctionKey =
-    std::tuple<std::string_view, std::string_view, std::string_view>;
+using FunctionKey = std::tuple<std::string_view, std::string_view, std::string_view>;
 using FunctionMap = std::map<FunctionKey, size_t>;
 
 /// What a function's body or the main graph does.
@@ -33,11 +32,9 @@ static FunctionKey makeKey(std::string_view domain, std::string_view name,
   return {isDefaultDomain(domain) ? "" : domain, name, overload};
 }
 
-static void collectCalls(std::span<const Node> nodes,
-                         const FunctionMap &functions, Calls &calls) {
+static void collectCalls(std::span<const Node> nodes, const FunctionMap &functions, Calls &calls) {
   for (const Node &node : nodes) {
-    auto callee =
-        functions.find(makeKey(node.domain, node.opType, node.overload));
+    auto callee = functions.find(makeKey(node.domain, node.opType, node.overload));
     if (callee != functions.end())
       calls.callees.push_back(callee->second);
     else
@@ -49,8 +46,7 @@ static void collectCalls(std::span<const Node> nodes,
 }
 
 /// The nodes that inlining gives, at most one more than the limit.
-static uint64_t countInlined(const Calls &calls,
-                             const std::vector<uint64_t> &counts) {
+static uint64_t countInlined(const Calls &calls, const std::vector<uint64_t> &counts) {
   uint64_t total = calls.plainNodes;
   for (size_t callee : calls.callees) {
     // Both are at most the limit plus one: no overflow.
@@ -67,13 +63,11 @@ Status onnx::verifyFunctionCalls(const Model &model) {
   for (size_t i = 0; i < functions.size(); ++i) {
     const Function &function = functions[i];
     if (function.name.empty())
-      return Error{"function " + std::to_string(i) +
-                   ": expected a name, found none"};
-    FunctionKey key =
-        makeKey(function.domain, function.name, function.overload);
+      return Error{"function " + std::to_string(i) + ": expected a name, found none"};
+    FunctionKey key = makeKey(function.domain, function.name, function.overload);
     if (!positions.try_emplace(key, i).second)
-      return Error{"function " + quote(function.name) + " of domain " +
-                   quote(function.domain) + " is defined twice"};
+      return Error{"function " + quote(function.name) + " of domain " + quote(function.domain) +
+                   " is defined twice"};
   }
   std::vector<Calls> calls(functions.size());
   for (size_t i = 0; i < functions.size(); ++i)
@@ -106,8 +100,7 @@ Status onnx::verifyFunctionCalls(const Model &model) {
       size_t callee = body.callees[frame.next++];
       if (states[callee] == State::Open)
         return Error{"function " + quote(functions[callee].name) +
-                     " calls itself, by way of function " +
-                     quote(functions[frame.function].name)};
+                     " calls itself, by way of function " + quote(functions[frame.function].name)};
       if (states[callee] == State::New) {
         states[callee] = State::Open;
         stack.push_back({callee, 0});

@@ -30,8 +30,7 @@ const char *onnx::name(WireType type) {
   return "an unknown value";
 }
 
-bool onnx::decodeVarint(const uint8_t *&position, const uint8_t *end,
-                        uint64_t &value) {
+bool onnx::decodeVarint(const uint8_t *&position, const uint8_t *end, uint64_t &value) {
   uint64_t result = 0;
   const uint8_t *next = position;
   for (unsigned shift = 0; shift < 64 && next != end; shift += 7) {
@@ -62,8 +61,8 @@ bool WireReader::readVarint(uint64_t &value) {
   bool cutOff = end - position < 10;
   for (const uint8_t *byte = position; cutOff && byte != end; ++byte)
     cutOff = *byte & 0x80;
-  return fail(position, cutOff ? "the bytes end inside a varint"
-                               : "a varint does not fit in 64 bits");
+  return fail(position,
+              cutOff ? "the bytes end inside a varint" : "a varint does not fit in 64 bits");
 }
 
 bool WireReader::readTag(WireField &field) {
@@ -73,12 +72,10 @@ bool WireReader::readTag(WireField &field) {
     return false;
   if (tag > std::numeric_limits<uint32_t>::max() || tag >> 3 == 0)
     return fail(field.start,
-                "expected a field number from 1 to 536870911, found " +
-                    std::to_string(tag >> 3));
+                "expected a field number from 1 to 536870911, found " + std::to_string(tag >> 3));
   unsigned type = tag & 7;
   if (type > static_cast<unsigned>(WireType::Fixed32))
-    return fail(field.start, "expected a wire type from 0 to 5, found " +
-                                 std::to_string(type));
+    return fail(field.start, "expected a wire type from 0 to 5, found " + std::to_string(type));
   field.number = static_cast<uint32_t>(tag >> 3);
   field.type = static_cast<WireType>(type);
   return true;
@@ -94,9 +91,8 @@ bool WireReader::readValue(WireField &field) {
     size_t size = field.type == WireType::Fixed64 ? 8 : 4;
     left = static_cast<size_t>(end - position);
     if (left < size)
-      return fail(position, "a value needs " + std::to_string(size) +
-                                " bytes, but only " + std::to_string(left) +
-                                " are left");
+      return fail(position, "a value needs " + std::to_string(size) + " bytes, but only " +
+                                std::to_string(left) + " are left");
     field.scalar = 0;
     for (size_t i = 0; i < size; ++i)
       field.scalar |= static_cast<uint64_t>(position[i]) << (8 * i);
@@ -109,10 +105,9 @@ bool WireReader::readValue(WireField &field) {
       return false;
     left = static_cast<size_t>(end - position);
     if (length > left)
-      return fail(position, "field " + std::to_string(field.number) +
-                                " needs " + std::to_string(length) +
-                                " bytes, but only " + std::to_string(left) +
-                                " are left");
+      return fail(position, "field " + std::to_string(field.number) + " needs " +
+                                std::to_string(length) + " bytes, but only " +
+                                std::to_string(left) + " are left");
     field.bytes = {position, static_cast<size_t>(length)};
     position += length;
     return true;
@@ -137,15 +132,12 @@ bool WireReader::skipGroup(uint32_t number) {
       return false;
     if (field.type == WireType::GroupStart) {
       if (depth == maxGroupDepth)
-        return fail(field.start, "groups are nested deeper than " +
-                                     std::to_string(maxGroupDepth));
+        return fail(field.start, "groups are nested deeper than " + std::to_string(maxGroupDepth));
       open[depth++] = field.number;
     } else if (field.type == WireType::GroupEnd) {
       if (field.number != open[depth - 1])
-        return fail(field.start, "expected the end of group " +
-                                     std::to_string(open[depth - 1]) +
-                                     ", found that of group " +
-                                     std::to_string(field.number));
+        return fail(field.start, "expected the end of group " + std::to_string(open[depth - 1]) +
+                                     ", found that of group " + std::to_string(field.number));
       --depth;
     } else if (!readValue(field)) {
       return false;
@@ -177,8 +169,7 @@ static bool countVarints(std::span<const uint8_t> bytes, size_t &count) {
   return true;
 }
 
-const char *ScalarData::append(const WireField &source,
-                               std::span<const uint8_t> message,
+const char *ScalarData::append(const WireField &source, std::span<const uint8_t> message,
                                WireType element) {
   bool packed = source.type == WireType::Length;
   size_t added = 1;

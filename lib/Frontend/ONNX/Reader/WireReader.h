@@ -78,8 +78,7 @@ private:
 
 /// Reads a varint at `position`, which moves behind it. False where it is cut
 /// off by `end` or does not fit in 64 bits; `position` then stays.
-bool decodeVarint(const uint8_t *&position, const uint8_t *end,
-                  uint64_t &value);
+bool decodeVarint(const uint8_t *&position, const uint8_t *end, uint64_t &value);
 
 /// The values of a repeated scalar field, not decoded yet: a view of the bytes
 /// of the message that holds them. Whoever fills it has checked the encoding
@@ -97,8 +96,7 @@ struct ScalarData {
 
   /// Adds the value or values of `field`, which must be one of `message`'s and
   /// encode elements as `element`. Gives null or what is wrong.
-  const char *append(const WireField &field, std::span<const uint8_t> message,
-                     WireType element);
+  const char *append(const WireField &field, std::span<const uint8_t> message, WireType element);
 };
 
 /// A typed view of ScalarData: `float` and `double` are fixed-width on the
@@ -108,10 +106,9 @@ public:
   ScalarList() = default;
   explicit ScalarList(ScalarData data) : data(data) {}
 
-  static constexpr WireType wireType =
-      std::is_same_v<T, float>    ? WireType::Fixed32
-      : std::is_same_v<T, double> ? WireType::Fixed64
-                                  : WireType::Varint;
+  static constexpr WireType wireType = std::is_same_v<T, float>    ? WireType::Fixed32
+                                       : std::is_same_v<T, double> ? WireType::Fixed64
+                                                                   : WireType::Varint;
 
   size_t size() const { return data.count; }
   bool empty() const { return data.count == 0; }
