@@ -135,7 +135,7 @@ static weft_error *checkChecksum(const Allocator &allocator, const ModuleBytes &
                                  uint32_t expected) {
   uint32_t checksum = 0;
   if (bytes.data) {
-    checksum = crc32c(0, {static_cast<const uint8_t *>(bytes.data), end});
+    checksum = weft::crc32c(0, {static_cast<const uint8_t *>(bytes.data), end});
   } else {
     Buffer chunk;
     const size_t chunkSize = size_t(256) << 10;
@@ -146,7 +146,7 @@ static weft_error *checkChecksum(const Allocator &allocator, const ModuleBytes &
       size_t count = end - at < chunkSize ? size_t(end - at) : chunkSize;
       if (!bytes.read(at, chunk.data(), count))
         return badElf(allocator, bytes, "it cannot be read");
-      checksum = crc32c(checksum, {static_cast<const uint8_t *>(chunk.data()), count});
+      checksum = weft::crc32c(checksum, {static_cast<const uint8_t *>(chunk.data()), count});
       at += count;
     }
   }
