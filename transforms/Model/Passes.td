@@ -122,11 +122,13 @@ def RewriteTransposedConvolutions
     channels in each spatial dimension, whose channels then become neighbours in
     space: the sub-pixel convolution of Shi et al., "Real-Time Single Image and
     Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural
-    Network", 2016. No multiplication by the zeros between the strides is left; what
-    a filter's extent lacks to a multiple of s is filled up with zeros.
+    Network", 2016. The zeros between the input's elements that the definition has
+    are gone; what a filter's extent, dilated, lacks to a multiple of s is filled up
+    with zeros.
 
     Comes before `weft-evaluate-constants`, which rearranges constant filters.
-    Stays: filters of dynamic extents and begins below 0.
+    Stays: filters of dynamic or no extents, of which less than an eighth would be
+    left after filling up, begins below 0, and inputs without positions.
 
     ```mlir
     %y = weft.conv transposed strides = [2] dilations = [1] pads = [0, 0] groups = 1

@@ -111,10 +111,15 @@ bool TransposedConvolution::match() {
       (groups != 1 && filterType.isDynamicDim(0)) || !resultType.getElementType().isIntOrFloat())
     return false;
   outputs = filterType.getDimSize(1);
-  for (int64_t i = 0; i < spatial; ++i)
-    if (!matchDimension(i))
+  // Zeros that fill a phase's filter up are multiplied too.
+  constexpr int64_t maxFill = 8;
+  int64_t given = 1, filled = 1;
+  for (int64_t i = 0; i < spatial; ++i) {
+    if (!matchDimension(i) || llvm::MulOverflow(filled, dims[i].taps * dims[i].stride, filled) ||
+        llvm::MulOverflow(given, dims[i].kernel, given))
       return false;
-  return true;
+  }
+  return filled / maxFill <= given;
 }
 
 /// [groups * phases * outputs, channels, taps...]: the filter of each phase,

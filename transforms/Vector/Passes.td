@@ -133,7 +133,9 @@ def VectorizeReductions : Pass<"weft-vectorize-reductions", "::weft::KernelOp"> 
     2048 bits of partial results, 64 of f32, or half of that where the term takes
     more than a few instructions. Element i of a row goes to partial result
     i mod 64, and halves of them are combined until one is left. This order is
-    that of every chip and every number of threads.
+    that of every number of threads, and of every chip that has masked accesses to
+    such elements (AVX-512, and AVX2 for those of 32 and 64 bits). On others, and
+    for rows of less than 4 elements, LLVM chooses the order.
 
     The loop has no masks; what is left of a row is one masked step.
   }];

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 
 using namespace mlir;
 using namespace weft;
@@ -41,7 +42,13 @@ bool weft::hasContiguousRows(Value tensor) {
           slice.getDroppedDims().test(slice.getSourceType().getRank() - 1))
         return false;
       tensor = slice.getSource();
-    } else if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(def)) {
+    } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(def)) {
+      // The last column of a slice, merged with its rows, has their stride.
+      auto dims = collapse.getReassociationIndices();
+      if (!dims.empty() && dims.back().size() > 1 && collapse.getSrcType().getShape().back() == 1)
+        return false;
+      tensor = collapse.getSrc();
+    } else if (isa<tensor::ExpandShapeOp, tensor::CastOp>(def)) {
       tensor = def->getOperand(0);
     } else {
       return true;
@@ -94,6 +101,13 @@ VectorBody::VectorBody(linalg::GenericOp op, unsigned vectorLoop) : op(op), vect
   analyze();
 }
 
+/// Numbers that vectors hold in memory as tensors do.
+static bool isMemoryType(Type type) {
+  if (isa<IntegerType>(type))
+    return llvm::is_contained({8u, 16u, 32u, 64u}, type.getIntOrFloatBitWidth());
+  return isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type);
+}
+
 /// Numbers that lanes can hold. Index values have 64 bits, but are few.
 static bool isLaneType(Type type) {
   if (type.isIndex() || isa<IntegerType>(type))
@@ -126,6 +140,14 @@ std::optional<int64_t> VectorBody::strideOf(Value index) const {
   return result;
 }
 
+/// Whether `position` is the last one of the vector `tensor`.
+static bool isLastPosition(Value position, Value tensor) {
+  AffineExpr next = getAffineDimExpr(0, position.getContext()) + 1;
+  FailureOr<bool> equal = ValueBoundsConstraintSet::areEqual(
+      {AffineMap::get(1, 0, next), ValueRange{position}}, {tensor, /*dim=*/0});
+  return succeeded(equal) && *equal;
+}
+
 std::optional<VectorBody::Read> VectorBody::matchRead(tensor::ExtractOp extract) const {
   if (extract.getIndices().empty() || !hasContiguousRows(extract.getTensor()) ||
       llvm::any_of(extract.getIndices().drop_back(), [&](Value index) { return varies(index); }))
@@ -139,7 +161,8 @@ std::optional<VectorBody::Read> VectorBody::matchRead(tensor::ExtractOp extract)
   // beyond it are none of a number.
   auto skipBound = [&] {
     Operation *min = index.getDefiningOp();
-    if (isa_and_nonnull<arith::MinUIOp, arith::MinSIOp>(min) && !varies(min->getOperand(1)))
+    if (isa_and_nonnull<arith::MinUIOp, arith::MinSIOp>(min) && !varies(min->getOperand(1)) &&
+        isLastPosition(min->getOperand(1), extract.getTensor()))
       index = min->getOperand(0);
   };
   Read read;
@@ -170,8 +193,10 @@ void VectorBody::analyzeInputs() {
     bool isInit = op.isDpsInit(&operand);
     if (isInit) {
       varying.insert(argument);
-      if (!isLaneType(argument.getType()))
+      if (!isMemoryType(argument.getType())) {
         reason = "a result has no type of lanes";
+        return;
+      }
       widest = std::max<int64_t>(widest, argument.getType().getIntOrFloatBitWidth());
       if (!map.isFunctionOfDim(vectorLoop))
         continue;
@@ -183,7 +208,7 @@ void VectorBody::analyzeInputs() {
       return;
     }
     varying.insert(argument);
-    if (!isLaneType(argument.getType())) {
+    if (!isMemoryType(argument.getType())) {
       reason = "an operand has no type of lanes";
       return;
     }
@@ -209,7 +234,7 @@ bool VectorBody::analyzeOperation(Operation &inner) {
   if (isa<linalg::IndexOp>(inner))
     return true;
   if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
-    if (!matchRead(extract) || !isLaneType(extract.getType())) {
+    if (!matchRead(extract) || !isMemoryType(extract.getType())) {
       reason = "the body reads elements at computed positions";
       return false;
     }

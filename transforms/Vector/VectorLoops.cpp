@@ -28,11 +28,29 @@ int64_t weft::vectorBitsOf(Operation *op) {
   return target ? target.getVectorBits() : 128;
 }
 
+bool weft::writesEachResultOnce(linalg::GenericOp op) {
+  SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+  return llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
+    AffineMap map = op.getMatchingIndexingMap(&init);
+    return llvm::all_of(llvm::enumerate(iterators), [&](auto loop) {
+      return (loop.value() == utils::IteratorType::parallel) == map.isFunctionOfDim(loop.index());
+    });
+  });
+}
+
 int64_t weft::chooseLanes(const VectorBody &body, int64_t vectorBits) {
   // SSE has no masked accesses, AVX2 only those of words.
   if (vectorBits < 256 || (vectorBits < 512 && body.narrowestAccess() < 32))
     return 0;
-  return vectorBits / body.widestBits();
+  return vectorBits / static_cast<int64_t>(llvm::PowerOf2Ceil(body.widestBits()));
+}
+
+int64_t weft::fitLanes(int64_t lanes, int64_t extent) {
+  if (ShapedType::isDynamic(extent))
+    return lanes;
+  while (lanes > 1 && lanes / 2 >= extent)
+    lanes /= 2;
+  return lanes;
 }
 
 void VectorLoops::start() {
@@ -80,6 +98,12 @@ SmallVector<Value> VectorLoops::destinations() {
   SmallVector<Value> result;
   for (OpOperand &init : op.getDpsInitsMutable()) {
     Value tensor = init.get();
+    // What is not written, and what is an input too, keeps what it holds.
+    if (!op.getMatchingIndexingMap(&init).isProjectedPermutation() ||
+        llvm::is_contained(op.getDpsInputs(), tensor)) {
+      result.push_back(tensor);
+      continue;
+    }
     bool isRead = op.payloadUsesValueFromOperand(&init);
     if (linalg::FillOp fill = fillOf(tensor)) {
       tensor = fill.getDpsInitOperand(0)->get();

@@ -61,6 +61,15 @@ private:
 /// Bits of the vectors of the chip that `op` is compiled for.
 int64_t vectorBitsOf(mlir::Operation *op);
 
+/// Shorter rows than this are no use for vectors.
+inline constexpr int64_t kMinRow = 4;
+
+/// Whether the parallel loops are those along which every result varies.
+bool writesEachResultOnce(mlir::linalg::GenericOp op);
+
+/// Lanes for rows of `extent` elements: not many more than there are.
+int64_t fitLanes(int64_t lanes, int64_t extent);
+
 /// Lanes of the vectors that compute `body`; 0 where the chip has no masks for
 /// what it reads and writes.
 int64_t chooseLanes(const VectorBody &body, int64_t vectorBits);

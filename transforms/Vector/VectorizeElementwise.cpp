@@ -29,9 +29,6 @@ using namespace weft;
 static constexpr int64_t kIterationCost = 24;
 static constexpr int64_t kMaxVectors = 4;
 
-/// Shorter rows than this are no use for vectors.
-static constexpr int64_t kMinRow = 4;
-
 namespace {
 /// Emits one operation.
 class ElementwiseEmitter {
@@ -143,15 +140,12 @@ void ElementwiseEmitter::run() {
 static std::optional<unsigned> findVectorLoop(linalg::GenericOp op) {
   if (!op.hasPureTensorSemantics() || op.getNumDpsInits() == 0)
     return std::nullopt;
-  SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
   AffineMap first = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   if (first.getNumResults() == 0 || !isa<AffineDimExpr>(first.getResults().back()))
     return std::nullopt;
+  if (!writesEachResultOnce(op))
+    return std::nullopt;
   for (OpOperand &init : op.getDpsInitsMutable()) {
-    AffineMap map = op.getMatchingIndexingMap(&init);
-    for (auto [i, iterator] : llvm::enumerate(iterators))
-      if ((iterator == utils::IteratorType::parallel) != map.isFunctionOfDim(i))
-        return std::nullopt;
     if (op.getNumReductionLoops() != 0 && !op.payloadUsesValueFromOperand(&init))
       return std::nullopt;
   }
@@ -167,15 +161,6 @@ static void expandAppliedMaps(linalg::GenericOp op, RewriterBase &rewriter) {
                                               apply.getMapOperands()))
       rewriter.replaceOp(apply, *values);
   }
-}
-
-/// Lanes for rows of `extent` elements: not many more than there are.
-static int64_t fitLanes(int64_t lanes, int64_t extent) {
-  if (ShapedType::isDynamic(extent))
-    return lanes;
-  while (lanes > 1 && lanes / 2 >= extent)
-    lanes /= 2;
-  return lanes;
 }
 
 namespace {

@@ -192,7 +192,7 @@ struct VectorizeReductions : weft::impl::VectorizeReductionsBase<VectorizeReduct
     for (linalg::GenericOp op : ops) {
       SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
       if (iterators.empty() || iterators.back() != utils::IteratorType::reduction ||
-          !op.hasPureTensorSemantics())
+          !op.hasPureTensorSemantics() || !writesEachResultOnce(op))
         continue;
       SmallVector<Operation *> combiners;
       for (auto [value, accumulator] :
@@ -201,10 +201,11 @@ struct VectorizeReductions : weft::impl::VectorizeReductionsBase<VectorizeReduct
       if (llvm::is_contained(combiners, nullptr))
         continue;
       VectorBody body(op, op.getNumLoops() - 1);
-      int64_t lanes = chooseLanes(body, vectorBits);
+      if (!body.obstacle().empty())
+        continue;
       int64_t extent = op.getStaticLoopRanges().back();
-      if (!body.obstacle().empty() || lanes == 0 ||
-          (!ShapedType::isDynamic(extent) && 2 * extent < lanes))
+      int64_t lanes = fitLanes(chooseLanes(body, vectorBits), extent);
+      if (lanes == 0 || (!ShapedType::isDynamic(extent) && extent < kMinRow))
         continue;
       ReductionEmitter(op, combiners, body, lanes, rewriter).run();
       ++numReductions;

@@ -59,12 +59,12 @@ weft.kernel @scaled_maximum(%x: tensor<5x32xf32>, %s: tensor<5xf32>, %out: tenso
   weft.yield %0 : tensor<5xf32>
 }
 
-// No combiner of terms, columns, strided rows, rows of less than half a vector,
+// No combiner of terms, columns, strided rows, rows of less than four elements,
 // and divisions of integers, which must not meet what masks leave out.
 // CHECK-LABEL: weft.kernel @left
 // CHECK-COUNT-5: linalg.generic
 // CHECK-NOT: vector<
-weft.kernel @left(%x: tensor<5x37xf32>, %y: tensor<5x7xf32>, %i: tensor<5x37xi32>, %a: tensor<5xf32>,
+weft.kernel @left(%x: tensor<5x37xf32>, %y: tensor<5x3xf32>, %i: tensor<5x37xi32>, %a: tensor<5xf32>,
                   %b: tensor<37xf32>, %c: tensor<5xf32>, %d: tensor<5xf32>, %e: tensor<5xi32>) outs 5 {
   %half = arith.constant 0.5 : f32
   %seven = arith.constant 7 : i32
@@ -89,7 +89,7 @@ weft.kernel @left(%x: tensor<5x37xf32>, %y: tensor<5x7xf32>, %i: tensor<5x37xi32
     linalg.yield %t : f32
   } -> tensor<5xf32>
   %3 = linalg.generic {indexing_maps = [#all, #rows], iterator_types = ["parallel", "reduction"]}
-      ins(%y : tensor<5x7xf32>) outs(%d : tensor<5xf32>) {
+      ins(%y : tensor<5x3xf32>) outs(%d : tensor<5xf32>) {
   ^bb0(%in: f32, %out: f32):
     %t = arith.addf %in, %out : f32
     linalg.yield %t : f32
