@@ -4,11 +4,14 @@
 
 // CHECK-LABEL: func @main
 // CHECK-SAME: %[[N:[a-z0-9]+]]: index
-// The first needs 4 bytes an element, the second twice 8.
-// CHECK: %[[LESS:.+]] = arith.andi
-// CHECK: %[[HALF:.+]] = arith.andi
-// CHECK: %[[MORE:.+]] = arith.{{(minsi|minui|select|addi)}}
-// CHECK: %[[PART:.+]] = arith.maxsi %{{.+}}, %{{.+}} : index
+// The first needs 4 bytes an element, the second 8 and for each worker 8 more.
+// CHECK: arith.andi
+// CHECK: %[[FOUR:.+]] = arith.minui %{{.+}} : index
+// CHECK: arith.andi
+// CHECK: %[[EIGHT:.+]] = arith.minui %{{.+}} : index
+// CHECK: %[[MORE:.+]] = arith.subi %{{.+}}, %[[EIGHT]]
+// CHECK: %[[SHARED:.+]] = arith.maxsi %[[FOUR]], %[[EIGHT]] : index
+// CHECK: %[[PART:.+]] = arith.maxsi %{{.+}}, %[[MORE]] : index
 // CHECK: weft.max_workers
 // CHECK: %[[BYTES:.+]] = memref.alloc(%{{.+}}) {{.*}}: memref<?xi8>
 // CHECK-NOT: memref.alloc
