@@ -16,7 +16,7 @@ namespace weft {
 
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
-  registrar.addPass(createGeneralizeContractions);
+  registrar.addPass(createRaiseContractions);
   registrar.addPass(createSimplifyDims);
   registrar.addPass(createFoldScales);
   registrar.addPass(createRewriteTransposedConvolutions);

@@ -96,7 +96,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     return;
   case Stage::Model:
     passManager.addPass(createInlineComposites());
-    passManager.addPass(createGeneralizeContractions());
+    passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
     passManager.addPass(createFoldScales());

@@ -17,8 +17,8 @@
 
 // Decisions are remarks too, by stage.
 // RUN: weft compile %s --cpu=x86-64-v3 --remarks -o %t/m.so 2>&1 | FileCheck %s --check-prefix=ALL
-// ALL-DAG: remark: fuse: kernel of 'reduce_{{[0-9]+}}' (product): Operations = 1
-// ALL-DAG: remark: tile: schedule of 'reduce_{{[0-9]+}}' (product): Schedule = #weft.schedule
+// ALL-DAG: remark: fuse: kernel of 'contract_{{[0-9]+}}' (product): Operations = 1
+// ALL-DAG: remark: tile: schedule of 'contract_{{[0-9]+}}' (product): Schedule = #weft.schedule
 // ALL-DAG: remark: buffer: arena of 'main': Bytes =
 
 // RUN: not weft compile %s "--remarks=[" -o %t/none.so 2>&1 | FileCheck %s --check-prefix=WRONG

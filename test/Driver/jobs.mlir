@@ -13,11 +13,11 @@
 // RUN: weft compile %s --cpu=x86-64-v3 --quiet --jobs=2 --save-asm=%t/asm -o %t/asm.so
 // RUN: cmp %t/one.so %t/asm.so
 // RUN: ls %t/asm | FileCheck %s --check-prefix=FILES
-// RUN: cat %t/asm/reduce*.s | FileCheck %s --check-prefix=PRODUCT
+// RUN: cat %t/asm/contract*.s | FileCheck %s --check-prefix=PRODUCT
 // FILES-DAG: host.s
-// FILES-DAG: reduce{{.*}}.s
+// FILES-DAG: contract{{.*}}.s
 // FILES-DAG: transpose{{.*}}.s
-// PRODUCT: reduce_{{[0-9]+}}:
+// PRODUCT: contract_{{[0-9]+}}:
 
 // Three products of 1 and 2 are 6.
 // RUN: weft run %t/four.so --input=3x3xf32=1 --input=3x5xf32=2 --expect=5x3xf32=6

@@ -41,12 +41,12 @@
 
 // Files of assembly say for whom they are; wide registers stay in theirs.
 // RUN: ls %t/asm | FileCheck %s --check-prefix=FILES
-// FILES: host.s
-// FILES-NEXT: reduce_0.x86-64-v3.s
-// FILES-NEXT: reduce_0.x86-64-v4.s
-// RUN: FileCheck %s --check-prefix=V4 --input-file=%t/asm/reduce_0.x86-64-v4.s
+// FILES: contract_0.x86-64-v3.s
+// FILES-NEXT: contract_0.x86-64-v4.s
+// FILES-NEXT: host.s
+// RUN: FileCheck %s --check-prefix=V4 --input-file=%t/asm/contract_0.x86-64-v4.s
 // V4: vfmadd{{.*}}zmm
-// RUN: FileCheck %s --check-prefix=V3 --input-file=%t/asm/reduce_0.x86-64-v3.s --implicit-check-not=zmm
+// RUN: FileCheck %s --check-prefix=V3 --input-file=%t/asm/contract_0.x86-64-v3.s --implicit-check-not=zmm
 // V3: vfmadd{{.*}}ymm
 // RUN: FileCheck %s --check-prefix=HOST --input-file=%t/asm/host.s --implicit-check-not=zmm
 // HOST: main.invoke:
@@ -57,7 +57,7 @@
 // INSPECT-NEXT: variant x86-64-v3, {{[0-9.]+ [kK]?B}} of code
 // INSPECT: kernels 1
 // INSPECT-NEXT: {{^}} x86-64-v4 x86-64-v3
-// INSPECT-NEXT: {{^}} reduce_0 {{[0-9.]+ [kK]?B +[0-9.]+ [kK]?B}}
+// INSPECT-NEXT: {{^}} contract_0 {{[0-9.]+ [kK]?B +[0-9.]+ [kK]?B}}
 
 // Each computes what a module for it alone computes.
 // RUN: weft compile %s --cpu=x86-64-v3 --quiet -o %t/v3.so

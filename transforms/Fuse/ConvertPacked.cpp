@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Contract.h"
 #include "transforms/Fuse/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -110,6 +110,11 @@ struct ConvertPacked : weft::impl::ConvertPackedBase<ConvertPacked> {
       return llvm::any_of(op->getOperandTypes(), isPacked) ||
              llvm::any_of(op->getResultTypes(), isPacked);
     };
+    IRRewriter rewriter(&getContext());
+    getOperation()->walk([&](ContractOp op) {
+      rewriter.setInsertionPoint(op);
+      unpackFactors(rewriter, op);
+    });
     ConversionTarget target(getContext());
     target.markUnknownOpDynamicallyLegal([&](Operation *op) { return !holdsPacked(op); });
     target.addIllegalOp<AssembleOp, DisassembleOp, UnpackOp, PackOp>();

@@ -5,12 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Weft/IR/Weft.h"
+#include "transforms/Fuse/Passes.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "transforms/Fuse/Passes.h"
 
 namespace weft {
 #define GEN_PASS_DEF_FOLDUNITEXTENTS
@@ -105,8 +107,8 @@ struct ComputeWithoutUnitExtents : OpRewritePattern<linalg::GenericOp> {
         AffineMap map = op.getMatchingIndexingMap(operand);
         bool uses = map.isFunctionOfDim(loop);
         needs |= uses;
-        lacks |=
-            !uses && map.getNumResults() < rank && operand->get().getDefiningOp<linalg::LinalgOp>();
+        lacks |= !uses && map.getNumResults() < rank &&
+                 isa_and_nonnull<linalg::LinalgOp, ContractOp>(operand->get().getDefiningOp());
       }
       dropped[loop] = lacks && !needs;
     }

@@ -94,7 +94,8 @@ static Operation *soleAccumulator(Operation *op) {
   OpOperand &use = *op->use_begin();
   auto consumer = dyn_cast<DestinationStyleOpInterface>(use.getOwner());
   if (!consumer || !consumer.isDpsInit(&use) || consumer->getBlock() != op->getBlock() ||
-      !isa<linalg::LinalgOp, ConvOp>(consumer.getOperation()) || consumer->getNumResults() != 1)
+      !isa<linalg::LinalgOp, ContractOp, ConvOp>(consumer.getOperation()) ||
+      consumer->getNumResults() != 1)
     return nullptr;
   return consumer;
 }
@@ -122,18 +123,27 @@ static bool widens(linalg::LinalgOp op) {
   return narrower;
 }
 
+/// Whether `op` is a contraction of whole operands: none is broadcast.
+static bool isContraction(Operation *op) {
+  if (auto contraction = dyn_cast<ContractOp>(op))
+    return llvm::all_of(contraction.getIndexingMaps().getAsValueRange<AffineMapAttr>(),
+                        [](AffineMap map) { return map.isProjectedPermutation(); });
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  return linalgOp && linalg::isaContractionOpInterface(linalgOp);
+}
+
 /// The contraction that reads the elementwise `op`, if that is all its result is
 /// for and each element is cheaper to decode again than to store: dequantized
 /// weights never exist as a whole.
-static linalg::LinalgOp decodedFor(Operation *op) {
+static Operation *decodedFor(Operation *op) {
   auto generic = dyn_cast<linalg::GenericOp>(op);
   if (!generic || op->getNumResults() != 1 || !op->hasOneUse() ||
       generic.getNumLoops() != generic.getNumParallelLoops() || !widens(generic))
     return nullptr;
   OpOperand &use = *op->use_begin();
-  auto consumer = dyn_cast<linalg::LinalgOp>(use.getOwner());
+  auto consumer = dyn_cast<DestinationStyleOpInterface>(use.getOwner());
   if (!consumer || !consumer.isDpsInput(&use) || consumer->getBlock() != op->getBlock() ||
-      !linalg::isaContractionOpInterface(consumer) || consumer->getNumResults() != 1)
+      !isContraction(consumer) || consumer->getNumResults() != 1)
     return nullptr;
   return consumer;
 }
@@ -227,7 +237,7 @@ Group Outliner::formGroup(Operation *root, const DenseSet<Operation *> &taken) {
   // A start value that only the consumer reads (a bias along the rows, say) is
   // computed where it is used, and so are operands that are decoded.
   auto consumerOf = [](Operation *op) -> Operation * {
-    if (linalg::LinalgOp consumer = decodedFor(op))
+    if (Operation *consumer = decodedFor(op))
       return consumer;
     return soleAccumulator(op);
   };
@@ -244,7 +254,7 @@ Group Outliner::formGroup(Operation *root, const DenseSet<Operation *> &taken) {
       group.push_back(consumer);
     root = group.back();
   }
-  if (!isa<linalg::LinalgOp, ConvOp, GatherOp>(root))
+  if (!isa<linalg::LinalgOp, ContractOp, ConvOp, GatherOp>(root))
     return group;
   while (true) {
     Operation *last = group.back();
@@ -262,7 +272,8 @@ Group Outliner::formGroup(Operation *root, const DenseSet<Operation *> &taken) {
 }
 
 std::string Outliner::nameFor(const Group &group) {
-  auto reduction = llvm::find_if(group, [](Operation *op) { return getReducedRowRank(op); });
+  auto reduction = llvm::find_if(
+      group, [](Operation *op) { return isa<ContractOp>(op) || getReducedRowRank(op); });
   Operation *main = reduction == group.end() ? group.front() : *reduction;
   std::string name = main->getName().stripDialect().str();
   if (auto op = dyn_cast<linalg::GenericOp>(main))

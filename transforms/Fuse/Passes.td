@@ -39,8 +39,9 @@ def ConvertPacked : Pass<"weft-convert-packed", "::mlir::ModuleOp"> {
     functions, and what `scf` operations carry. `weft.assemble` and
     `weft.disassemble` go away; `weft.unpack` and `weft.pack` become what the
     format builds for decoding and encoding, which are elementwise operations
-    that later passes merge into their neighbours. Fails on operations that take
-    packed tensors otherwise.
+    that later passes merge into their neighbours. A packed factor of a
+    `weft.contract` is unpacked before it; `weft-outline-kernels` takes that into the
+    contraction's kernel. Fails on operations that take packed tensors otherwise.
 
     ```mlir
     %p = weft.assemble %bytes : tensor<8xi8>

@@ -77,6 +77,8 @@ static int64_t constantBytes(Operation *op) {
 static int64_t estimateOperations(Operation *op) {
   if (auto generic = dyn_cast<linalg::LinalgOp>(op))
     return product(generic.getStaticLoopRanges());
+  if (auto contraction = dyn_cast<ContractOp>(op))
+    return product(contraction.getStaticLoopRanges());
   int64_t elements = 0;
   for (Type type : op->getResultTypes())
     if (auto tensor = dyn_cast<RankedTensorType>(type))

@@ -76,7 +76,7 @@ private:
   bool matchSteps();
   bool matchChannel();
   bool matchConvolution(ConvOp op);
-  bool matchContraction(linalg::GenericOp op);
+  bool matchContraction(ContractOp op);
   bool matchInit();
   AffineMap channelMap(AffineMap map, unsigned position, unsigned rank);
   Value materialize(OpBuilder &b, Value value, IRMapping &mapping);
@@ -176,40 +176,23 @@ bool ScaleFolder::matchConvolution(ConvOp op) {
   return true;
 }
 
-bool ScaleFolder::matchContraction(linalg::GenericOp op) {
-  if (!scales || op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
-      op.getNumReductionLoops() == 0)
+bool ScaleFolder::matchContraction(ContractOp op) {
+  if (!scales || op.getBias())
     return false;
-  // sum + x * y, in one type.
-  Block *body = op.getBody();
-  auto sum = body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!sum)
-    return false;
-  BlockArgument accumulator = body->getArgument(2);
-  auto product =
-      (sum.getLhs() == accumulator ? sum.getRhs() : sum.getLhs()).getDefiningOp<arith::MulFOp>();
-  if (!product || (sum.getLhs() != accumulator && sum.getRhs() != accumulator))
-    return false;
-  SmallPtrSet<Value, 2> factors{product.getLhs(), product.getRhs()};
-  if (!factors.contains(body->getArgument(0)) || !factors.contains(body->getArgument(1)))
-    return false;
-  AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
-  if (!outMap.isProjectedPermutation())
-    return false;
-  for (OpOperand *operand : op.getDpsInputOperands()) {
-    AffineMap map = op.getMatchingIndexingMap(operand);
-    if (!isConstantValue(operand->get()) || !map.isProjectedPermutation())
+  ArrayRef<AffineExpr> results = op.getResultMap().getResults();
+  for (OpOperand *factor : {&op.getLhsMutable(), &op.getRhsMutable()}) {
+    if (!isa<RankedTensorType>(factor->get().getType()) || !isConstantValue(factor->get()))
       continue;
-    for (int64_t d = outMap.getNumResults() - 1; d >= 0; --d) {
-      if (channel && *channel != static_cast<unsigned>(d))
+    for (unsigned d = results.size(); d-- > 0;) {
+      if (channel && *channel != d)
         continue;
-      std::optional<unsigned> position = map.getResultPosition(outMap.getResult(d));
+      std::optional<unsigned> position = op.getMap(*factor).getResultPosition(results[d]);
       if (!position)
         continue;
-      producer.weight = operand;
-      producer.init = op.getDpsInitOperand(0);
+      producer.weight = factor;
+      producer.init = &op.getInitMutable();
       producer.weightChannel = *position;
-      producer.resultChannel = static_cast<unsigned>(d);
+      producer.resultChannel = d;
       return true;
     }
   }
@@ -359,7 +342,7 @@ bool ScaleFolder::run() {
     return false;
   for (OpOperand *operand : consumer.getDpsInputOperands())
     if (Operation *def = operand->get().getDefiningOp();
-        isa_and_nonnull<ConvOp, linalg::GenericOp>(def) && def->hasOneUse() &&
+        isa_and_nonnull<ConvOp, ContractOp>(def) && def->hasOneUse() &&
         def->getBlock() == consumer->getBlock() && def->getNumResults() == 1 &&
         def->getResultTypes() == consumer->getResultTypes() &&
         consumer.getMatchingIndexingMap(operand).isIdentity() && !isConstantValue(operand->get())) {
@@ -370,7 +353,7 @@ bool ScaleFolder::run() {
   if (!x || !matchSteps() || !matchChannel())
     return false;
   auto conv = dyn_cast<ConvOp>(producer.op);
-  if (conv ? !matchConvolution(conv) : !matchContraction(cast<linalg::GenericOp>(producer.op)))
+  if (conv ? !matchConvolution(conv) : !matchContraction(cast<ContractOp>(producer.op)))
     return false;
   Value weight = producer.weight->get();
   auto type = cast<RankedTensorType>(weight.getType());

@@ -15,22 +15,36 @@ def InlineComposites : Pass<"weft-inline-composites"> {
   }];
 }
 
-def GeneralizeContractions : Pass<"weft-generalize-contractions"> {
-  let summary = "Brings named contractions to the form that the later stages know";
+def RaiseContractions : Pass<"weft-raise-contractions"> {
+  let summary = "Makes whatever contracts a `weft.contract`";
   let description = [{
     `linalg.matmul`, `linalg.batch_matmul`, `linalg.matvec`, `linalg.contract` and
-    whatever else upstream names among contractions become `linalg.generic`, which
-    is what importers make of a matrix product: fusion, schedules and
-    `weft-vectorize-contractions` have one form to look at.
+    whatever else upstream names among contractions, and `linalg.generic`s that
+    multiply two operands and add to the result (integers or floats, widened or
+    not), as importers make them of matrix products, become `weft.contract`, so that
+    the passes after it know a contraction by its name. The start value stays what
+    it was, and so do the maps and their loops.
+
+    Stays: what contracts no loop (an outer product is elementwise), sums squares (a
+    reduction of one operand), reads by maps that are no projected permutations,
+    computes factors other than by widening them, or allows what `weft.contract` does
+    not (`fastmath`). Named contractions that stay, of complex numbers say, become
+    `linalg.generic`.
 
     ```mlir
     %y = linalg.matmul ins(%a, %b : tensor<?x8xf32>, tensor<8x4xf32>)
            outs(%c : tensor<?x4xf32>) -> tensor<?x4xf32>
+    // becomes
+    %y = weft.contract indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                                        affine_map<(m, n, k) -> (k, n)>,
+                                        affine_map<(m, n, k) -> (m, n)>]
+           ins(%a, %b : tensor<?x8xf32>, tensor<8x4xf32>)
+           outs(%c : tensor<?x4xf32>) -> tensor<?x4xf32>
     ```
   }];
-  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::weft::WeftDialect"];
   let statistics = [
-    Statistic<"numGeneralized", "num-generalized", "Number of contractions that changed form">
+    Statistic<"numRaised", "num-raised", "Number of contractions that were raised">
   ];
 }
 

@@ -131,8 +131,9 @@ static bool isLarge(Operation *op) {
 static void recordReferenceOps(KernelOp kernel) {
   SetVector<StringRef> names;
   kernel->walk([&](ReferenceOpInterface op) {
-    // Convolutions become structured operations, and are judged as those.
-    if (!isa<ConvOp>(op.getOperation()) && isLarge(op))
+    // Contractions and convolutions become structured operations, and are judged
+    // as those.
+    if (!isa<ContractOp, ConvOp>(op.getOperation()) && isLarge(op))
       names.insert(op->getName().getStringRef());
   });
   if (!names.empty())

@@ -67,7 +67,8 @@ def LowerScatter : Pass<"weft-lower-scatter", "::mlir::ModuleOp"> {
 def LowerToReference : Pass<"weft-lower-to-reference"> {
   let summary = "Replaces operations by their reference lowering";
   let description = [{
-    Applies `ReferenceOpInterface` to every operation that has it, and brings
+    Applies `ReferenceOpInterface` to every operation that has it (contractions become
+    the `linalg.generic` that schedules and `weft-tile-kernels` know), and brings
     `tensor.pad`, `tensor.concat` and `linalg.softmax` to plain `linalg` in
     destination style. Kernels note in `weft.reference_ops` which large
     operations of them had nothing else, for `weft-report-fallbacks`.

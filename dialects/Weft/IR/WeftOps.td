@@ -316,6 +316,8 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
   }];
 }
 
+include "dialects/Weft/IR/WeftContractOp.td"
+
 def Weft_Im2colOp : Weft_Op<"im2col", [
     Pure, DestinationStyleOpInterface,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>,

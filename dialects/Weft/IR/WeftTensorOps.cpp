@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Widening.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -27,8 +28,7 @@ static LogicalResult reifyInits(DestinationStyleOpInterface op, OpBuilder &build
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-/// Whether every element of type `narrow` is one of type `wide`, and of its kind.
-static bool widensTo(Type narrow, Type wide) {
+bool weft::widensTo(Type narrow, Type wide) {
   if (narrow == wide)
     return narrow.isSignlessInteger() || isa<FloatType>(narrow);
   bool sameKind = (narrow.isSignlessInteger() && wide.isSignlessInteger()) ||

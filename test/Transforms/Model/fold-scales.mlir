@@ -1,7 +1,7 @@
 // Scales and shifts of channels go into the weights; the negative cases are at
 // the end.
 
-// RUN: weft-opt %s --weft-fold-scales --split-input-file | FileCheck %s
+// RUN: weft-opt %s --weft-raise-contractions --weft-fold-scales --split-input-file | FileCheck %s
 
 #id = affine_map<(n, m, i, j) -> (n, m, i, j)>
 #channel = affine_map<(n, m, i, j) -> (m)>
@@ -50,7 +50,7 @@ func.func @normalized(%x: tensor<?x2x5x5xf32>, %n: index) -> tensor<?x3x3x3xf32>
 func.func @columns(%x: tensor<4x8xf32>) -> tensor<4x5xf32> {
   // CHECK: %[[W:.*]] = linalg.generic
   // CHECK: arith.mulf
-  // CHECK: %[[Y:.*]] = linalg.generic {{.*}}reduction{{.*}} ins(%{{.*}}, %[[W]] : {{.*}} outs(%{{.*}} : tensor<4x5xf32>)
+  // CHECK: %[[Y:.*]] = weft.contract {{.*}} ins(%{{.*}}, %[[W]] : {{.*}} outs(%{{.*}} : tensor<4x5xf32>)
   // CHECK: return %[[Y]]
   %w = arith.constant dense<3.0> : tensor<8x5xf32>
   %s = arith.constant dense<[2.0, 3.0, 4.0, 5.0, 6.0]> : tensor<5xf32>
@@ -80,8 +80,8 @@ func.func @columns(%x: tensor<4x8xf32>) -> tensor<4x5xf32> {
 // Rows are not channels of the weight; a scale that is no constant stays.
 // CHECK-LABEL: func @stays
 func.func @stays(%x: tensor<4x8xf32>, %given: tensor<5xf32>) -> (tensor<4x5xf32>, tensor<4x5xf32>) {
-  // CHECK: linalg.generic {{.*}}reduction
-  // CHECK: linalg.generic {{.*}}reduction
+  // CHECK: weft.contract
+  // CHECK: weft.contract
   // CHECK: linalg.generic {{.*}}["parallel", "parallel"]
   // CHECK: linalg.generic {{.*}}["parallel", "parallel"]
   %w = arith.constant dense<3.0> : tensor<8x5xf32>
