@@ -48,6 +48,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createExpandMath);
   registrar.addPass(createBufferizeKernels);
   registrar.addPass(createBufferizeHost);
+  registrar.addPass(createSwapCarriedBuffers);
   registrar.addPass(createHoistScratch);
   registrar.addPass(createPlanMemory);
   registrar.addPass(createReleaseMemory);

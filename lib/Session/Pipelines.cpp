@@ -143,8 +143,10 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createBufferizeKernels());
     passManager.addPass(createBufferizeHost());
     addCleanup(passManager);
+    passManager.addNestedPass<KernelOp>(createSwapCarriedBuffers());
     passManager.addPass(createHoistScratch());
     addCleanup(passManager);
+    passManager.addNestedPass<mlir::func::FuncOp>(createSwapCarriedBuffers());
     passManager.addPass(createPlanMemory());
     passManager.addPass(createReleaseMemory());
     addCleanup(passManager);

@@ -15,9 +15,11 @@
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Dominance.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 namespace weft {
 #define GEN_PASS_DEF_BUFFERIZEHOST
@@ -48,14 +50,73 @@ static tensor::EmptyOp freshDestination(Value value) {
 }
 
 /// Gives each user of a `tensor.empty` one of its own, so that each can become
-/// another buffer.
+/// another buffer, in the loop that the user is in: what an iteration computes there
+/// is nothing to the next one.
 static void separateEmptyTensors(func::FuncOp function, RewriterBase &rewriter) {
+  auto isInLoopOf = [](Operation *user, Operation *empty) {
+    auto loop = user->getParentOfType<LoopLikeOpInterface>();
+    return loop && !loop->isAncestor(empty);
+  };
   function.walk([&](tensor::EmptyOp empty) {
-    while (!empty->use_empty() && !empty->hasOneUse()) {
+    while (!empty->use_empty() &&
+           (!empty->hasOneUse() || isInLoopOf(*empty->user_begin(), empty))) {
       OpOperand &use = *empty->use_begin();
-      rewriter.setInsertionPoint(empty);
+      rewriter.setInsertionPoint(isInLoopOf(use.getOwner(), empty) ? use.getOwner() : empty);
       Operation *copy = rewriter.clone(*empty);
       rewriter.modifyOpInPlace(use.getOwner(), [&] { use.set(copy->getResult(0)); });
+    }
+  });
+}
+
+/// Whether a value of a loop's body is in memory of its own: computed there into a
+/// fresh tensor.
+static bool isFresh(Value value, Block *body) {
+  while (Operation *def = value.getDefiningOp()) {
+    if (def->getBlock() != body)
+      return false;
+    if (isa<tensor::EmptyOp>(def))
+      return true;
+    if (auto dispatch = dyn_cast<DispatchOp>(def))
+      value = dispatch.getOuts()[cast<OpResult>(value).getResultNumber()];
+    else if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(def))
+      value = def->getOperand(0);
+    else
+      return false;
+  }
+  return false;
+}
+
+/// Copies what iterations give into what loops carry at the end of the iteration,
+/// all of it as if at once.
+static void copyCarriedValues(func::FuncOp function, RewriterBase &rewriter) {
+  function.walk([&](LoopLikeOpInterface loop) {
+    for (Region *region : loop.getLoopRegions()) {
+      Block *body = &region->front();
+      Operation *terminator = body->getTerminator();
+      SmallVector<linalg::CopyOp> copies;
+      for (Value value : terminator->getOperands())
+        if (auto copy = value.getDefiningOp<linalg::CopyOp>();
+            copy && copy->getBlock() == body && copy->hasOneUse())
+          copies.push_back(copy);
+      SmallVector<Value> values;
+      rewriter.setInsertionPoint(terminator);
+      for (linalg::CopyOp copy : copies) {
+        Value value = copy.getInputs()[0], slot = copy.getOutputs()[0];
+        // Computed in place, or apart from all that is carried.
+        auto dispatch = value.getDefiningOp<DispatchOp>();
+        bool isInPlace =
+            dispatch && dispatch.getOuts()[cast<OpResult>(value).getResultNumber()] == slot;
+        if (!isInPlace && !isFresh(value, body))
+          value = bufferization::AllocTensorOp::create(rewriter, copy.getLoc(),
+                                                       cast<RankedTensorType>(value.getType()),
+                                                       ValueRange(), /*copy=*/value);
+        values.push_back(value);
+      }
+      for (auto [copy, value] : llvm::zip(copies, values)) {
+        auto carried = bufferization::MaterializeInDestinationOp::create(
+            rewriter, copy.getLoc(), value, copy.getOutputs()[0]);
+        rewriter.replaceOp(copy, carried.getResult());
+      }
     }
   });
 }
@@ -117,6 +178,27 @@ static void convertBoundary(func::FuncOp function, RewriterBase &rewriter) {
   function.setFunctionType(rewriter.getFunctionType(types, {}));
 }
 
+/// Extents of inputs, which copies of them are allocated with, are symbols where those
+/// have a name.
+static void useSymbols(func::FuncOp function, RewriterBase &rewriter) {
+  Block &body = function.getBody().front();
+  DenseMap<Attribute, Value> symbols;
+  for (BlockArgument argument : body.getArguments())
+    if (Attribute name = function.getArgAttr(argument.getArgNumber(), WeftDialect::symbolAttrName))
+      symbols[name] = argument;
+  function.walk([&](memref::DimOp dim) {
+    auto input = dyn_cast<BlockArgument>(dim.getSource());
+    std::optional<int64_t> index = dim.getConstantIndex();
+    if (!input || input.getOwner() != &body || !index)
+      return;
+    auto names = function.getArgAttrOfType<ArrayAttr>(input.getArgNumber(), "weft.dims");
+    if (!names || *index < 0 || *index >= static_cast<int64_t>(names.size()))
+      return;
+    if (Value symbol = symbols.lookup(names[static_cast<size_t>(*index)]))
+      rewriter.replaceOp(dim, symbol);
+  });
+}
+
 namespace {
 struct BufferizeHost : weft::impl::BufferizeHostBase<BufferizeHost> {
   void runOnOperation() override {
@@ -132,10 +214,12 @@ struct BufferizeHost : weft::impl::BufferizeHostBase<BufferizeHost> {
       if (function.isDeclaration())
         continue;
       separateEmptyTensors(function, rewriter);
+      copyCarriedValues(function, rewriter);
       convertBoundary(function, rewriter);
       bufferization::BufferizationState state;
       if (failed(bufferization::runOneShotBufferize(function, options, state)))
         return signalPassFailure();
+      useSymbols(function, rewriter);
     }
   }
 };

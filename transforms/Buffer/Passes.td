@@ -13,7 +13,8 @@ def BufferizeKernels : Pass<"weft-bufferize-kernels", "::mlir::ModuleOp"> {
     Arguments become contiguous memrefs; what a kernel yields is computed into
     its out arguments. One-shot bufferization runs on each kernel alone. What a
     loop carries stays in one buffer: a value that an iteration cannot compute in
-    place gets memory of its own and is copied back at the iteration's end.
+    place gets memory of its own and is copied back at the iteration's end, which
+    `weft-swap-carried-buffers` makes an exchange where it can.
   }];
   let dependentDialects = [
     "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",
@@ -27,10 +28,40 @@ def BufferizeHost : Pass<"weft-bufferize-host", "::mlir::ModuleOp"> {
     environment hands out (`weft.output_buffer`), requested as early as their
     extents are known so that kernels write there directly. Runs after
     `weft-bufferize-kernels`: dispatches then pass memrefs.
+
+    What an iteration copies into the tensors that its loop carries is copied at the
+    iteration's end. A value that can lie in the memory of one of them (another one,
+    or what a branch or an inner loop gives) is kept beforehand, so that they change
+    in any order.
   }];
   let dependentDialects = [
     "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",
     "::mlir::linalg::LinalgDialect", "::weft::WeftDialect"];
+}
+
+def SwapCarriedBuffers : Pass<"weft-swap-carried-buffers"> {
+  let summary = "Lets the buffers of what loops carry change places instead of copying";
+  let description = [{
+    Runs on a kernel, or on a host function once `weft-hoist-scratch` has read
+    extents off its buffers. A loop whose iteration computes a carried tensor into a buffer of its own and
+    then copies it into the buffer of the value before it gets both buffers as
+    two slots: the copy becomes an exchange of their names, and the loop carries
+    which is which. So a rotation `(a, b) = (b, f(a, b))` has three.
+
+    Copies in the body are followed in order. One exchanges the names of source and
+    target if what the source holds is dead after it: a buffer that the iteration
+    allocates and does not read any more, or a carried one that another copy
+    overwrites before it is read. Names that end in another buffer than their own
+    are carried; buffers that the body allocates among them are allocated before the
+    loop. A carried buffer that is also reached by other names (an out argument of
+    a kernel, or memory that the loops around use) gets the last value by one copy
+    after the loop. What escapes the iteration in other ways, such as memory of a
+    value that grows, or is used by a parallel loop of a kernel, is left alone.
+
+    A remark counts the copies that are gone.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+  let statistics = [Statistic<"numSwaps", "num-swaps", "Copies that became exchanges">];
 }
 
 def HoistScratch : Pass<"weft-hoist-scratch", "::mlir::ModuleOp"> {
@@ -79,7 +110,8 @@ def ReleaseMemory : Pass<"weft-release-memory", "::mlir::ModuleOp"> {
   let summary = "Gives memory of unbounded size back once it is dead";
   let description = [{
     Memory of class (c) lives until the call ends unless it is released. What does
-    not leave the block that allocates it is released after its last use. What
+    not leave the block that allocates it is released after its last use, slots that
+    change places in a loop together. What
     a loop carries is released at the end of an iteration that does not hand it
     on: `weft.release` compares addresses, since which value lies where is known at
     run time only. Memory that came from outside of the loop stays.

@@ -48,7 +48,7 @@ public:
   void run();
 
 private:
-  bool releaseAfterLastUse(AllocOp alloc);
+  void releaseAfterLastUse(AllocOp alloc);
   void releaseAtEndOf(LoopLikeOpInterface loop, Block *body);
   bool isOwned(Value value, Operation *scope, SetVector<Value> &foreign);
 
@@ -67,26 +67,42 @@ struct ReleaseMemory : weft::impl::ReleaseMemoryBase<ReleaseMemory> {
 };
 } // namespace
 
-/// Releases what stays in its block; false where it can leave it, or be one of
-/// several things there.
-bool Releaser::releaseAfterLastUse(AllocOp alloc) {
+/// Releases what stays in its block, with what changes places with it there,
+/// unless it can leave the block, or be memory of others.
+void Releaser::releaseAfterLastUse(AllocOp alloc) {
   Block *block = alloc->getBlock();
+  SetVector<Value> together;
+  together.insert(alloc.getBuffer());
+  BufferViewFlowAnalysis::ValueSetT all;
+  for (size_t i = 0; i < together.size(); ++i)
+    for (Value alias : aliases.resolve(together[i])) {
+      all.insert(alias);
+      for (Value origin : aliases.resolveReverse(alias))
+        if (auto other = origin.getDefiningOp<AllocOp>())
+          together.insert(other.getBuffer());
+    }
   Operation *last = alloc;
-  for (Value alias : aliases.resolve(alloc.getBuffer())) {
+  for (Value buffer : together) {
+    if (buffer.getParentBlock() != block || released.contains(buffer))
+      return;
+    if (last->isBeforeInBlock(buffer.getDefiningOp()))
+      last = buffer.getDefiningOp();
+  }
+  for (Value alias : all) {
     for (Value origin : aliases.resolveReverse(alias))
-      if (origin != alloc.getBuffer() && !aliases.resolve(alloc.getBuffer()).contains(origin))
-        return false;
+      if (!all.contains(origin))
+        return;
     for (Operation *user : alias.getUsers()) {
       Operation *ancestor = ancestorIn(block, user);
       if (!ancestor || ancestor == block->getTerminator())
-        return false;
+        return;
       if (last->isBeforeInBlock(ancestor))
         last = ancestor;
     }
   }
   rewriter.setInsertionPointAfter(last);
-  ReleaseOp::create(rewriter, alloc.getLoc(), alloc.getBuffer(), ValueRange());
-  return true;
+  ReleaseOp::create(rewriter, alloc.getLoc(), together.getArrayRef(), ValueRange());
+  released.insert_range(together);
 }
 
 /// Whether `value` is memory that was allocated in `scope`, a loop or an operation in
@@ -151,8 +167,8 @@ void Releaser::run() {
   SmallVector<AllocOp> allocs;
   function.walk([&](AllocOp op) { allocs.push_back(op); });
   for (AllocOp alloc : allocs)
-    if (releaseAfterLastUse(alloc))
-      released.insert(alloc.getBuffer());
+    if (!released.contains(alloc.getBuffer()))
+      releaseAfterLastUse(alloc);
   function.walk([&](scf::ForOp loop) { releaseAtEndOf(loop, loop.getBody()); });
   function.walk([&](scf::WhileOp loop) {
     releaseAtEndOf(loop, loop.getBeforeBody());

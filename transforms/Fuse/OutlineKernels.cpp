@@ -20,6 +20,7 @@
 #include "mlir/IR/Iterators.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -203,6 +204,18 @@ static Value fromIndices(OpBuilder &b, Location loc, Type type, llvm::function_r
   if (isa<FloatType>(type))
     value = arith::BitcastOp::create(b, loc, type, value);
   return value;
+}
+
+/// Whether `op` only moves what an iteration gives into the memory that the loop
+/// around it carries.
+static bool copiesIntoCarriedValue(Operation *op) {
+  auto copy = dyn_cast<linalg::CopyOp>(op);
+  if (!copy || !op->hasOneUse() || copy.getInputs()[0].getType() != copy.getOutputs()[0].getType())
+    return false;
+  auto argument = dyn_cast<BlockArgument>(copy.getOutputs()[0]);
+  return argument && argument.getOwner() == op->getBlock() &&
+         isa<LoopLikeOpInterface>(op->getParentOp()) &&
+         *op->user_begin() == op->getBlock()->getTerminator();
 }
 
 namespace {
@@ -500,7 +513,8 @@ void Outliner::outlineBlock(Block &block) {
     groups.push_back(std::move(group));
   }
   for (const Group &group : groups)
-    outline(group);
+    if (group.size() != 1 || !copiesIntoCarriedValue(group.front()))
+      outline(group);
 }
 
 LogicalResult Outliner::run(func::FuncOp function) {

@@ -91,6 +91,9 @@ def OutlineKernels : Pass<"weft-outline-kernels", "::mlir::ModuleOp"> {
     have several results. Rows above 128 Ki elements, and fewer than four rows
     that are long, stay divided: their parts have more parallelism.
 
+    A copy alone into what a loop carries is no kernel: it stays on the host, where
+    `weft-swap-carried-buffers` makes it an exchange of two buffers.
+
     Kernels that are equal but for names and locations are one.
   }];
   let dependentDialects = ["::weft::WeftDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",

@@ -84,14 +84,14 @@ static Num widened(ImplicitLocOpBuilder &builder, Value value) {
   return Num(builder, arith::ExtFOp::create(builder, type, value));
 }
 
-/// f32 rounded to bf16 in integers: to nearest, ties to even. `arith.truncf`
-/// would be a call for each element on x86 without AVX512_BF16, whose
-/// instruction in turn flushes subnormal numbers.
+/// f32 rounded to bf16 in integers: to nearest, ties to even, any NaN to the quiet
+/// one of its sign. `arith.truncf` would be a call for each element on x86 without
+/// AVX512_BF16, whose instruction in turn flushes subnormal numbers.
 static Value roundToBFloat16(Num number, Type type) {
   ImplicitLocOpBuilder &builder = number.getBuilder();
   Num bits = toBits(number);
   Num rounded = bits + 0x7FFF + (shiftRight(bits, 16) & 1);
-  Num quiet = bits | bits.constant(0x00400000);
+  Num quiet = (bits & static_cast<int32_t>(0x80000000)) | bits.constant(0x7FC00000);
   Num high = shiftRight(select(isNaN(number), quiet, rounded), 16);
   Value narrow =
       arith::TruncIOp::create(builder, withElementType(type, builder.getI16Type()), high.get());
@@ -222,6 +222,21 @@ struct ExpandIPowI final : OpRewritePattern<math::IPowIOp> {
   }
 };
 
+/// Numbers of f64 stay with the code generator, which rounds them once.
+struct ExpandTruncF final : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isBF16() ||
+        !getElementTypeOrSelf(op.getIn().getType()).isF32())
+      return rewriter.notifyMatchFailure(op, "not from f32 to bf16");
+    if (failed(checkShape(op, op.getType(), rewriter)))
+      return failure();
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    rewriter.replaceOp(op, roundToBFloat16(Num(builder, op.getIn()), op.getType()));
+    return success();
+  }
+};
+
 struct ExpandClampF final : OpRewritePattern<math::ClampFOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(math::ClampFOp op, PatternRewriter &rewriter) const override {
@@ -275,6 +290,6 @@ void weft::populateMathExpansionPatterns(RewritePatternSet &patterns) {
   add(std::type_identity<math::CbrtOp>(), kernels::cbrt);
   add(std::type_identity<math::RsqrtOp>(), kernels::rsqrt);
   add(std::type_identity<math::RoundOp>(), kernels::roundHalfAway);
-  patterns.add<ExpandAtan2, ExpandSincos, ExpandPowF, ExpandFPowI, ExpandIPowI, ExpandClampF>(
-      context);
+  patterns.add<ExpandAtan2, ExpandSincos, ExpandPowF, ExpandFPowI, ExpandIPowI, ExpandClampF,
+               ExpandTruncF>(context);
 }

@@ -19,6 +19,9 @@ def ExpandMath : Pass<"weft-expand-math"> {
     computes the same bits, as no result depends on fast-math flags or on
     contraction: where a product and a sum round once, a `math.fma` says so.
 
+    So is `arith.truncf` from f32 to bf16, which becomes integers: x86 has an
+    instruction for it that flushes subnormal numbers to zero.
+
     Scalars and vectors of any fixed shape are rewritten; f32 and f64 have
     algorithms of their own, narrower floats are computed in f32. The bounds on
     the error stand in docs/math.md, and tests hold them.

@@ -462,7 +462,8 @@ FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody
         Value next = arith::AddIOp::create(b, iteration, one);
         Value again = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(condition),
                                             node.dims.value(node.dims.constant(0)));
-        yields.insert(yields.begin(), {next, again});
+        yields.insert(yields.begin(), next);
+        yields.push_back(again);
       }
       scf::YieldOp::create(b, yields);
     }
@@ -487,8 +488,11 @@ FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody
   } else {
     Value again =
         arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(bounds.condition), zero);
-    SmallVector<Value> operands{zero, again};
+    // Last, so that what the condition hands on has the positions that it came in:
+    // only then does bufferization see that it is the same memory.
+    SmallVector<Value> operands{zero};
     llvm::append_range(operands, starts);
+    operands.push_back(again);
     SmallVector<Type> types{b.getIndexType()};
     llvm::append_range(types, ValueRange(starts).getTypes());
     Value limit = bounds.tripCount ? node.dims.value(*bounds.tripCount) : Value();
@@ -496,15 +500,13 @@ FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody
     Block *before = b.createBlock(&loop.getBefore());
     for (Value operand : operands)
       before->addArgument(operand.getType(), b.getLoc());
-    Value proceed = before->getArgument(1);
+    Value proceed = before->getArguments().back();
     if (limit) {
       Value below =
           arith::CmpIOp::create(b, arith::CmpIPredicate::slt, before->getArgument(0), limit);
       proceed = arith::AndIOp::create(b, proceed, below);
     }
-    SmallVector<Value> forwarded{before->getArgument(0)};
-    llvm::append_range(forwarded, before->getArguments().drop_front(2));
-    scf::ConditionOp::create(b, proceed, forwarded);
+    scf::ConditionOp::create(b, proceed, before->getArguments().drop_back());
     loop.getAfter().takeBody(*region);
     b.setInsertionPointAfter(loop);
     count = loop.getResult(0);

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 
+import ml_dtypes  # comes with onnx
 import numpy as np
 import onnx
 from onnx import helper as h
@@ -140,7 +141,7 @@ def compiled(name, *flags):
     return path
 
 
-def results(module, names, *flags, **inputs):
+def results(module, names, *flags, bits=np.uint32, **inputs):
     """The outputs for the inputs; None if the module is for another chip."""
     command = [weft, "run", module, "--quiet", "--output-dir=" + root + "/out", *flags]
     for key, value in inputs.items():
@@ -151,7 +152,7 @@ def results(module, names, *flags, **inputs):
         return None
     if run.returncode != 0:
         sys.exit(run.stderr)
-    return [np.load(f"{root}/out/{name}.npy").view(np.uint32) for name in names]
+    return [np.load(f"{root}/out/{name}.npy").view(bits) for name in names]
 
 
 functions = ["Exp", "Tanh", "Erf", "Log", "Sin", "Sigmoid", "Sqrt", "Atan", "Softplus", "Gelu"]
@@ -174,6 +175,28 @@ for module in modules[1:]:
     for name, a, b in zip(names, whole, other or whole):
         if not np.array_equal(a, b):
             sys.exit(f"{name}: results depend on the chip")
+
+# To bf16, bit by bit, as ml_dtypes rounds: all that is near an interesting number,
+# among it subnormal numbers, which AVX-512's own conversion flushes, halfway cases, the
+# overflow to infinity and any NaN.
+high = np.arange(1 << 16, dtype=np.uint32) << 16
+bits = np.concatenate([high + np.uint32(low) for low in (0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF)])
+bits = np.concatenate([bits, np.arange(1 << 12, dtype=np.uint32),
+                       rng.integers(0, 1 << 32, 5003, dtype=np.uint64).astype(np.uint32)])
+halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+for every in (bits.view(np.float32), halves):
+    model([N("Cast", ["x"], ["y"], to=16)], {"x": every}, {"y": ml_dtypes.bfloat16}, {}, True,
+          root + "/m.onnx")
+    modules = [compiled("native")] + [compiled(cpu, "--cpu=" + cpu)
+                                      for cpu in ("x86-64-v3", "x86-64-v4")]
+    for x in (every, every[3:20], every[:1], every[:0]):
+        with np.errstate(invalid="ignore"):
+            expected = x.astype(np.float32).astype(ml_dtypes.bfloat16).view(np.uint16)
+        for module in modules:
+            found = results(module, ["y"], "--threads=1", bits=np.uint16, x=x)
+            if found and not np.array_equal(found[0], expected):
+                wrong = np.flatnonzero(found[0] != expected)[0]
+                sys.exit(f"bf16 of {x[wrong]!r}: {found[0][wrong]:#x}, expected {expected[wrong]:#x}")
 
 # Sums have an order of their own, which no chip and no number of threads changes.
 x = numbers(np.float32, 70, 1003) * np.float32(1e3)

@@ -23,6 +23,31 @@ func.func @straight(%n: index, %x: memref<?xf32>, %y: memref<?xf32>) {
   return
 }
 
+// Slots that change places in a loop are released together, after the last use of
+// either.
+// CHECK-LABEL: func.func @slots
+func.func @slots(%n: index, %x: memref<?xf32>, %y: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // CHECK: %[[A:.*]] = weft.alloc
+  %a = weft.alloc(%n) : memref<?xf32>
+  weft.dispatch @k ins(%x : memref<?xf32>) outs(%a : memref<?xf32>)
+  // CHECK: %[[B:.*]] = weft.alloc
+  %b = weft.alloc(%n) : memref<?xf32>
+  // CHECK: %[[R:.*]]:2 = scf.for
+  // CHECK-NOT: weft.release
+  %r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%s = %a, %t = %b)
+      -> (memref<?xf32>, memref<?xf32>) {
+    weft.dispatch @k ins(%s : memref<?xf32>) outs(%t : memref<?xf32>)
+    scf.yield %t, %s : memref<?xf32>, memref<?xf32>
+  }
+  // CHECK: weft.dispatch @k ins(%[[R]]#0
+  weft.dispatch @k ins(%r#0 : memref<?xf32>) outs(%y : memref<?xf32>)
+  // CHECK-NEXT: weft.release %[[A]], %[[B]]
+  weft.dispatch @k ins(%x : memref<?xf32>) outs(%y : memref<?xf32>)
+  return
+}
+
 // A state that grows: the iteration's end releases what came in, unless it is what
 // the loop started from or is handed on, and nothing after the loop.
 // CHECK-LABEL: func.func @growing

@@ -42,6 +42,27 @@ func.func @tanh_bf16(%x: bf16) -> bf16 {
   return %y : bf16
 }
 
+// So is what is only converted: the instruction flushes subnormal numbers.
+// CHECK-LABEL: func @to_bf16
+// CHECK-NOT: arith.truncf
+// CHECK: arith.trunci %{{.*}} : vector<16xi32> to vector<16xi16>
+// CHECK-NOT: arith.truncf
+// CHECK: return
+func.func @to_bf16(%x: vector<16xf32>) -> vector<16xbf16> {
+  %y = arith.truncf %x : vector<16xf32> to vector<16xbf16>
+  return %y : vector<16xbf16>
+}
+
+// Other conversions stay.
+// CHECK-LABEL: func @to_other
+// CHECK: arith.truncf %{{.*}} : vector<16xf32> to vector<16xf16>
+// CHECK: arith.truncf %{{.*}} : f64 to bf16
+func.func @to_other(%x: vector<16xf32>, %y: f64) -> (vector<16xf16>, bf16) {
+  %a = arith.truncf %x : vector<16xf32> to vector<16xf16>
+  %b = arith.truncf %y : f64 to bf16
+  return %a, %b : vector<16xf16>, bf16
+}
+
 // The reduction of huge arguments runs only where some lane needs it.
 // CHECK-LABEL: func @sin_f32
 // CHECK: %[[ANY:.*]] = vector.reduction <or>, %{{.*}} : vector<32xi1> into i1

@@ -198,7 +198,9 @@ static LogicalResult buildSqueeze(NodeContext &node) {
       dynamic += ShapedType::isDynamic(x.staticDim(i));
     }
     if (dynamic && (!declared || *declared != x.rank() - ones))
-      return node.unsupported("removes the extents of 1, which are known only at run time");
+      return node.unsupported("removes the extents of 1, which are known only at run time, so "
+                              "that the rank is unknown; give the extents by --dim or --shape, "
+                              "or the node its axes");
     for (OpFoldResult extent : x.dims) {
       if (DimBuilder::constantOf(extent) == 1)
         continue;
