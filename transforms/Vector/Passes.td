@@ -169,3 +169,29 @@ def VectorizeElementwise : Pass<"weft-vectorize-elementwise", "::weft::KernelOp"
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
 }
+
+def VectorizeTransposes : Pass<"weft-vectorize-transposes", "::weft::KernelOp"> {
+  let summary = "Transposes squares of elements in registers";
+  let description = [{
+    A `linalg.transpose`, or a `linalg.generic` that only moves elements, whose
+    operand is not contiguous along the dimension along which its result is, moves
+    squares: of 16x16 elements of up to 32 bits (8x8 of 64) where vectors have 512
+    bits, of 8x8 of 32 bits (4x4 of 64) where they have 256, smaller ones where
+    extents are. As many vectors as each has elements are read along the operand's
+    rows, transposed by log2 of as many rounds of shuffles, and written along those
+    of the result. Squares that reach beyond an end are masked.
+
+    An elementwise operation with such an operand gets a transposed copy of it,
+    which in a tile is small, and `weft-vectorize-elementwise` can take it then.
+    Transpositions that keep rows are copies of rows, and left to that pass, too.
+
+    Rows of less than four elements, and narrow types on chips without masks for
+    them, stay structured operations and become scalar loops.
+  }];
+  let statistics = [Statistic<"numTranspositions", "transpositions",
+                              "Transpositions in registers">];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
+}
