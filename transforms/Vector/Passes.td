@@ -135,6 +135,10 @@ def VectorizeReductions : Pass<"weft-vectorize-reductions", "::weft::KernelOp"> 
     i mod 64, and halves of them are combined until one is left. This order is
     that of every chip and every number of threads.
 
+    So does a reduction to the position of the largest or the smallest number: its body
+    is known by what it chooses in every case (numbers that are less, equal, greater or
+    NaN, before or behind), and combines the best of the lanes, too.
+
     The loop has no masks; what is left of a row is one masked step.
   }];
   let statistics = [Statistic<"numReductions", "reductions", "Reductions in vectors">];
