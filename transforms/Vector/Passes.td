@@ -183,7 +183,9 @@ def VectorizeTransposes : Pass<"weft-vectorize-transposes", "::weft::KernelOp"> 
     bits, of 8x8 of 32 bits (4x4 of 64) where they have 256, smaller ones where
     extents are. As many vectors as each has elements are read along the operand's
     rows, transposed by log2 of as many rounds of shuffles, and written along those
-    of the result. Squares that reach beyond an end are masked.
+    of the result. Squares that reach beyond an end are masked. They are walked in the
+    order of the operand's memory, which is then read in 16 streams and written in
+    whole cache lines.
 
     An elementwise operation with such an operand gets a transposed copy of it,
     which in a tile is small, and `weft-vectorize-elementwise` can take it then.

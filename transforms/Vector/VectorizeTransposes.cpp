@@ -109,6 +109,7 @@ public:
   void run();
 
 private:
+  SmallVector<Value> walk(unsigned depth, ValueRange carried);
   Value square(Value tensor);
   Value wholeSquare(Value tensor);
   Value partOfSquare(Value tensor);
@@ -215,34 +216,32 @@ Value TransposeEmitter::square(Value tensor) {
   return branch.getResult(0);
 }
 
+/// Walks the loops from `depth` on of those in the order of the operand's memory, which
+/// is read in few streams then.
+SmallVector<Value> TransposeEmitter::walk(unsigned depth, ValueRange carried) {
+  AffineMap from = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
+  if (depth == from.getNumResults())
+    return {square(carried[0])};
+  unsigned loop = from.getDimPosition(depth);
+  if (loop != row && loop != column)
+    return loops.nest(loop, position, carried,
+                      [&](ValueRange tensors) { return walk(depth + 1, tensors); });
+  auto forOp = scf::ForOp::create(b, loc, loops.constant(0), loop == row ? rowEnd : columnEnd,
+                                  loops.constant(size), carried,
+                                  [&](OpBuilder &, Location, Value at, ValueRange tensors) {
+                                    position[loop] = at;
+                                    scf::YieldOp::create(b, loc, walk(depth + 1, tensors));
+                                  });
+  return SmallVector<Value>(forOp.getResults());
+}
+
 void TransposeEmitter::run() {
   b.setInsertionPoint(op);
   loops.start();
   position.assign(op.getNumLoops(), loops.constant(0));
   rowEnd = loops.extent(row);
   columnEnd = loops.extent(column);
-  SmallVector<unsigned> outer;
-  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
-    if (loop != row && loop != column)
-      outer.push_back(loop);
-  auto along = [&](unsigned loop, ValueRange carried,
-                   function_ref<SmallVector<Value>(ValueRange)> body) {
-    auto forOp = scf::ForOp::create(b, loc, loops.constant(0), loop == row ? rowEnd : columnEnd,
-                                    loops.constant(size), carried,
-                                    [&](OpBuilder &, Location, Value at, ValueRange values) {
-                                      position[loop] = at;
-                                      scf::YieldOp::create(b, loc, body(values));
-                                    });
-    return SmallVector<Value>(forOp.getResults());
-  };
-  SmallVector<Value> results =
-      loops.nest(outer, position, loops.destinations(), [&](ValueRange carried) {
-        return along(column, carried, [&](ValueRange tensors) {
-          return along(row, tensors,
-                       [&](ValueRange values) { return SmallVector<Value>{square(values[0])}; });
-        });
-      });
-  loops.replace(results);
+  loops.replace(walk(0, loops.destinations()));
 }
 
 //===----------------------------------------------------------------------===//
