@@ -43,6 +43,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createVectorizeIm2col);
   registrar.addPass(createVectorizeReductions);
   registrar.addPass(createVectorizeElementwise);
+  registrar.addPass(createVectorizeTransposes);
   registrar.addPass(createReportFallbacks);
   registrar.addPass(createReassociateReductions);
   registrar.addPass(createExpandMath);

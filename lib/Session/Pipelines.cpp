@@ -132,6 +132,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
   case Stage::Vector:
     passManager.addNestedPass<KernelOp>(createVectorizeContractions());
     passManager.addNestedPass<KernelOp>(createVectorizeIm2col());
+    passManager.addNestedPass<KernelOp>(createVectorizeTransposes());
     passManager.addNestedPass<KernelOp>(createVectorizeReductions());
     passManager.addNestedPass<KernelOp>(createVectorizeElementwise());
     passManager.addNestedPass<KernelOp>(createReassociateReductions());

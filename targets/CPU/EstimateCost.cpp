@@ -49,6 +49,14 @@ static bool isContiguousAlong(AffineMap map, unsigned inner) {
   return true;
 }
 
+/// Whether squares of the operand are transposed in registers, which costs no more
+/// than to read and write them.
+static bool isTransposedInRegisters(linalg::LinalgOp op, AffineMap map, int64_t bits,
+                                    int64_t vectorBits) {
+  return op.getNumParallelLoops() == op.getNumLoops() && map.isProjectedPermutation() &&
+         vectorBits >= 256 && (bits >= 32 || vectorBits >= 512);
+}
+
 static double operationCost(linalg::LinalgOp op, int64_t vectorBits) {
   double iterations = 1;
   for (int64_t extent : op.getStaticLoopRanges())
@@ -65,7 +73,8 @@ static double operationCost(linalg::LinalgOp op, int64_t vectorBits) {
     if (loops == 0 || !map.isFunctionOfDim(loops - 1))
       continue;
     bytes += static_cast<double>(bits) / 8;
-    scattered |= !isContiguousAlong(map, loops - 1);
+    scattered |=
+        !isContiguousAlong(map, loops - 1) && !isTransposedInRegisters(op, map, bits, vectorBits);
   }
   double lanes = std::max<double>(1, static_cast<double>(vectorBits) / static_cast<double>(widest));
   if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());

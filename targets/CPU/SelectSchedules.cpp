@@ -196,35 +196,64 @@ static SmallVector<bool> reducedByProducers(KernelOp kernel, linalg::LinalgOp ro
 }
 
 /// Extents of a block of a transposition: along the result's last dimension, and along
-/// that of the operand. Both fill cache lines, and the lines of a block stay in the
-/// first-level cache where they are a power of two apart.
-static constexpr int64_t kBlockColumns = 8, kBlockRows = 64;
+/// that of the operand, for elements of four bytes or more and for narrower ones. Both
+/// are whole cache lines and squares in registers. The operand is read in 16 streams,
+/// which the longer extent is for; twice of it is no faster, and lines of the result
+/// that lie a power of two apart would leave the cache before they are full.
+static constexpr int64_t kBlockColumns = 64, kBlockRows = 128, kBlockNarrowRows = 64;
+
+/// Shorter rows than this are not transposed in registers.
+static constexpr int64_t kMinTransposed = 4;
+
+namespace {
+/// A loop along which an operand is contiguous, where the result is not.
+struct TransposedLoop {
+  unsigned loop;
+  int64_t rows; ///< of a block
+};
+} // namespace
+
+/// What the root reads, in its loops; where a transposition gives an operand, what
+/// that reads.
+static SmallVector<std::pair<AffineMap, Type>> readsOf(linalg::LinalgOp root) {
+  SmallVector<std::pair<AffineMap, Type>> reads;
+  for (OpOperand *operand : root.getDpsInputOperands()) {
+    AffineMap map = root.getMatchingIndexingMap(operand);
+    Value value = operand->get();
+    if (auto transpose = value.getDefiningOp<linalg::TransposeOp>()) {
+      auto producer = cast<linalg::LinalgOp>(transpose.getOperation());
+      map = producer.getMatchingIndexingMap(producer.getDpsInputOperand(0)).compose(map);
+    }
+    reads.emplace_back(map, getElementTypeOrSelf(value.getType()));
+  }
+  return reads;
+}
 
 /// The loop along which an operand is contiguous, where the result is not: walking it
 /// in the result's order would read a cache line for each element.
-static std::optional<unsigned> findTransposedLoop(linalg::LinalgOp root) {
+static std::optional<TransposedLoop> findTransposedLoop(linalg::LinalgOp root) {
   unsigned loops = root.getNumLoops();
   if (loops < 2 || root.getNumParallelLoops() != loops)
     return std::nullopt;
   SmallVector<int64_t> extents = root.getStaticLoopRanges();
   int64_t elements = 1;
   for (int64_t extent : extents)
-    elements = std::min<int64_t>(
-        elements * (ShapedType::isDynamic(extent) ? kAssumedExtent : extent), kItemWork);
+    elements = std::min<int64_t>(elements * (ShapedType::isDynamic(extent) ? kItemWork : extent),
+                                 kItemWork);
   if (elements < kItemWork)
     return std::nullopt; // stays in the cache
-  for (OpOperand *operand : root.getDpsInputOperands()) {
-    AffineMap map = root.getMatchingIndexingMap(operand);
-    if (map.getNumResults() == 0 || !map.isFunctionOfDim(loops - 1))
+  auto isLong = [&](unsigned loop) {
+    return ShapedType::isDynamic(extents[loop]) || extents[loop] >= kMinTransposed;
+  };
+  for (auto [map, type] : readsOf(root)) {
+    if (map.getNumResults() == 0 || !map.isFunctionOfDim(loops - 1) || !type.isIntOrFloat())
       continue;
     auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
-    if (!last || last.getPosition() == loops - 1)
+    if (!last || last.getPosition() == loops - 1 || !isLong(loops - 1) ||
+        !isLong(last.getPosition()))
       continue;
-    auto isLong = [&](unsigned loop, int64_t extent) {
-      return ShapedType::isDynamic(extents[loop]) || extents[loop] >= extent;
-    };
-    if (isLong(loops - 1, kBlockColumns) && isLong(last.getPosition(), kBlockColumns))
-      return last.getPosition();
+    return TransposedLoop{last.getPosition(),
+                          type.getIntOrFloatBitWidth() < 32 ? kBlockNarrowRows : kBlockRows};
   }
   return std::nullopt;
 }
@@ -251,13 +280,12 @@ static void selectLoopSchedule(KernelOp kernel) {
     if (ShapedType::isDynamic(extents[loop]) || extents[loop] > size)
       tiles[loop] = size;
     isReduced[loop] = true; // done with
-    work *= size;
+    work *= ShapedType::isDynamic(extents[loop]) ? size : std::min(size, extents[loop]);
   };
-  if (std::optional<unsigned> loop = findTransposedLoop(generic);
-      loop && !isReduced[*loop] && !isReduced.back() && work < kItemWork) {
+  if (std::optional<TransposedLoop> transposed = findTransposedLoop(generic);
+      transposed && !isReduced[transposed->loop] && !isReduced.back() && work < kItemWork) {
     cut(static_cast<unsigned>(extents.size()) - 1, kBlockColumns);
-    cut(*loop, kBlockRows);
-    work *= 8; // elements of a block are read one by one
+    cut(transposed->loop, transposed->rows);
     tiled = llvm::any_of(tiles, [](int64_t size) { return size != 0; });
   }
   for (int64_t i = static_cast<int64_t>(extents.size()) - 1; i >= 0; --i) {

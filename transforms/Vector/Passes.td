@@ -140,6 +140,10 @@ def VectorizeReductions : Pass<"weft-vectorize-reductions", "::weft::KernelOp"> 
     such elements (AVX-512, and AVX2 for those of 32 and 64 bits). On others, and
     for rows of less than 4 elements, LLVM chooses the order.
 
+    So does a reduction to the position of the largest or the smallest number: its body
+    is known by what it chooses in every case (numbers that are less, equal, greater or
+    NaN, before or behind), and combines the best of the lanes, too.
+
     The loop has no masks; what is left of a row is one masked step.
   }];
   let statistics = [Statistic<"numReductions", "reductions", "Reductions in vectors">];
@@ -173,4 +177,32 @@ def VectorizeElementwise : Pass<"weft-vectorize-elementwise", "::weft::KernelOp"
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
+}
+
+def VectorizeTransposes : Pass<"weft-vectorize-transposes", "::weft::KernelOp"> {
+  let summary = "Transposes squares of elements in registers";
+  let description = [{
+    A `linalg.transpose`, or a `linalg.generic` that only moves elements, whose
+    operand is not contiguous along the dimension along which its result is, moves
+    squares: of 16x16 elements of up to 32 bits (8x8 of 64) where vectors have 512
+    bits, of 8x8 of 32 bits (4x4 of 64) where they have 256, smaller ones where
+    extents are. As many vectors as each has elements are read along the operand's
+    rows, transposed by log2 of as many rounds of shuffles, and written along those
+    of the result. Squares that reach beyond an end are masked. They are walked in the
+    order of the operand's memory, which is then read in 16 streams and written in
+    whole cache lines.
+
+    An elementwise operation with such an operand gets a transposed copy of it,
+    which in a tile is small, and `weft-vectorize-elementwise` can take it then.
+    Transpositions that keep rows are copies of rows, and left to that pass, too.
+
+    Rows of less than four elements, and narrow types on chips without masks for
+    them, stay structured operations and become scalar loops.
+  }];
+  let statistics = [Statistic<"numTranspositions", "transpositions",
+                              "Transpositions in registers">];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
 }

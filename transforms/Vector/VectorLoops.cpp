@@ -61,6 +61,10 @@ void VectorLoops::start() {
 
 Value VectorLoops::constant(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
 
+Value VectorLoops::extent(unsigned loop) {
+  return getValueOrCreateConstantIndexOp(b, loc, extents[loop]);
+}
+
 Value VectorLoops::add(Value position, int64_t offset) {
   return offset == 0 ? position : b.createOrFold<arith::AddIOp>(loc, position, constant(offset));
 }

@@ -24,6 +24,8 @@ public:
   void start();
 
   mlir::Value constant(int64_t value);
+  /// How often `loop` runs.
+  mlir::Value extent(unsigned loop);
   mlir::Value add(mlir::Value position, int64_t offset);
   /// The lanes from `position` on that are before `end`.
   mlir::Value mask(mlir::Value position, mlir::Value end, int64_t lanes);

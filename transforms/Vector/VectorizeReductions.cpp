@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Weft.h"
+#include "transforms/Vector/ArgExtreme.h"
 #include "transforms/Vector/Passes.h"
 #include "transforms/Vector/VectorBody.h"
 #include "transforms/Vector/VectorLoops.h"
@@ -63,19 +64,24 @@ namespace {
 /// Emits one reduction.
 class ReductionEmitter {
 public:
-  ReductionEmitter(linalg::GenericOp op, ArrayRef<Operation *> combiners, VectorBody body,
-                   int64_t lanes, RewriterBase &rewriter)
-      : op(op), combiners(combiners), body(std::move(body)), lanes(lanes), b(rewriter),
+  /// `combiners`, one for each result, or `arg`.
+  ReductionEmitter(linalg::GenericOp op, ArrayRef<Operation *> combiners,
+                   std::optional<ArgExtreme> arg, VectorBody body, int64_t lanes,
+                   RewriterBase &rewriter)
+      : op(op), combiners(combiners), arg(arg), body(std::move(body)), lanes(lanes), b(rewriter),
         loc(op.getLoc()), loops(op, rewriter) {}
   void run();
 
 private:
   SmallVector<Value> reduceRow(ArrayRef<Value> ivs, ValueRange carried);
   SmallVector<Value> step(ArrayRef<Value> partial, Value position, Value end);
-  Value finish(Operation *combiner, ArrayRef<Value> partial);
+  Value startOf(int64_t result, ArrayRef<Value> position, ValueRange carried);
+  SmallVector<Value> combineAll(ArrayRef<Value> x, ArrayRef<Value> y);
+  SmallVector<Value> finish(ArrayRef<Value> partial);
 
   linalg::GenericOp op;
   ArrayRef<Operation *> combiners;
+  std::optional<ArgExtreme> arg;
   VectorBody body;
   int64_t lanes, vectors = 1;
   RewriterBase &b;
@@ -92,7 +98,7 @@ SmallVector<Value> ReductionEmitter::step(ArrayRef<Value> partial, Value positio
     Value at = loops.add(position, v * lanes);
     Value mask = end ? loops.mask(at, end, lanes) : Value();
     SmallVector<Value> outs;
-    for (size_t r = 0; r < combiners.size(); ++r)
+    for (int64_t r = 0; r < op.getNumDpsInits(); ++r)
       outs.push_back(partial[r * vectors + v]);
     SmallVector<Value> values = body.compute(b, at, lanes, mask, outs, {});
     for (auto [r, value] : llvm::enumerate(values))
@@ -102,33 +108,62 @@ SmallVector<Value> ReductionEmitter::step(ArrayRef<Value> partial, Value positio
   return next;
 }
 
+/// Combines one value of each result with another.
+SmallVector<Value> ReductionEmitter::combineAll(ArrayRef<Value> x, ArrayRef<Value> y) {
+  if (arg)
+    return arg->combine(b, x, y);
+  SmallVector<Value> values;
+  for (auto [combiner, left, right] : llvm::zip(combiners, x, y))
+    values.push_back(combine(b, combiner, left, right));
+  return values;
+}
+
 /// Halves are combined until one is left: the same tree for all vector widths.
-Value ReductionEmitter::finish(Operation *combiner, ArrayRef<Value> partial) {
-  SmallVector<Value> values(partial);
+SmallVector<Value> ReductionEmitter::finish(ArrayRef<Value> partial) {
+  int64_t results = op.getNumDpsInits();
+  SmallVector<SmallVector<Value>> values(vectors);
+  for (int64_t r = 0; r < results; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      values[v].push_back(partial[r * vectors + v]);
   while (values.size() > 1) {
     size_t half = values.size() / 2;
     for (size_t i = 0; i < half; ++i)
-      values[i] = combine(b, combiner, values[i], values[i + half]);
+      values[i] = combineAll(values[i], values[i + half]);
     values.resize(half);
   }
-  Value value = values.front();
+  SmallVector<Value> value = values.front();
   for (int64_t width = lanes / 2; width >= 1; width /= 2) {
     auto part = [&](int64_t from) {
-      return vector::ExtractStridedSliceOp::create(b, loc, value, ArrayRef<int64_t>{from},
-                                                   ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
+      return llvm::map_to_vector(value, [&](Value whole) -> Value {
+        return vector::ExtractStridedSliceOp::create(
+            b, loc, whole, ArrayRef<int64_t>{from}, ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
+      });
     };
-    value = combine(b, combiner, part(0), part(width));
+    value = combineAll(part(0), part(width));
   }
-  return vector::ExtractOp::create(b, loc, value, ArrayRef<int64_t>{0});
+  return llvm::map_to_vector(value, [&](Value whole) -> Value {
+    return vector::ExtractOp::create(b, loc, whole, ArrayRef<int64_t>{0});
+  });
+}
+
+/// What a result is reduced from on.
+Value ReductionEmitter::startOf(int64_t result, ArrayRef<Value> position, ValueRange carried) {
+  OpOperand *init = op.getDpsInitOperand(result);
+  if (Value start = loops.startValue(init))
+    return start;
+  return tensor::ExtractOp::create(b, loc, carried[result],
+                                   VectorBody::position(b, op, init, position));
 }
 
 SmallVector<Value> ReductionEmitter::reduceRow(ArrayRef<Value> ivs, ValueRange carried) {
   unsigned last = op.getNumLoops() - 1;
   SmallVector<Value> position(ivs), partial;
-  for (Operation *combiner : combiners) {
-    Value neutral = arith::ConstantOp::create(b, loc, neutralElement(combiner, b));
+  for (int64_t r = 0; r < op.getNumDpsInits(); ++r) {
+    // A choice can be made from the same start any number of times.
+    Value start = arg ? startOf(r, position, carried)
+                      : arith::ConstantOp::create(b, loc, neutralElement(combiners[r], b));
     Value vector =
-        vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, neutral.getType()), neutral);
+        vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, start.getType()), start);
     partial.append(vectors, vector);
   }
   // The reduced loops, the last of which is cut into vectors.
@@ -144,16 +179,16 @@ SmallVector<Value> ReductionEmitter::reduceRow(ArrayRef<Value> ivs, ValueRange c
                               return step(llvm::to_vector(values), at, end);
                             });
   });
-  SmallVector<Value> results;
-  for (auto [r, combiner] : llvm::enumerate(combiners)) {
+  SmallVector<Value> starts, results;
+  for (int64_t r = 0; r < op.getNumDpsInits() && !arg; ++r)
+    starts.push_back(startOf(r, position, carried));
+  SmallVector<Value> values = finish(partial);
+  if (!arg)
+    values = combineAll(starts, values);
+  for (auto [r, value] : llvm::enumerate(values)) {
     OpOperand *init = op.getDpsInitOperand(static_cast<int64_t>(r));
-    SmallVector<Value> at = VectorBody::position(b, op, init, position);
-    Value start = loops.startValue(init);
-    if (!start)
-      start = tensor::ExtractOp::create(b, loc, carried[r], at);
-    Value sum = finish(combiner, ArrayRef(partial).slice(r * vectors, vectors));
-    results.push_back(
-        tensor::InsertOp::create(b, loc, combine(b, combiner, start, sum), carried[r], at));
+    results.push_back(tensor::InsertOp::create(b, loc, value, carried[r],
+                                               VectorBody::position(b, op, init, position)));
   }
   return results;
 }
@@ -198,7 +233,8 @@ struct VectorizeReductions : weft::impl::VectorizeReductionsBase<VectorizeReduct
       for (auto [value, accumulator] :
            llvm::zip(op.getBody()->getTerminator()->getOperands(), op.getRegionOutputArgs()))
         combiners.push_back(matchCombiner(value, accumulator));
-      if (llvm::is_contained(combiners, nullptr))
+      std::optional<ArgExtreme> arg;
+      if (llvm::is_contained(combiners, nullptr) && !(arg = ArgExtreme::match(op)))
         continue;
       VectorBody body(op, op.getNumLoops() - 1);
       if (!body.obstacle().empty())
@@ -207,7 +243,7 @@ struct VectorizeReductions : weft::impl::VectorizeReductionsBase<VectorizeReduct
       int64_t lanes = fitLanes(chooseLanes(body, vectorBits), extent);
       if (lanes == 0 || (!ShapedType::isDynamic(extent) && extent < kMinRow))
         continue;
-      ReductionEmitter(op, combiners, body, lanes, rewriter).run();
+      ReductionEmitter(op, combiners, arg, body, lanes, rewriter).run();
       ++numReductions;
     }
   }

@@ -98,6 +98,27 @@ for n in (3, 16, 37, 70):
         case("special", [N("Reduce" + op, ["x", "axes"], ["y"], keepdims=0)], {"x": x}, {"y": y},
              axes=np.array([1]))
 
+# Positions of extremes: many equal ones, NaN and infinities, first and last.
+for n in lengths:
+    for dtype in (np.float32, np.float64, np.int32, np.int64, np.uint8, np.int8, np.float16):
+        if n not in (17, 263) and dtype not in (np.float32, np.uint8):
+            continue
+        x = numbers(dtype, 9, n) if n < 17 else (numbers(dtype, 9, n) * 2 // 1).astype(dtype)
+        if np.dtype(dtype).kind == "f":
+            x[0] = -np.inf
+            x[1] = np.inf
+            x[2, n // 2], x[2, n - 1], x[3, n - 1] = np.nan, np.nan, np.nan
+            x[4] = np.nan
+            x[5] = np.where(np.arange(n) % 2 == 0, 0.0, -0.0)
+        else:
+            x[0], x[1] = np.iinfo(dtype).min, np.iinfo(dtype).max
+        for op, function in (("ArgMax", np.argmax), ("ArgMin", np.argmin)):
+            for last in (0, 1):
+                y = n - 1 - function(x[:, ::-1], axis=1) if last else function(x, axis=1)
+                case(f"{op}_{np.dtype(dtype).name}".lower(),
+                     [N(op, ["x"], ["y"], axis=1, keepdims=0, select_last_index=last)], {"x": x},
+                     {"y": y.astype(np.int64)})
+
 # Nothing to reduce, and no rows.
 for shape in ((4, 0), (0, 4), (0, 0)):
     x = numbers(np.float32, *shape)

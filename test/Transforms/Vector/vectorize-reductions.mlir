@@ -131,3 +131,84 @@ weft.kernel @avx2(%x: tensor<?x?xf32>, %i: tensor<?x?xi8>, %a: tensor<?xf32>, %b
   weft.yield %0, %1 : tensor<?xf32>, tensor<?xi8>
 }
 }
+
+// -----
+
+#all = affine_map<(d0, d1) -> (d0, d1)>
+#rows = affine_map<(d0, d1) -> (d0)>
+module attributes {weft.target = #weft.target<"cpu", cpu = "x86-64-v4", features = "", vector_bits = 512, opt_level = 3>} {
+// The largest number and where it is: each lane has the best of its own, of which the
+// better ones are taken by the same comparisons.
+// CHECK-LABEL: weft.kernel @argmax
+// CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xi64>, vector<8xi64>)
+// CHECK-NOT: create_mask
+// CHECK: arith.cmpf ogt, {{.*}} : vector<8xf32>
+// CHECK: arith.select {{.*}} : vector<8xi1>, vector<8xi64>
+// CHECK: vector.create_mask
+// CHECK: arith.cmpf ogt, {{.*}} : vector<8xf32>
+// CHECK: arith.cmpf ogt, {{.*}} : vector<4xf32>
+// CHECK: arith.select {{.*}} : vector<4xi1>, vector<4xi64>
+// CHECK: arith.cmpf ogt, {{.*}} : vector<1xf32>
+// CHECK-NOT: linalg.generic
+weft.kernel @argmax(%x: tensor<?x387xf32>, %v: tensor<?xf32>, %i: tensor<?xi64>) outs 1 {
+  %0:2 = linalg.generic {indexing_maps = [#all, #rows, #rows], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<?x387xf32>) outs(%v, %i : tensor<?xf32>, tensor<?xi64>) {
+  ^bb0(%a: f32, %best: f32, %at: i64):
+    %index = linalg.index 1 : index
+    %position = arith.index_cast %index : index to i64
+    %greater = arith.cmpf ogt, %a, %best : f32
+    %equal = arith.cmpf oeq, %a, %best : f32
+    %nan = arith.cmpf uno, %a, %a : f32
+    %isNumber = arith.cmpf ord, %best, %best : f32
+    %isNaN = arith.cmpf uno, %best, %best : f32
+    %firstNaN = arith.andi %nan, %isNumber : i1
+    %better = arith.ori %greater, %firstNaN : i1
+    %bothNaN = arith.andi %nan, %isNaN : i1
+    %same = arith.ori %equal, %bothNaN : i1
+    %before = arith.cmpi slt, %position, %at : i64
+    %first = arith.andi %same, %before : i1
+    %take = arith.ori %better, %first : i1
+    %1 = arith.select %take, %a, %best : f32
+    %2 = arith.select %take, %position, %at : i64
+    linalg.yield %1, %2 : f32, i64
+  } -> (tensor<?xf32>, tensor<?xi64>)
+  weft.yield %0#1 : tensor<?xi64>
+}
+
+// Not a choice that is the same in every order: of equal ones, the one seen first, and
+// a NaN that is neither better nor worse.
+// CHECK-LABEL: weft.kernel @seen_first
+// CHECK: linalg.generic
+// CHECK-LABEL: weft.kernel @lost_nan
+// CHECK: linalg.generic
+weft.kernel @seen_first(%x: tensor<?x387xi32>, %v: tensor<?xi32>, %i: tensor<?xi64>) outs 1 {
+  %0:2 = linalg.generic {indexing_maps = [#all, #rows, #rows], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<?x387xi32>) outs(%v, %i : tensor<?xi32>, tensor<?xi64>) {
+  ^bb0(%a: i32, %best: i32, %at: i64):
+    %index = linalg.index 1 : index
+    %position = arith.index_cast %index : index to i64
+    %take = arith.cmpi sgt, %a, %best : i32
+    %1 = arith.select %take, %a, %best : i32
+    %2 = arith.select %take, %position, %at : i64
+    linalg.yield %1, %2 : i32, i64
+  } -> (tensor<?xi32>, tensor<?xi64>)
+  weft.yield %0#1 : tensor<?xi64>
+}
+weft.kernel @lost_nan(%x: tensor<?x387xf32>, %v: tensor<?xf32>, %i: tensor<?xi64>) outs 1 {
+  %0:2 = linalg.generic {indexing_maps = [#all, #rows, #rows], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<?x387xf32>) outs(%v, %i : tensor<?xf32>, tensor<?xi64>) {
+  ^bb0(%a: f32, %best: f32, %at: i64):
+    %index = linalg.index 1 : index
+    %position = arith.index_cast %index : index to i64
+    %greater = arith.cmpf ogt, %a, %best : f32
+    %equal = arith.cmpf oeq, %a, %best : f32
+    %before = arith.cmpi slt, %position, %at : i64
+    %first = arith.andi %equal, %before : i1
+    %take = arith.ori %greater, %first : i1
+    %1 = arith.select %take, %a, %best : f32
+    %2 = arith.select %take, %position, %at : i64
+    linalg.yield %1, %2 : f32, i64
+  } -> (tensor<?xf32>, tensor<?xi64>)
+  weft.yield %0#1 : tensor<?xi64>
+}
+}
