@@ -84,7 +84,7 @@ static FailureOr<ArgumentInfo> buildArgument(DictionaryAttr attributes, StringRe
   info.dtype = dtype ? *dtype : dtypeOf(type.getElementType());
   auto dims = attributes.getAs<ArrayAttr>("dims");
   if (!dims)
-    dims = attributes.getAs<ArrayAttr>("weft.dims");
+    dims = attributes.getAs<ArrayAttr>(WeftDialect::dimsAttrName);
   for (auto [i, extent] : llvm::enumerate(type.getShape())) {
     if (!ShapedType::isDynamic(extent)) {
       info.dims.push_back(DimInfo::fixed(extent));
@@ -99,10 +99,10 @@ static FailureOr<ArgumentInfo> buildArgument(DictionaryAttr attributes, StringRe
 
 FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
   ModuleContents contents;
-  auto signature = module->getAttrOfType<DictionaryAttr>("weft.signature");
-  auto kernels = module->getAttrOfType<ArrayAttr>("weft.kernels");
-  auto sites = module->getAttrOfType<ArrayAttr>("weft.sites");
-  auto weights = module->getAttrOfType<ArrayAttr>("weft.weights");
+  auto signature = module->getAttrOfType<DictionaryAttr>(WeftDialect::signatureAttrName);
+  auto kernels = module->getAttrOfType<ArrayAttr>(WeftDialect::kernelsAttrName);
+  auto sites = module->getAttrOfType<ArrayAttr>(WeftDialect::sitesAttrName);
+  auto weights = module->getAttrOfType<ArrayAttr>(WeftDialect::weightsAttrName);
   if (!signature || !kernels || !sites || !weights)
     return module.emitError("has not been lowered by the stage 'target'");
 
@@ -140,7 +140,7 @@ FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
   contents.info.functions.push_back(std::move(function));
 
   // Which site says of a kernel that it is a fallback, and why.
-  auto fallbacks = module->getAttrOfType<DictionaryAttr>("weft.fallbacks");
+  auto fallbacks = module->getAttrOfType<DictionaryAttr>(WeftDialect::fallbacksAttrName);
   VariantInfo variant;
   for (Attribute name : kernels) {
     std::string symbol = cast<StringAttr>(name).getValue().str();
@@ -153,7 +153,7 @@ FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
     variant.kernelSymbols.push_back(symbol);
   }
   contents.info.variants.push_back(std::move(variant));
-  if (auto tables = module->getAttrOfType<ArrayAttr>("weft.variant_kernels"))
+  if (auto tables = module->getAttrOfType<ArrayAttr>(WeftDialect::variantKernelsAttrName))
     for (ArrayAttr table : tables.getAsRange<ArrayAttr>()) {
       VariantInfo &further = contents.info.variants.emplace_back();
       for (StringAttr name : table.getAsRange<StringAttr>())

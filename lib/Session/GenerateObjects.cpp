@@ -7,6 +7,8 @@
 
 #include "Session/GenerateObjects.h"
 
+#include "dialects/Weft/IR/Weft.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -80,9 +82,9 @@ void Splitter::addWithUses(Operation *symbol, Unit &unit) {
 llvm::Error Splitter::run(ArrayRef<cpu::Chip> chips, const cpu::Chip &hostChip,
                           std::vector<Unit> &units) {
   SmallVector<ArrayAttr> variants;
-  auto kernels = module->getAttrOfType<ArrayAttr>("weft.kernels");
+  auto kernels = module->getAttrOfType<ArrayAttr>(WeftDialect::kernelsAttrName);
   variants.push_back(kernels ? kernels : ArrayAttr::get(module.getContext(), {}));
-  if (auto further = module->getAttrOfType<ArrayAttr>("weft.variant_kernels"))
+  if (auto further = module->getAttrOfType<ArrayAttr>(WeftDialect::variantKernelsAttrName))
     llvm::append_range(variants, further.getAsRange<ArrayAttr>());
   if (variants.size() != chips.size())
     return llvm::createStringError(formatv(

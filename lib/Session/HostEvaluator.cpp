@@ -226,7 +226,7 @@ static llvm::Error find(llvm::orc::LLJIT &jit, StringRef name, Function &functio
 /// them; what is not aligned to its elements is copied.
 static llvm::Error bindWeights(ModuleOp module, WeightStore &store,
                                std::vector<const void *> &table, std::vector<Memory> &copies) {
-  auto weights = module->getAttrOfType<ArrayAttr>("weft.weights");
+  auto weights = module->getAttrOfType<ArrayAttr>(WeftDialect::weightsAttrName);
   for (Attribute attribute : weights ? weights : ArrayAttr()) {
     auto weight = cast<WeightAttr>(attribute);
     std::optional<ArrayRef<uint8_t>> bytes = store.lookup(weight.getKey());
@@ -257,8 +257,8 @@ weft::evaluateOnHost(OwningOpRef<ModuleOp> module) {
   if (llvm::Error error = lower(*module))
     return std::move(error);
 
-  auto signature = (*module)->getAttrOfType<DictionaryAttr>("weft.signature");
-  auto kernels = (*module)->getAttrOfType<ArrayAttr>("weft.kernels");
+  auto signature = (*module)->getAttrOfType<DictionaryAttr>(WeftDialect::signatureAttrName);
+  auto kernels = (*module)->getAttrOfType<ArrayAttr>(WeftDialect::kernelsAttrName);
   if (!signature || !kernels)
     return evaluationError("has not been lowered by the stage 'target'");
   std::string entry = signature.getAs<StringAttr>("name").getValue().str();

@@ -51,18 +51,18 @@ void Report::addStage(Stage stage, double seconds, StringRef summary, ModuleOp m
       Kernel &kernel = kernels[name];
       if (auto schedule = op.getScheduleAttr(); schedule && kernel.schedule.empty())
         llvm::raw_string_ostream(kernel.schedule) << schedule;
-      if (auto reason = op->getAttrOfType<StringAttr>("weft.fallback")) {
+      if (auto reason = op->getAttrOfType<StringAttr>(WeftDialect::fallbackAttrName)) {
         kernel.isFallback = true;
         kernel.reason = reason.getValue().str();
       }
     }
   if (stage == Stage::Buffer)
     module.walk([&](func::FuncOp op) {
-      if (auto bytes = op->getAttrOfType<IntegerAttr>("weft.arena_bytes"))
+      if (auto bytes = op->getAttrOfType<IntegerAttr>(WeftDialect::arenaBytesAttrName))
         arenaBytes = bytes.getInt();
-      if (auto bytes = op->getAttrOfType<IntegerAttr>("weft.arena_lower_bound"))
+      if (auto bytes = op->getAttrOfType<IntegerAttr>(WeftDialect::arenaLowerBoundAttrName))
         arenaLowerBound = bytes.getInt();
-      if (auto extent = op->getAttrOfType<IntegerAttr>("weft.arena_assumed_extent"))
+      if (auto extent = op->getAttrOfType<IntegerAttr>(WeftDialect::arenaAssumedExtentAttrName))
         arenaAssumedExtent = extent.getInt();
     });
 }

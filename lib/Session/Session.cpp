@@ -274,11 +274,11 @@ std::string Compilation::summaryOf(Stage stage) {
     int64_t bytes = 0, bound = 0;
     std::string assumed;
     module->walk([&](func::FuncOp op) {
-      if (auto attribute = op->getAttrOfType<IntegerAttr>("weft.arena_bytes"))
+      if (auto attribute = op->getAttrOfType<IntegerAttr>(WeftDialect::arenaBytesAttrName))
         bytes = attribute.getInt();
-      if (auto attribute = op->getAttrOfType<IntegerAttr>("weft.arena_lower_bound"))
+      if (auto attribute = op->getAttrOfType<IntegerAttr>(WeftDialect::arenaLowerBoundAttrName))
         bound = attribute.getInt();
-      if (auto attribute = op->getAttrOfType<IntegerAttr>("weft.arena_assumed_extent"))
+      if (auto attribute = op->getAttrOfType<IntegerAttr>(WeftDialect::arenaAssumedExtentAttrName))
         assumed = llvm::formatv(", free dimensions at {0}", attribute.getInt());
     });
     return llvm::formatv("arena {0} bytes (lower bound {1}{2})", bytes, bound, assumed);
@@ -347,7 +347,7 @@ std::string Compilation::optionsText() const {
   object["target"] = options.pipeline.target;
   object["cpu"] = chipNames();
   object["opt_level"] = static_cast<int64_t>(optLevel);
-  if (auto metadata = (*module)->getAttrOfType<DictionaryAttr>("weft.metadata"))
+  if (auto metadata = (*module)->getAttrOfType<DictionaryAttr>(WeftDialect::metadataAttrName))
     object["metadata"] = metadataObject(metadata);
   return llvm::formatv("{0}", llvm::json::Value(std::move(object)));
 }
@@ -363,8 +363,7 @@ static std::array<uint8_t, 32> hashOf(StringRef path) {
 
 /// Notes what the module comes from, unless it was printed and says so.
 void Compilation::recordSource() {
-  auto source = (*module)->getAttrOfType<DictionaryAttr>(WeftDialect::sourceAttrName);
-  if (source && source.getAs<StringAttr>("name") && source.getAs<StringAttr>("sha256"))
+  if ((*module)->hasAttr(WeftDialect::sourceAttrName))
     return;
   Builder b(context.get());
   std::string hash = llvm::toHex(hashOf(options.input), /*LowerCase=*/true);
@@ -506,6 +505,7 @@ ExitCode Compilation::chooseTarget() {
       targets.push_back(TargetAttr::get(context.get(), options.pipeline.target, chip.cpu,
                                         chip.features, chip.vectorBits, optLevel));
     (*module)->setAttr(WeftDialect::targetAttrName, targets.front());
+    (*module)->removeAttr(kVariantsAttrName); // of a module that was written by hand
     if (targets.size() > 1)
       (*module)->setAttr(kVariantsAttrName,
                          ArrayAttr::get(context.get(), ArrayRef(targets).drop_front()));
@@ -541,14 +541,14 @@ ExitCode Compilation::findFirstStage(Stage &first) {
   auto name = (*module)->getAttrOfType<StringAttr>(WeftDialect::stageAttrName);
   if (!name)
     return ExitCode::Success;
-  std::optional<Stage> done = parseStage(name);
-  if (!done || *done == Stage::Module)
+  Stage done = *parseStage(name); // the dialect verifies that there is one of that name
+  if (done == Stage::Module)
     return fail(Twine(options.input) + ": '" + WeftDialect::stageAttrName + "' is '" +
                 name.getValue() + "', expected a stage before 'module'");
-  if (options.lastStage < *done)
+  if (options.lastStage < done)
     return fail(Twine(options.input) + ": has been through the stage '" + name.getValue() +
                 "', so that it cannot be compiled to '" + stageName(options.lastStage) + "'");
-  first = static_cast<Stage>(static_cast<int>(*done) + 1);
+  first = static_cast<Stage>(static_cast<int>(done) + 1);
   return ExitCode::Success;
 }
 

@@ -15,6 +15,7 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
@@ -71,7 +72,7 @@ private:
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// An entry of the attribute, checked for form.
+/// An entry of the attribute.
 struct FileEntry {
   StringRef path, checksum;
   SmallVector<StringRef> keys;
@@ -79,21 +80,21 @@ struct FileEntry {
 };
 } // namespace
 
-static llvm::Expected<FileEntry> readEntry(Attribute attribute) {
-  auto dictionary = dyn_cast<DictionaryAttr>(attribute);
-  auto path = dictionary ? dictionary.getAs<StringAttr>("path") : StringAttr();
-  auto checksum = dictionary ? dictionary.getAs<StringAttr>("checksum") : StringAttr();
-  auto keys = dictionary ? dictionary.getAs<ArrayAttr>("keys") : ArrayAttr();
-  auto ranges = dictionary ? dictionary.getAs<DenseI64ArrayAttr>("ranges") : DenseI64ArrayAttr();
-  if (!path || !checksum || !keys || !ranges || !llvm::all_of(keys, llvm::IsaPred<StringAttr>) ||
-      static_cast<size_t>(ranges.size()) != 2 * keys.size())
-    return weightError("'{0}': expected entries with path, checksum, keys, and ranges of two "
-                       "numbers a key",
-                       WeftDialect::weightFilesAttrName);
-  FileEntry entry{path, checksum, {}, ranges};
-  for (auto key : keys.getAsRange<StringAttr>())
+static FileEntry readEntry(Attribute attribute) {
+  auto dictionary = cast<DictionaryAttr>(attribute);
+  FileEntry entry{dictionary.getAs<StringAttr>("path"),
+                  dictionary.getAs<StringAttr>("checksum"),
+                  {},
+                  dictionary.getAs<DenseI64ArrayAttr>("ranges")};
+  for (auto key : dictionary.getAs<ArrayAttr>("keys").getAsRange<StringAttr>())
     entry.keys.push_back(key);
   return entry;
+}
+
+/// The entries of `weft.weight_files`, whose form the dialect verifies.
+static ArrayRef<Attribute> entriesOf(ModuleOp module) {
+  auto files = module->getAttrOfType<ArrayAttr>(WeftDialect::weightFilesAttrName);
+  return files ? files.getValue() : ArrayRef<Attribute>();
 }
 
 /// Adds the weights of an entry from the file at `path`.
@@ -167,22 +168,14 @@ static std::optional<uint64_t> byteSizeOf(Type type) {
 }
 
 llvm::Error weft::loadWeightFiles(ModuleOp module, StringRef folder) {
-  Attribute attribute = module->getAttr(WeftDialect::weightFilesAttrName);
-  if (!attribute)
-    return llvm::Error::success();
-  auto files = dyn_cast<ArrayAttr>(attribute);
-  if (!files)
-    return weightError("'{0}': expected a list", WeftDialect::weightFilesAttrName);
   WeightStore &store = storeOf(module);
   bool isLoaded = false;
-  for (Attribute file : files) {
-    llvm::Expected<FileEntry> entry = readEntry(file);
-    if (!entry)
-      return entry.takeError();
-    if (llvm::all_of(entry->keys, [&](StringRef key) { return store.lookup(key).has_value(); }))
+  for (Attribute file : entriesOf(module)) {
+    FileEntry entry = readEntry(file);
+    if (llvm::all_of(entry.keys, [&](StringRef key) { return store.lookup(key).has_value(); }))
       continue;
     isLoaded = true;
-    if (llvm::Error error = loadEntry(*entry, folder, store))
+    if (llvm::Error error = loadEntry(entry, folder, store))
       return error;
   }
   if (!isLoaded)
@@ -205,6 +198,19 @@ static std::string absolutePath(StringRef path) {
   llvm::sys::fs::make_absolute(absolute);
   llvm::sys::path::remove_dots(absolute);
   return std::string(absolute);
+}
+
+/// The entries with weights that are used, but are not in the store: nobody has
+/// loaded them, so that they are where they were.
+static SmallVector<Attribute> entriesNotLoaded(ModuleOp module) {
+  WeightStore &store = storeOf(module);
+  llvm::StringSet<> missing;
+  for (WeightAttr weight : usedWeights(module))
+    if (!store.lookup(weight.getKey()))
+      missing.insert(weight.getKey());
+  return llvm::filter_to_vector(entriesOf(module), [&](Attribute file) {
+    return llvm::any_of(readEntry(file).keys, [&](StringRef key) { return missing.contains(key); });
+  });
 }
 
 unsigned weft::nameWeightFiles(ModuleOp module, StringRef spillCopy) {
@@ -234,7 +240,7 @@ unsigned weft::nameWeightFiles(ModuleOp module, StringRef spillCopy) {
     file.ranges.push_back(static_cast<int64_t>(store.lookup(key)->size()));
     file.checksum.add(store.checksum(key));
   }
-  SmallVector<Attribute> entries;
+  SmallVector<Attribute> entries = entriesNotLoaded(module);
   for (const auto &[path, file] : files)
     entries.push_back(
         b.getDictionaryAttr({b.getNamedAttr("path", b.getStringAttr(path)),
@@ -249,15 +255,22 @@ unsigned weft::nameWeightFiles(ModuleOp module, StringRef spillCopy) {
 }
 
 /// Writes the weights that are in no file, and tells the store where they are.
+/// Those that lie in a file of that path, which is replaced, are written again.
 static llvm::Error writeComputed(ModuleOp module, const std::string &path) {
   WeightStore &store = storeOf(module);
   std::vector<Weight> weights;
-  for (WeightAttr weight : usedWeights(module))
-    if (std::optional<WeightSource> source = store.source(weight.getKey());
-        source && source->file.empty() &&
-        (weights.empty() || weights.back().name != weight.getKey()))
-      weights.push_back(makeWeight(weight, *store.lookup(weight.getKey())));
-  if (weights.empty())
+  bool anyComputed = false;
+  for (WeightAttr weight : usedWeights(module)) {
+    std::optional<WeightSource> source = store.source(weight.getKey());
+    if (!source || (!weights.empty() && weights.back().name == weight.getKey()))
+      continue;
+    bool isComputed = source->file.empty();
+    if (!isComputed && source->file != path && !llvm::sys::fs::equivalent(source->file, path))
+      continue;
+    anyComputed |= isComputed;
+    weights.push_back(makeWeight(weight, *store.lookup(weight.getKey())));
+  }
+  if (!anyComputed)
     return llvm::Error::success();
   llvm::Expected<WeightsPlan> plan = planSafetensors(weights, versionText());
   if (!plan)

@@ -32,10 +32,6 @@ enum EnvOffset : int32_t {
   Fail = 80,
 };
 
-/// Module: a dictionary from kernels that are fallbacks to why, from the
-/// lowering of kernels to that of the host, which knows the nodes.
-inline constexpr llvm::StringLiteral kFallbackReasonsAttrName = "weft.fallback_reasons";
-
 /// Builds LLVM operations that access the ABI's structures.
 struct ABIBuilder {
   mlir::OpBuilder &b;

@@ -296,15 +296,15 @@ DictionaryAttr HostLowering::signature() {
     ArrayRef<int64_t> shape = type.getShape();
     if (auto packed = dyn_cast_or_null<TypeAttr>(get(WeftDialect::packedAttrName)))
       shape = cast<PackedType>(packed.getValue()).getShape();
-    Attribute dims = get("weft.dims");
+    Attribute dims = get(WeftDialect::dimsAttrName);
     inputs.push_back(b.getDictionaryAttr(
         {b.getNamedAttr("name", orEmpty(get(WeftDialect::nameAttrName))),
          b.getNamedAttr("dtype", orEmpty(get(WeftDialect::dtypeAttrName))),
-         b.getNamedAttr("dims", dims ? dims : b.getDenseI64ArrayAttr({})),
+         b.getNamedAttr("dims", dims ? dims : b.getArrayAttr({})),
          b.getNamedAttr("type",
                         TypeAttr::get(RankedTensorType::get(shape, type.getElementType())))}));
   }
-  Attribute outputs = function->getAttr("weft.results");
+  Attribute outputs = function->getAttr(WeftDialect::resultsAttrName);
   return b.getDictionaryAttr({b.getNamedAttr("name", function.getSymNameAttr()),
                               b.getNamedAttr("symbols", b.getArrayAttr(symbols)),
                               b.getNamedAttr("inputs", b.getArrayAttr(inputs)),
@@ -312,7 +312,7 @@ DictionaryAttr HostLowering::signature() {
 }
 
 LogicalResult HostLowering::run() {
-  if (auto order = module->getAttrOfType<ArrayAttr>("weft.kernels"))
+  if (auto order = module->getAttrOfType<ArrayAttr>(WeftDialect::kernelsAttrName))
     for (auto [i, name] : llvm::enumerate(order))
       kernels[cast<StringAttr>(name)] = static_cast<int64_t>(i);
   function.walk([&](DispatchOp op) {
@@ -356,7 +356,7 @@ LogicalResult HostLowering::run() {
       continue;
     }
     auto memref = cast<MemRefType>(argument);
-    auto dims = function.getArgAttrOfType<ArrayAttr>(i, "weft.dims");
+    auto dims = function.getArgAttrOfType<ArrayAttr>(i, WeftDialect::dimsAttrName);
     SmallVector<Value> extents;
     auto packedAttr = function.getArgAttrOfType<TypeAttr>(i, WeftDialect::packedAttrName);
     ShapedType shape = memref;
@@ -422,11 +422,11 @@ LogicalResult HostLowering::run() {
     if (failed(result))
       return failure();
   }
-  module->setAttr("weft.signature", description);
+  module->setAttr(WeftDialect::signatureAttrName, description);
   SmallVector<Attribute> table;
   for (auto &[weight, index] : weights)
     table.push_back(weight);
-  module->setAttr("weft.weights", rewriter.getArrayAttr(table));
+  module->setAttr(WeftDialect::weightsAttrName, rewriter.getArrayAttr(table));
   rewriter.eraseOp(function);
   return success();
 }
@@ -457,8 +457,8 @@ void HostLowering::lowerWorkspace(func::FuncOp function) {
 /// Gives each kernel that is a fallback a site with the nodes it computes and
 /// the reason, in `weft.fallbacks`.
 static void recordFallbacks(ModuleOp module, SiteTable &sites) {
-  auto reasons = module->getAttrOfType<DictionaryAttr>(kFallbackReasonsAttrName);
-  module->removeAttr(kFallbackReasonsAttrName);
+  auto reasons = module->getAttrOfType<DictionaryAttr>(WeftDialect::fallbackReasonsAttrName);
+  module->removeAttr(WeftDialect::fallbackReasonsAttrName);
   if (!reasons || reasons.empty())
     return;
   DenseMap<StringAttr, SmallVector<Location>> nodes;
@@ -473,7 +473,7 @@ static void recordFallbacks(ModuleOp module, SiteTable &sites) {
     int64_t site = sites.add(loc, cast<StringAttr>(entry.getValue()).getValue());
     fallbacks.emplace_back(entry.getName(), b.getI64IntegerAttr(site));
   }
-  module->setAttr("weft.fallbacks", b.getDictionaryAttr(fallbacks));
+  module->setAttr(WeftDialect::fallbacksAttrName, b.getDictionaryAttr(fallbacks));
 }
 
 namespace {
@@ -483,14 +483,14 @@ struct LowerCPUHost : weft::impl::LowerCPUHostBase<LowerCPUHost> {
     SiteTable sites(&getContext());
     recordFallbacks(module, sites);
     for (auto function : llvm::to_vector(module.getOps<func::FuncOp>())) {
-      if (function->hasAttr("weft.workspace_of")) {
+      if (function->hasAttr(WeftDialect::workspaceOfAttrName)) {
         HostLowering::lowerWorkspace(function);
         continue;
       }
       if (failed(HostLowering(module, function, sites).run()))
         return signalPassFailure();
     }
-    module->setAttr("weft.sites", sites.attribute());
+    module->setAttr(WeftDialect::sitesAttrName, sites.attribute());
   }
 };
 } // namespace

@@ -389,10 +389,7 @@ static LogicalResult listKernels(ModuleOp module, SmallVectorImpl<KernelOp> &ker
   }
   auto targets = module->getAttrOfType<ArrayAttr>(kVariantsAttrName);
   for (Attribute attribute : targets ? targets.getValue() : ArrayRef<Attribute>()) {
-    auto target = dyn_cast<TargetAttr>(attribute);
-    if (!target)
-      return module.emitError("'weft.variants' must be an array of #weft.target");
-    auto cpu = StringAttr::get(module.getContext(), target.getCpu());
+    auto cpu = StringAttr::get(module.getContext(), cast<TargetAttr>(attribute).getCpu());
     SmallVector<KernelOp> &table = variants.emplace_back();
     for (KernelOp kernel : kernels) {
       auto variant = variantFor.find({kernel.getSymNameAttr(), cpu});
@@ -452,11 +449,12 @@ struct LowerCPUKernels : weft::impl::LowerCPUKernelsBase<LowerCPUKernels> {
         return Attribute(kernel.getSymNameAttr());
       }));
     };
-    module->setAttr("weft.kernels", namesOf(kernels));
+    module->setAttr(WeftDialect::kernelsAttrName, namesOf(kernels));
     if (!variants.empty())
-      module->setAttr("weft.variant_kernels",
+      module->setAttr(WeftDialect::variantKernelsAttrName,
                       ArrayAttr::get(&getContext(), llvm::map_to_vector(variants, namesOf)));
-    module->setAttr(kFallbackReasonsAttrName, DictionaryAttr::get(&getContext(), fallbacks));
+    module->setAttr(WeftDialect::fallbackReasonsAttrName,
+                    DictionaryAttr::get(&getContext(), fallbacks));
 
     IRRewriter rewriter(&getContext());
     for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>()))

@@ -37,6 +37,20 @@ static llvm::Error stripComments(std::vector<std::string> &arguments) {
   return llvm::Error::success();
 }
 
+/// Empties `passManager`, which itself can only append.
+static std::vector<std::unique_ptr<mlir::Pass>> takePasses(mlir::PassManager &passManager) {
+  using Base = mlir::OpPassManager::pass_iterator;
+  struct Iterator : Base {
+    Iterator(Base other) : Base(other) {}
+    std::unique_ptr<mlir::Pass> take() { return std::move(*wrapped()); }
+  };
+  std::vector<std::unique_ptr<mlir::Pass>> passes;
+  for (auto pass = passManager.begin(); pass != passManager.end(); ++pass)
+    passes.push_back(Iterator(pass).take());
+  passManager.clear();
+  return passes;
+}
+
 /// Has printed modules restored before the passes run, and their weights named
 /// after.
 static void addPrinting(mlir::MlirOptMainConfig &config, llvm::StringRef input,
@@ -48,12 +62,16 @@ static void addPrinting(mlir::MlirOptMainConfig &config, llvm::StringRef input,
   // The parts of a split file would overwrite each other's weights.
   std::string printed = config.inputSplitMarker().empty() ? output.str() : "-";
   config.setPassPipelineSetupFn([=, inner = config](mlir::PassManager &passManager) {
-    if (isModule(passManager))
-      passManager.addPass(weft::createRestoreModule({folder}));
+    // --pass-pipeline= replaces whatever is there: restoring is put before it.
     if (mlir::failed(inner.setupPassPipeline(passManager)))
       return mlir::failure();
-    if (isModule(passManager))
-      passManager.addPass(weft::createSaveWeights({printed}));
+    if (!isModule(passManager))
+      return mlir::success();
+    std::vector<std::unique_ptr<mlir::Pass>> passes = takePasses(passManager);
+    passManager.addPass(weft::createRestoreModule({folder}));
+    for (std::unique_ptr<mlir::Pass> &pass : passes)
+      passManager.addPass(std::move(pass));
+    passManager.addPass(weft::createSaveWeights({printed}));
     return mlir::success();
   });
 }
@@ -65,16 +83,31 @@ static mlir::LogicalResult processFile(llvm::StringRef input, llvm::StringRef ou
   if (input == "-" && llvm::sys::Process::FileDescriptorIsDisplayed(fileno(stdin)))
     llvm::errs() << "(processing input from stdin now, hit ctrl-c/ctrl-d to interrupt)\n";
   std::string problem;
+  auto open = [&]() -> std::unique_ptr<llvm::ToolOutputFile> {
+    auto file = mlir::openOutputFile(output, &problem);
+    if (!file)
+      llvm::errs() << problem << "\n";
+    return file;
+  };
   std::unique_ptr<llvm::MemoryBuffer> buffer = mlir::openInputFile(input, &problem);
-  std::unique_ptr<llvm::ToolOutputFile> file =
-      buffer ? mlir::openOutputFile(output, &problem) : nullptr;
-  if (!file) {
+  if (!buffer) {
     llvm::errs() << problem << "\n";
     return mlir::failure();
   }
   addPrinting(config, input, output);
-  if (mlir::failed(mlir::MlirOptMain(file->os(), std::move(buffer), dialects, config)))
+  std::unique_ptr<llvm::ToolOutputFile> file;
+  if (llvm::sys::fs::equivalent(input, output)) {
+    // The file is the input, which is mapped, until there is something to put there.
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    if (mlir::failed(mlir::MlirOptMain(os, std::move(buffer), dialects, config)) ||
+        !(file = open()))
+      return mlir::failure();
+    file->os() << text;
+  } else if (!(file = open()) ||
+             mlir::failed(mlir::MlirOptMain(file->os(), std::move(buffer), dialects, config))) {
     return mlir::failure();
+  }
   file->keep();
   return mlir::success();
 }

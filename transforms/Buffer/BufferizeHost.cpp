@@ -173,7 +173,7 @@ static void convertBoundary(func::FuncOp function, RewriterBase &rewriter) {
     attributes.set("type", TypeAttr::get(type));
     results.push_back(attributes.getDictionary(rewriter.getContext()));
   }
-  function->setAttr("weft.results", rewriter.getArrayAttr(results));
+  function->setAttr(WeftDialect::resultsAttrName, rewriter.getArrayAttr(results));
   function.removeResAttrsAttr();
   function.setFunctionType(rewriter.getFunctionType(types, {}));
 }

@@ -74,7 +74,7 @@ private:
 struct PlanMemory : weft::impl::PlanMemoryBase<PlanMemory> {
   void runOnOperation() override {
     for (func::FuncOp function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
-      if (!function.isDeclaration() && !function->hasAttr("weft.workspace_of"))
+      if (!function.isDeclaration() && !function->hasAttr(WeftDialect::workspaceOfAttrName))
         Planner(function).run();
   }
 };
@@ -137,10 +137,11 @@ void Planner::report(const Placement &placement, ArrayRef<SmallVector<int64_t>> 
   SmallVector<int64_t> offsets;
   int64_t bytes = placement.place(assumed.front(), offsets);
   int64_t bound = mostBytesAlive(lives, assumed.front());
-  function->setAttr("weft.arena_bytes", rewriter.getI64IntegerAttr(bytes));
-  function->setAttr("weft.arena_lower_bound", rewriter.getI64IntegerAttr(bound));
+  function->setAttr(WeftDialect::arenaBytesAttrName, rewriter.getI64IntegerAttr(bytes));
+  function->setAttr(WeftDialect::arenaLowerBoundAttrName, rewriter.getI64IntegerAttr(bound));
   if (symbolic != 0)
-    function->setAttr("weft.arena_assumed_extent", rewriter.getI64IntegerAttr(kAssumedExtents[0]));
+    function->setAttr(WeftDialect::arenaAssumedExtentAttrName,
+                      rewriter.getI64IntegerAttr(kAssumedExtents[0]));
   remark::analysis(function.getLoc(), remark::RemarkOpts::name("arena").category("buffer").function(
                                           function.getSymName()))
       << remark::metric("Bytes", bytes) << remark::metric("LowerBound", bound)
@@ -234,7 +235,7 @@ void Planner::createWorkspaceFunction(Value total) {
   auto workspace = func::FuncOp::create(rewriter, loc, (function.getSymName() + ".workspace").str(),
                                         rewriter.getFunctionType(types, rewriter.getIndexType()));
   workspace.setPrivate();
-  workspace->setAttr("weft.workspace_of", FlatSymbolRefAttr::get(function));
+  workspace->setAttr(WeftDialect::workspaceOfAttrName, FlatSymbolRefAttr::get(function));
   Block *block = workspace.addEntryBlock();
   rewriter.setInsertionPointToStart(block);
   IRMapping mapping;

@@ -189,7 +189,9 @@ def SaveWeights : Pass<"weft-save-weights", "::mlir::ModuleOp"> {
   let description = [{
     Sets `weft.weight_files`. Weights that the compiler has computed and that no
     file has yet are written to `output`.safetensors; if `output` is a stream they
-    are left out, with a warning. `weft-opt` runs this last.
+    are left out, with a warning. Weights that lie in the file that is replaced
+    are written again. Entries of weights that are not in the weight store stay:
+    nobody has loaded them. `weft-opt` runs this last.
   }];
   let options = [
     Option<"output", "output", "std::string", "\"-\"", "The file that the module is printed to">

@@ -8,6 +8,7 @@
 #include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Model/Passes.h"
+#include "weft/Stage.h"
 
 namespace weft {
 #define GEN_PASS_DEF_RECORDSTAGE
@@ -21,6 +22,11 @@ namespace {
 struct RecordStage : weft::impl::RecordStageBase<RecordStage> {
   using RecordStageBase::RecordStageBase;
   void runOnOperation() override {
+    if (!parseStage(stage)) {
+      emitError(UnknownLoc::get(&getContext()))
+          << "'" << stage << "' is no stage; expected one of " << allStageNames();
+      return signalPassFailure();
+    }
     getOperation()->setAttr(WeftDialect::stageAttrName, StringAttr::get(&getContext(), stage));
     placeBlockArguments(getOperation());
   }

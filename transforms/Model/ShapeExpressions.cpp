@@ -189,7 +189,7 @@ IndexExpr ShapeExpressions::computeOperation(Operation *op) {
       .Case<arith::DivSIOp, arith::DivUIOp>([&](auto) -> IndexExpr {
         if (!isNatural())
           return nullptr;
-        if (op->hasAttr("weft.quotient"))
+        if (op->hasAttr(WeftDialect::quotientAttrName))
           if (IndexExpr quotient = algebra.cancel(x[0], x[1]))
             return quotient;
         return algebra.floorDiv(x[0], x[1]);
@@ -240,7 +240,8 @@ IndexExpr ShapeExpressions::extent(Value tensor, int64_t dimension) {
 IndexExpr ShapeExpressions::argumentExtent(BlockArgument argument, int64_t dimension) {
   Operation *parent = argument.getOwner()->getParentOp();
   if (parent == function) {
-    auto dims = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "weft.dims");
+    auto dims =
+        function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), WeftDialect::dimsAttrName);
     // They are the packed tensor's, not its component's.
     bool isPacked = !!function.getArgAttr(argument.getArgNumber(), WeftDialect::packedAttrName);
     if (!dims || isPacked || static_cast<size_t>(dimension) >= dims.size())

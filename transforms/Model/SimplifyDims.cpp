@@ -182,7 +182,8 @@ void Simplifier::runOnBlock(Block &block) {
 void Simplifier::nameResultDims(func::FuncOp function) {
   Builder b(function.getContext());
   for (OpOperand &result : entry.getTerminator()->getOpOperands()) {
-    auto dims = function.getResultAttrOfType<ArrayAttr>(result.getOperandNumber(), "weft.dims");
+    auto dims = function.getResultAttrOfType<ArrayAttr>(result.getOperandNumber(),
+                                                        WeftDialect::dimsAttrName);
     auto type = dyn_cast<RankedTensorType>(result.get().getType());
     // A packed tensor has other extents than its component.
     bool isPacked =
@@ -201,9 +202,13 @@ void Simplifier::nameResultDims(func::FuncOp function) {
         name = b.getI64IntegerAttr(*known);
       else if (atom && atom->kind == IndexAtom::Kind::Value && argument &&
                argument.getOwner() == &entry)
-        name = function.getArgAttr(argument.getArgNumber(), WeftDialect::symbolAttrName);
+        // An argument that is no symbol has no name that callers know.
+        if (Attribute symbol =
+                function.getArgAttr(argument.getArgNumber(), WeftDialect::symbolAttrName))
+          name = symbol;
     }
-    function.setResultAttr(result.getOperandNumber(), "weft.dims", b.getArrayAttr(names));
+    function.setResultAttr(result.getOperandNumber(), WeftDialect::dimsAttrName,
+                           b.getArrayAttr(names));
   }
 }
 

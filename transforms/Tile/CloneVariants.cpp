@@ -23,10 +23,6 @@ struct CloneVariants : weft::impl::CloneVariantsBase<CloneVariants> {
     auto targets = module->getAttrOfType<ArrayAttr>(kVariantsAttrName);
     if (!targets)
       return;
-    if (!llvm::all_of(targets, llvm::IsaPred<TargetAttr>)) {
-      module.emitError("'weft.variants' must be an array of #weft.target");
-      return signalPassFailure();
-    }
     SymbolTable symbols(module);
     for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>())) {
       if (kernel->hasAttr(kVariantAttrName))

@@ -143,7 +143,8 @@ def TileKernels : Pass<"weft-tile-kernels", "::weft::KernelOp"> {
   let description = [{
     Cuts the parallel dimensions of a kernel's last operation into tiles of the
     sizes in `#weft.schedule`, as one `scf.forall`, and pulls the producers
-    into it. A kernel without schedule stays as it is: it runs serially.
+    into it. A kernel without schedule stays as it is: it runs serially. Sizes
+    of loops that are not parallel are refused: tiles are computed in any order.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",

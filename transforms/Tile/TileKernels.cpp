@@ -44,6 +44,19 @@ TilingInterface weft::getScheduledRoot(KernelOp kernel) {
   return dyn_cast<TilingInterface>(root);
 }
 
+/// Fails where work items would not be independent of each other.
+static LogicalResult verifyTiles(KernelOp kernel, ArrayRef<int64_t> tiles,
+                                 ArrayRef<utils::IteratorType> loops) {
+  if (tiles.size() > loops.size())
+    return kernel.emitOpError("has a schedule of ")
+           << tiles.size() << " parallel tile sizes for a root of " << loops.size() << " loops";
+  for (auto [i, size] : llvm::enumerate(tiles))
+    if (size != 0 && loops[i] != utils::IteratorType::parallel)
+      return kernel.emitOpError("has a schedule that divides loop ")
+             << i << " of its root into work items, which is not parallel";
+  return success();
+}
+
 namespace {
 struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
   void runOnOperation() override {
@@ -53,13 +66,8 @@ struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
     if (!schedule || !root ||
         llvm::all_of(schedule.getParallel(), [](int64_t size) { return size == 0; }))
       return;
-    size_t loops = root.getLoopIteratorTypes().size();
-    if (schedule.getParallel().size() > loops) {
-      kernel.emitOpError("has a schedule of ")
-          << schedule.getParallel().size() << " parallel tile sizes for a root of " << loops
-          << " loops";
+    if (failed(verifyTiles(kernel, schedule.getParallel(), root.getLoopIteratorTypes())))
       return signalPassFailure();
-    }
     IRRewriter rewriter(&getContext());
     scf::SCFTilingOptions tiling;
     tiling.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);

@@ -87,7 +87,7 @@ def VectorizeContractions : Pass<"weft-vectorize-contractions", "::weft::KernelO
     A `linalg.generic` that multiplies and accumulates over one innermost row
     dimension (m), one column dimension (n) and any reduced dimensions (k) becomes
     vector code, if the kernel's `#weft.schedule` has a register tile
-    `vector = [rows, columns]`:
+    `vector = [rows, columns, lanes]`, lanes being the elements of a vector:
 
     - if m is more than one tile, the column operand is packed into panels of
       `columns` elements, [panels, k, columns], zero beyond n, so that the inner

@@ -115,7 +115,7 @@ struct ReportFallbacks : weft::impl::ReportFallbacksBase<ReportFallbacks> {
       kernel->removeAttr(WeftDialect::referenceOpsAttrName);
       if (reason.empty()) {
         if (hasScalarLoops(kernel))
-          remark::missed(FusedLoc::get(&getContext(), nodes[kernel.getSymNameAttr()]),
+          remark::missed(FusedLoc::get(&getContext(), nodes[dispatchedNameOf(kernel)]),
                          remark::RemarkOpts::name("scalar-loops")
                              .category("vector")
                              .function(kernel.getSymName()))

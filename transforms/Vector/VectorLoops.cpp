@@ -21,10 +21,12 @@ int64_t weft::vectorBitsOf(Operation *op) {
   auto kernel = dyn_cast<KernelOp>(op);
   if (!kernel)
     kernel = op->getParentOfType<KernelOp>();
-  TargetAttr target =
-      kernel
-          ? targetOf(kernel)
-          : op->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName);
+  auto module = op->getParentOfType<ModuleOp>();
+  TargetAttr target;
+  if (kernel)
+    target = targetOf(kernel);
+  else if (module)
+    target = module->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName);
   return target ? target.getVectorBits() : 128;
 }
 

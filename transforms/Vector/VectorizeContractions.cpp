@@ -334,15 +334,10 @@ struct VectorizeContractions : weft::impl::VectorizeContractionsBase<VectorizeCo
   void runOnOperation() override {
     KernelOp kernel = getOperation();
     ScheduleAttr schedule = kernel.getScheduleAttr();
-    if (!schedule || schedule.getVector().size() != 3)
+    if (!schedule || schedule.getVector().empty())
       return;
     int64_t rows = schedule.getVector()[0], columns = schedule.getVector()[1],
             lanes = schedule.getVector()[2];
-    if (rows < 1 || lanes < 1 || columns % lanes != 0) {
-      kernel.emitOpError("has a register tile that is not [rows, columns, lanes] with columns a "
-                         "multiple of lanes");
-      return signalPassFailure();
-    }
     SmallVector<Contraction> contractions;
     kernel->walk([&](linalg::GenericOp op) {
       if (std::optional<Contraction> contraction = Contraction::match(op))

@@ -30,6 +30,9 @@ def Weft_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
   let hasConstantMaterializer = 1;
+  let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
   let extraClassDeclaration = [{
     /// The bytes behind `weft.constant`; shared by all modules of the context.
     WeightStore &getWeightStore() { return *weightStore; }
@@ -59,6 +62,41 @@ def Weft_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral sourceAttrName = "weft.source";
     /// On the module: the files that its weights lie in, when it is printed.
     static constexpr ::llvm::StringLiteral weightFilesAttrName = "weft.weight_files";
+    /// On the module: what the source says of itself, as a dictionary.
+    static constexpr ::llvm::StringLiteral metadataAttrName = "weft.metadata";
+    /// On arguments and results of an entry: the extents as callers see them: a
+    /// number, the name of a symbol, or -1 for what only a call knows.
+    static constexpr ::llvm::StringLiteral dimsAttrName = "weft.dims";
+    /// On an entry whose results are buffers: their attributes and types.
+    static constexpr ::llvm::StringLiteral resultsAttrName = "weft.results";
+    /// On the function that computes the size of a workspace: whose it is.
+    static constexpr ::llvm::StringLiteral workspaceOfAttrName = "weft.workspace_of";
+    /// On an entry: bytes of its workspace, the least that any plan needs, and
+    /// the extent that free dimensions count as in both.
+    static constexpr ::llvm::StringLiteral arenaBytesAttrName = "weft.arena_bytes";
+    static constexpr ::llvm::StringLiteral arenaLowerBoundAttrName = "weft.arena_lower_bound";
+    static constexpr ::llvm::StringLiteral arenaAssumedExtentAttrName =
+        "weft.arena_assumed_extent";
+
+    // On the module, from the stage 'target' to 'module'.
+    /// The names of the kernels, in the order of their table.
+    static constexpr ::llvm::StringLiteral kernelsAttrName = "weft.kernels";
+    /// The same of each processor in `weft.variants`.
+    static constexpr ::llvm::StringLiteral variantKernelsAttrName = "weft.variant_kernels";
+    /// Kernels that are fallbacks: the index of the site that says why.
+    static constexpr ::llvm::StringLiteral fallbacksAttrName = "weft.fallbacks";
+    /// Between the lowering of kernels and that of the host, which knows the
+    /// nodes: kernels that are fallbacks, and why.
+    static constexpr ::llvm::StringLiteral fallbackReasonsAttrName = "weft.fallback_reasons";
+    /// The entry's name, symbols, inputs and outputs.
+    static constexpr ::llvm::StringLiteral signatureAttrName = "weft.signature";
+    /// Places that messages name: the node, its operator and a text.
+    static constexpr ::llvm::StringLiteral sitesAttrName = "weft.sites";
+    /// The weights, in the order of their table.
+    static constexpr ::llvm::StringLiteral weightsAttrName = "weft.weights";
+
+    /// On a division of which the frontend knows that nothing is left over.
+    static constexpr ::llvm::StringLiteral quotientAttrName = "weft.quotient";
 
   private:
     /// Defined where their storage is.
@@ -92,9 +130,11 @@ def Weft_TargetAttr : Weft_Attr<"Target", "target"> {
   let summary = "What the module is compiled for";
   let description = [{
     `name` is a registered target, `cpu` and `features` are LLVM's, resolved:
-    never "native". `vectorBits` is the widest vector register in bits.
+    never "native". `vectorBits` is the widest vector register in bits: 128,
+    256 or 512.
     `optLevel` is 0 to 3.
   }];
+  let genVerifyDecl = 1;
   let parameters = (ins StringRefParameter<>:$name, StringRefParameter<>:$cpu,
                         StringRefParameter<>:$features, "int64_t":$vectorBits,
                         "int64_t":$optLevel);
@@ -109,16 +149,19 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
   let description = [{
     Chosen by the target (`selectSchedule`), executed by generic passes.
     `parallel` tiles the parallel dimensions of the kernel's root into
-    independent work items, `reduction` tiles its reduction dimensions,
-    `vector` is the register tile. One entry a loop of the root; 0 leaves a
-    loop whole. `cost` estimates one work item in nanoseconds on one core, with
-    which the runtime decides whether and into how many pieces to divide a
-    loop; 0 is unknown.
+    independent work items, `reduction` tiles its reduction dimensions. One
+    entry a loop of the root, at most 2^24; 0 leaves a loop whole. `vector` is
+    the register tile of a contraction: rows, columns, and the lanes of a
+    vector, of which columns are a multiple; at most 256 vectors. `cost`
+    estimates one work item in nanoseconds on one core, with which the runtime
+    decides whether and into how many pieces to divide a loop; 0 is unknown.
 
     ```mlir
     #weft.schedule<parallel = [8, 0] cost = 1200>
+    #weft.schedule<parallel = [240, 64, 0] vector = [12, 32, 16]>
     ```
   }];
+  let genVerifyDecl = 1;
   let parameters = (ins ArrayRefParameter<"int64_t">:$parallel,
                         OptionalArrayRefParameter<"int64_t">:$reduction,
                         OptionalArrayRefParameter<"int64_t">:$vector,

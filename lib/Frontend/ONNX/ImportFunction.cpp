@@ -293,7 +293,7 @@ LogicalResult Importer::createFunction() {
     function.setArgAttr(next, WeftDialect::nameAttrName, b.getStringAttr(name));
     function.setArgAttr(next, WeftDialect::dtypeAttrName,
                         b.getStringAttr(dtypeName(value.elementType)));
-    function.setArgAttr(next, "weft.dims", b.getArrayAttr(dimNames));
+    function.setArgAttr(next, WeftDialect::dimsAttrName, b.getArrayAttr(dimNames));
     if (sharesBytes(value.elementType))
       function.setArgAttr(
           next, WeftDialect::packedAttrName,
@@ -373,7 +373,7 @@ LogicalResult Importer::finishFunction() {
     }
     list.set(WeftDialect::nameAttrName, b.getStringAttr(str(output.name)));
     list.set(WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value->elementType)));
-    list.set("weft.dims", b.getArrayAttr(dimNames));
+    list.set(WeftDialect::dimsAttrName, b.getArrayAttr(dimNames));
     attributes.push_back(list.getDictionary(b.getContext()));
     // Callers want the extents, not how many bytes there are.
     if (sharesBytes(value->elementType))
@@ -425,7 +425,7 @@ OwningOpRef<ModuleOp> Importer::run() {
                    scf::SCFDialect, tensor::TensorDialect, WeftDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context.context));
   if (DictionaryAttr metadata = metadataOf(*model, b); !metadata.empty())
-    (*module)->setAttr("weft.metadata", metadata);
+    (*module)->setAttr(WeftDialect::metadataAttrName, metadata);
   if (failed(createFunction()) || failed(importNodes(model->graph.nodes)) ||
       failed(reportUnsupported()) || failed(finishFunction())) {
     if (context.failure == ImportFailure::None)

@@ -8,6 +8,7 @@
 #include "Frontend/ONNX/IndexOps.h"
 
 #include "Frontend/ONNX/Importer.h"
+#include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -160,7 +161,7 @@ OpFoldResult weft::onnx::divideProducts(NodeContext &node, ArrayRef<OpFoldResult
       arith::DivSIOp::create(node.b, d.value(dividend), d.value(d.max(divisor, d.constant(1))));
   // Where the divisor is 0 there are no elements and any extent will do, so that
   // `weft-simplify-dims` may cancel it.
-  quotient->setAttr("weft.quotient", node.b.getUnitAttr());
+  quotient->setAttr(WeftDialect::quotientAttrName, node.b.getUnitAttr());
   return quotient.getResult();
 }
 

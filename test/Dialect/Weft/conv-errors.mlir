@@ -110,3 +110,21 @@ func.func @formats(%x: tensor<1x1x8xbf16>, %w: tensor<1x1x3xbf16>, %init: tensor
     ins(%x, %w : tensor<1x1x8xbf16>, tensor<1x1x3xbf16>) outs(%init : tensor<1x1x6xf16>) -> tensor<1x1x6xf16>
   return %y : tensor<1x1x6xf16>
 }
+
+// -----
+
+func.func @ranks(%x: tensor<1x8xf32>, %w: tensor<1x1x3xf32>, %init: tensor<1x1x6xf32>) -> tensor<1x1x6xf32> {
+  // expected-error @+1 {{expects input, filter and init of one rank >= 3, got 2, 3 and 3}}
+  %y = weft.conv strides = [1] dilations = [1] pads = [0, 0] groups = 1
+    ins(%x, %w : tensor<1x8xf32>, tensor<1x1x3xf32>) outs(%init : tensor<1x1x6xf32>) -> tensor<1x1x6xf32>
+  return %y : tensor<1x1x6xf32>
+}
+
+// -----
+
+func.func @result(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>, %init: tensor<1x1x6xf32>) -> tensor<1x1x?xf32> {
+  // expected-error @+1 {{result type differs from the init's}}
+  %y = weft.conv strides = [1] dilations = [1] pads = [0, 0] groups = 1
+    ins(%x, %w : tensor<1x1x8xf32>, tensor<1x1x3xf32>) outs(%init : tensor<1x1x6xf32>) -> tensor<1x1x?xf32>
+  return %y : tensor<1x1x?xf32>
+}

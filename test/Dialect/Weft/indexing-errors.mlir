@@ -110,3 +110,135 @@ func.func @nonzero_rows(%x: tensor<4x2xf32>, %i: tensor<3x8xi64>, %n: tensor<i64
   %y, %c = weft.nonzero ins(%x : tensor<4x2xf32>) outs(%i, %n : tensor<3x8xi64>, tensor<i64>) -> tensor<3x8xi64>, tensor<i64>
   return %y : tensor<3x8xi64>
 }
+
+// -----
+
+func.func @gather_dynamic(%x: tensor<2x3xf32>, %i: tensor<5x?xi64>, %init: tensor<5xf32>) -> tensor<5xf32> {
+  // expected-error @+1 {{expects index tuples of static size}}
+  %y = weft.gather batch_dims = 0 ins(%x, %i : tensor<2x3xf32>, tensor<5x?xi64>) outs(%init : tensor<5xf32>) -> tensor<5xf32>
+  return %y : tensor<5xf32>
+}
+
+// -----
+
+func.func @gather_rank(%x: tensor<2x3xf32>, %i: tensor<5x1xi64>, %init: tensor<5xf32>) -> tensor<5xf32> {
+  // expected-error @+1 {{expects an init of rank 2, got 1}}
+  %y = weft.gather batch_dims = 0 ins(%x, %i : tensor<2x3xf32>, tensor<5x1xi64>) outs(%init : tensor<5xf32>) -> tensor<5xf32>
+  return %y : tensor<5xf32>
+}
+
+// -----
+
+func.func @gather_type(%x: tensor<2x3xf32>, %i: tensor<5x1xi64>, %init: tensor<5x3xi32>) -> tensor<5x3xi32> {
+  // expected-error @+1 {{data, init and result differ in type}}
+  %y = weft.gather batch_dims = 0 ins(%x, %i : tensor<2x3xf32>, tensor<5x1xi64>) outs(%init : tensor<5x3xi32>) -> tensor<5x3xi32>
+  return %y : tensor<5x3xi32>
+}
+
+// -----
+
+func.func @scatter_signed(%i: tensor<2x1xf32>, %u: tensor<2x3xf32>, %x: tensor<4x3xf32>) -> tensor<4x3xf32> {
+  // expected-error @+1 {{expects integer indices of rank >= 1}}
+  %y = weft.scatter ins(%i, %u : tensor<2x1xf32>, tensor<2x3xf32>) outs(%x : tensor<4x3xf32>) {
+  ^bb0(%old: f32, %new: f32):
+    weft.yield %new : f32
+  } -> tensor<4x3xf32>
+  return %y : tensor<4x3xf32>
+}
+
+// -----
+
+func.func @scatter_tuple(%i: tensor<2x3xi64>, %u: tensor<2xf32>, %x: tensor<4x3xf32>) -> tensor<4x3xf32> {
+  // expected-error @+1 {{expects index tuples of static size up to the rank of the init, 2}}
+  %y = weft.scatter ins(%i, %u : tensor<2x3xi64>, tensor<2xf32>) outs(%x : tensor<4x3xf32>) {
+  ^bb0(%old: f32, %new: f32):
+    weft.yield %new : f32
+  } -> tensor<4x3xf32>
+  return %y : tensor<4x3xf32>
+}
+
+// -----
+
+func.func @scatter_rank(%i: tensor<2x1xi64>, %u: tensor<2xf32>, %x: tensor<4x3xf32>) -> tensor<4x3xf32> {
+  // expected-error @+1 {{expects updates of rank 2, got 1}}
+  %y = weft.scatter ins(%i, %u : tensor<2x1xi64>, tensor<2xf32>) outs(%x : tensor<4x3xf32>) {
+  ^bb0(%old: f32, %new: f32):
+    weft.yield %new : f32
+  } -> tensor<4x3xf32>
+  return %y : tensor<4x3xf32>
+}
+
+// -----
+
+func.func @scatter_type(%i: tensor<2x1xi64>, %u: tensor<2x3xi32>, %x: tensor<4x3xf32>) -> tensor<4x3xf32> {
+  // expected-error @+1 {{updates, init, result and combiner differ in type}}
+  %y = weft.scatter ins(%i, %u : tensor<2x1xi64>, tensor<2x3xi32>) outs(%x : tensor<4x3xf32>) {
+  ^bb0(%old: f32, %new: f32):
+    weft.yield %new : f32
+  } -> tensor<4x3xf32>
+  return %y : tensor<4x3xf32>
+}
+
+// -----
+
+func.func @sort_dimension(%x: tensor<4xf32>, %v: tensor<4xf32>, %i: tensor<4xi64>) -> tensor<4xf32> {
+  // expected-error @+1 {{sorts along dimension 1 of a tensor of rank 1}}
+  %y, %j = weft.sort dimension = 1 ins(%x : tensor<4xf32>) outs(%v, %i : tensor<4xf32>, tensor<4xi64>) -> tensor<4xf32>, tensor<4xi64>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+func.func @sort_index(%x: tensor<4xindex>, %v: tensor<4xindex>, %i: tensor<4xi64>) -> tensor<4xindex> {
+  // expected-error @+1 {{expects numbers, got}}
+  %y, %j = weft.sort dimension = 0 ins(%x : tensor<4xindex>) outs(%v, %i : tensor<4xindex>, tensor<4xi64>) -> tensor<4xindex>, tensor<4xi64>
+  return %y : tensor<4xindex>
+}
+
+// -----
+
+func.func @sort_positions(%x: tensor<4xf32>, %v: tensor<4xf32>, %i: tensor<4xi32>) -> tensor<4xf32> {
+  // expected-error @+1 {{expects positions of type i64, got}}
+  %y, %j = weft.sort dimension = 0 ins(%x : tensor<4xf32>) outs(%v, %i : tensor<4xf32>, tensor<4xi32>) -> tensor<4xf32>, tensor<4xi32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+func.func @sort_element(%x: tensor<4xf32>, %v: tensor<4xi32>, %i: tensor<4xi64>) -> tensor<4xi32> {
+  // expected-error @+1 {{input and values differ in element type}}
+  %y, %j = weft.sort dimension = 0 ins(%x : tensor<4xf32>) outs(%v, %i : tensor<4xi32>, tensor<4xi64>) -> tensor<4xi32>, tensor<4xi64>
+  return %y : tensor<4xi32>
+}
+
+// -----
+
+func.func @sort_shape(%x: tensor<4xf32>, %v: tensor<4xf32>, %i: tensor<3xi64>) -> tensor<4xf32> {
+  // expected-error @+1 {{expects values and positions of one shape and of the input's rank}}
+  %y, %j = weft.sort dimension = 0 ins(%x : tensor<4xf32>) outs(%v, %i : tensor<4xf32>, tensor<3xi64>) -> tensor<4xf32>, tensor<3xi64>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+func.func @sort_result(%x: tensor<4xf32>, %v: tensor<4xf32>, %i: tensor<4xi64>) -> tensor<?xf32> {
+  // expected-error @+1 {{result types differ from the inits'}}
+  %y, %j = weft.sort dimension = 0 ins(%x : tensor<4xf32>) outs(%v, %i : tensor<4xf32>, tensor<4xi64>) -> tensor<?xf32>, tensor<4xi64>
+  return %y : tensor<?xf32>
+}
+
+// -----
+
+func.func @nonzero_count(%x: tensor<4xf32>, %i: tensor<1x4xi64>, %n: tensor<i32>) -> tensor<1x4xi64> {
+  // expected-error @+1 {{expects a count of type tensor<i64>, got}}
+  %j, %c = weft.nonzero ins(%x : tensor<4xf32>) outs(%i, %n : tensor<1x4xi64>, tensor<i32>) -> tensor<1x4xi64>, tensor<i32>
+  return %j : tensor<1x4xi64>
+}
+
+// -----
+
+func.func @nonzero_result(%x: tensor<4xf32>, %i: tensor<1x4xi64>, %n: tensor<i64>) -> tensor<1x?xi64> {
+  // expected-error @+1 {{result types differ from the inits'}}
+  %j, %c = weft.nonzero ins(%x : tensor<4xf32>) outs(%i, %n : tensor<1x4xi64>, tensor<i64>) -> tensor<1x?xi64>, tensor<i64>
+  return %j : tensor<1x?xi64>
+}

@@ -106,3 +106,40 @@ func.func @kinds(%x: tensor<4xf32>, %y: memref<4xf32>) {
   weft.dispatch @k ins(%x : tensor<4xf32>) outs(%y : memref<4xf32>)
   return
 }
+
+// -----
+
+// expected-error @+1 {{has an index among its outs}}
+weft.kernel @index_out(%n: index) outs 1 {
+  weft.yield %n : index
+}
+
+// -----
+
+// expected-error @+1 {{must end in weft.yield}}
+"weft.kernel"() <{sym_name = "end", function_type = (tensor<4xf32>) -> (), outs = 1 : i64}> ({
+^bb0(%y: tensor<4xf32>):
+  "llvm.unreachable"() : () -> ()
+}) : () -> ()
+
+// -----
+
+weft.kernel @k(%y: tensor<4xf32>) outs 1 {
+  weft.yield %y : tensor<4xf32>
+}
+func.func @results(%x: tensor<4xf32>) -> tensor<5xf32> {
+  // expected-error @+1 {{has results that differ from its outs}}
+  %y = weft.dispatch @k outs(%x : tensor<4xf32>) -> tensor<5xf32>
+  return %y : tensor<5xf32>
+}
+
+// -----
+
+weft.kernel @k(%y: memref<4xf32>) outs 1 {
+  weft.yield
+}
+func.func @memory(%x: memref<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{on memrefs has no results}}
+  %y = weft.dispatch @k outs(%x : memref<4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}

@@ -101,3 +101,11 @@ func.func @rounding(%x: tensor<4xf32>) {
   %p = weft.pack %x round down : tensor<4xf32> -> !weft.packed<4xf32, #weft.format<elem = #weft.float<f8E5M2>>>
   return
 }
+
+// -----
+
+func.func @result(%p: !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>, %init: tensor<3x5xi8>) {
+  // expected-error @below {{'weft.unpack' op has a result of type 'tensor<3x?xi8>' and an init of type 'tensor<3x5xi8>'}}
+  %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>) outs(%init : tensor<3x5xi8>) -> tensor<3x?xi8>
+  return
+}

@@ -166,8 +166,9 @@ check(save("packed", [N("DequantizeLinear", ["w", "s"], ["d"], axis=0, block_siz
             "s": f(4, 48)}, opset=21))
 
 # A module for two processors.
-check(save("processors", [N("MatMul", ["x", "w"], ["h"]), N("Softmax", ["h"], ["y"])], ["n", 70], 2,
-           {"w": f(70, 33)}), "--cpu=x86-64-v4,x86-64-v3")
+processors = save("processors", [N("MatMul", ["x", "w"], ["h"]), N("Softmax", ["h"], ["y"])], ["n", 70], 2,
+                  {"w": f(70, 33)})
+check(processors, "--cpu=x86-64-v4,x86-64-v3")
 
 # No weights outside of the text at all.
 check(save("plain", [N("Softmax", ["x"], ["y"])], ["n", 10], 2, {}))
@@ -198,6 +199,42 @@ for flags, name in ((["--compile-to=model"], "stop"), (["--emit=mlir"], "text"))
            f"lost: {done}")
     done = call(weft_opt, "--weft-model", f"{gemm}/dumps/1-input.mlir")
     expect(done.returncode == 0 and "1 computed weights are not kept" in done.stderr, f"weft-opt: {done}")
+
+# All stages as one pipeline are the stages one by one; only the file of the computed
+# weights is another.
+pipeline = call(weft_opt, "--print-pipeline").stdout
+whole = f"{gemm}/whole.mlir"
+done = call(weft_opt, "--pass-pipeline=" + pipeline, f"{gemm}/dumps/1-input.mlir", "--mlir-print-debuginfo", "-o", whole)
+expect(done.returncode == 0 and not done.stderr, f"whole pipeline: {done.stderr}")
+text = read(whole).replace(b"/whole.mlir.safetensors", b"/dumps/2-model.mlir.safetensors")
+driver = read(f"{gemm}/dumps/7-target.mlir")
+expect(text == driver, "the whole pipeline makes another module" + difference(driver, text))
+
+
+def with_value(text, name, value):
+    """The text with another value of the attribute, whatever is nested in it."""
+    start = end = text.index(name + b" = ") + len(name) + 3
+    depth, quoted = 0, False
+    while quoted or depth or text[end:end + 1] not in b",}":
+        byte = text[end:end + 1]
+        quoted ^= byte == b'"'
+        depth += 0 if quoted else (byte in b"[{<") - (byte in b"]}>")
+        end += 1
+    return text[:start] + value + text[end:]
+
+
+# Attributes of a form that nobody reads.
+dump = f"{processors}/dumps/7-target.mlir"
+text = read(dump)
+for name in ("target", "variants", "stage", "source", "weight_files", "kernels", "variant_kernels", "sites", "weights",
+             "signature"):
+    for value in (b"3 : i32", b"[3 : i32]"):
+        write(f"{processors}/dumps/edited.mlir", with_value(text, b"weft." + name.encode(), value))
+        for command in ((weft, "compile", "-o", f"{processors}/no.so"), (weft_opt,)):
+            done = call(*command, f"{processors}/dumps/edited.mlir")
+            sentences = [line for line in done.stderr.splitlines() if "error: " in line]
+            expect(done.returncode == 1 and len(sentences) == 1 and f"'weft.{name}': expected" in sentences[0],
+                   f"{name} = {value}: {os.path.basename(command[0])}: {done.returncode} {done.stderr}")
 
 # The dumps can move, with or without the model.
 for what in ("dumps", "model.onnx"):

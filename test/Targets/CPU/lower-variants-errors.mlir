@@ -34,6 +34,6 @@ module {
 
 // -----
 
-// expected-error @+1 {{'weft.variants' must be an array of #weft.target}}
+// expected-error @+1 {{'weft.variants': expected an array of #weft.target}}
 module attributes {weft.variants = ["x86-64-v3"]} {
 }

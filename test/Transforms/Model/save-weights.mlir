@@ -20,6 +20,27 @@
 // RUN: not weft-opt %t/b.mlir 2>&1 | FileCheck %s --check-prefix=MISSING
 // MISSING: error: {{.*}}a.mlir.safetensors: cannot open the file: No such file
 
+// In place, the weights that lie in the file stay when others come to it; a failure
+// leaves both files as they are.
+// RUN: mkdir %t/place && weft-opt %s --weft-evaluate-constants -o %t/place/a.mlir
+// RUN: sed '/^}$/d' %t/place/a.mlir > %t/place/both.mlir
+// RUN: sed -n '/^  func/,$p' %s | sed 's/@main/@second/; s/sitofp/uitofp/' >> %t/place/both.mlir
+// RUN: mv %t/place/both.mlir %t/place/a.mlir && cp %t/place/a.mlir %t/place/before.mlir
+// RUN: not weft-opt %t/place/a.mlir --weft-record-stage -o %t/place/a.mlir
+// RUN: diff %t/place/before.mlir %t/place/a.mlir
+// RUN: weft-opt %t/place/a.mlir --weft-evaluate-constants -o %t/place/a.mlir
+// RUN: weft-opt %t/place/a.mlir | FileCheck %s --check-prefix=PLACE
+// PLACE: keys = ["constant", "constant.1"], path = "{{.*}}place/a.mlir.safetensors"
+
+// A pipeline that is given as text has the weights, too.
+// RUN: weft-opt %t/place/a.mlir --pass-pipeline='builtin.module(canonicalize)' | FileCheck %s --check-prefix=PLACE
+
+// Weights that nobody has loaded, as those of an inner module, stay where they are.
+// RUN: echo 'module { module attributes {weft.weight_files = [{path = "/absent", checksum = "1", keys = ["w", "v"], ranges = array<i64: 0, 8, 8, 8>}, {path = "/unused", checksum = "1", keys = ["u"], ranges = array<i64: 0, 8>}]} {' > %t/inner.mlir
+// RUN: echo 'func.func @f() -> tensor<2xf32> { %%0 = weft.constant <"w", "", tensor<2xf32>> : tensor<2xf32> return %%0 : tensor<2xf32> } } }' >> %t/inner.mlir
+// RUN: weft-opt %t/inner.mlir --pass-pipeline='builtin.module(builtin.module(weft-save-weights))' | FileCheck %s --check-prefix=INNER
+// INNER: weft.weight_files = [{checksum = "1", keys = ["w", "v"], path = "/absent", ranges = array<i64: 0, 8, 8, 8>}]
+
 // RUN: weft-opt %s --weft-evaluate-constants 2>&1 | FileCheck %s --check-prefix=STREAM
 // STREAM-NOT: warning
 // STREAM-NOT: weft.weight_files

@@ -276,3 +276,13 @@ func.func @other(%n: index {weft.symbol = "n"}, %k: index,
   %1 = tensor.dim %loop, %c0 : tensor<?xf32>
   return %0, %1 : index, index
 }
+
+// -----
+
+// An argument that is no symbol has no name for callers.
+// CHECK-LABEL: func @unnamed
+// CHECK-SAME: -> (tensor<?xf32> {weft.dims = [-1]})
+func.func @unnamed(%n: index) -> (tensor<?xf32> {weft.dims = [-1]}) {
+  %e = tensor.empty(%n) : tensor<?xf32>
+  return %e : tensor<?xf32>
+}
