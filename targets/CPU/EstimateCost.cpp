@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 using namespace mlir;
 using namespace weft;
@@ -26,8 +27,11 @@ static constexpr double kDivision = 4;         // and square roots
 static constexpr double kTranscendental = 8;   // a polynomial of some 20 operations
 static constexpr double kMemoryPerByte = 0.03; // about 30 GB/s out of L2
 static constexpr double kScatteredAccess = 1;  // one element at an address of its own
+static constexpr double kLoop = 1000;          // in a body, as often as the data say
 
 static double scalarOperationCost(Operation &op) {
+  if (isa<LoopLikeOpInterface>(op))
+    return kLoop;
   if (isa<arith::DivFOp, arith::DivSIOp, arith::DivUIOp, arith::RemFOp, arith::RemSIOp,
           arith::RemUIOp, math::SqrtOp, math::RsqrtOp>(op))
     return kDivision;

@@ -14,6 +14,7 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 using namespace mlir;
 using namespace weft;
@@ -28,12 +29,17 @@ static constexpr int64_t kContractionWork = 1 << 20;
 /// The same of one that reads windows, which does fewer of them in a cycle.
 static constexpr int64_t kWindowWork = 1 << 16;
 
+/// What a loop inside of an operation's body counts as: how often it runs is data.
+static constexpr int64_t kLoopWork = 1 << 12;
+
 /// Scalar operations for each element of the root's result that the kernel's
-/// other operations and its reductions add.
+/// other operations, its reductions and loops in bodies add.
 static int64_t workPerElement(KernelOp kernel) {
   int64_t most = 1;
   kernel->walk([&](linalg::LinalgOp op) {
-    int64_t work = 1;
+    bool loops = llvm::any_of(op.getBlock()->without_terminator(),
+                              [](Operation &inner) { return isa<LoopLikeOpInterface>(inner); });
+    int64_t work = loops ? kLoopWork : 1;
     SmallVector<int64_t> extents = op.getStaticLoopRanges();
     for (auto [extent, iterator] : llvm::zip(extents, op.getIteratorTypesArray()))
       if (iterator == utils::IteratorType::reduction)

@@ -188,6 +188,12 @@ case('topk0',N('TopK',['x','k'],['y','i']),{'x':f(3,7),'k':I(0)},outs=('y','i'))
 for t in range(6):
     b=rng.random((2,12,4)).astype(np.float32); s=rng.random((2,3,12)).astype(np.float32)
     case('nms',N('NonMaxSuppression',['b','s','m','o','t'],['y'],center_point_box=t%2),{'b':b,'s':s,'m':I(4),'o':np.array([0.2+0.1*t],np.float32),'t':np.array([0.3],np.float32)},dyn=('b','s'))
+# many boxes, ties of scores and of overlaps, more slots than boxes and fewer, no boxes, no limit on scores
+for t,(n,most) in enumerate([(300,1000),(300,7),(257,2**40),(0,5),(1,5),(40,0),(40,-1)]):
+    lo=rng.integers(0,30,(2,n,2)); b=np.concatenate([lo,lo+rng.integers(-2,9,(2,n,2))],2).astype(np.float32)/4; s=rng.integers(0,8,(2,5,n)).astype(np.float32)/8
+    for thr in ((None,0.5),(-1.,0.875))[t%2]:
+        limits={'m':I(most),'o':np.array([0.5 if t%2 else 0.],np.float32),**({} if thr is None else {'t':np.array([thr],np.float32)})}
+        case('nms_ties',N('NonMaxSuppression',['b','s',*limits],['y'],center_point_box=t%2),{'b':b,'s':s,**limits},dyn=('b','s'))
 case('nms3',N('NonMaxSuppression',['b','s','m'],['y']),{'b':b,'s':s},consts=dict(m=I(3)))
 # sequences
 case('seq',[N('SequenceConstruct',['x','z'],['q']),N('SequenceInsert',['q','x','p'],['r']),N('ConcatFromSequence',['r'],['y'],axis=1)],{'x':f(2,3),'z':f(2,1)},consts=dict(p=np.int64(0)),dyn=('x','z'))

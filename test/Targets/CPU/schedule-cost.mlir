@@ -25,6 +25,27 @@ weft.kernel @add(%x: tensor<4096x1024xf32>, %y: tensor<4096x1024xf32>, %out: ten
   weft.yield %0 : tensor<4096x1024xf32>
 }
 
+// How often a loop in a body runs is data: few elements are a work item.
+// CHECK-LABEL: weft.kernel @search
+// CHECK-SAME: schedule = #weft.schedule<parallel = [8] cost = 8011>
+weft.kernel @search(%x: tensor<80xindex>, %out: tensor<80xindex>) outs 1 {
+  %0 = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      ins(%x : tensor<80xindex>) outs(%out : tensor<80xindex>) {
+  ^bb0(%a: index, %c: index):
+    %limit = arith.constant 100 : index
+    %1 = scf.while (%i = %a) : (index) -> index {
+      %more = arith.cmpi slt, %i, %limit : index
+      scf.condition(%more) %i : index
+    } do {
+    ^bb0(%i: index):
+      %next = arith.addi %i, %i : index
+      scf.yield %next : index
+    }
+    linalg.yield %1 : index
+  } -> tensor<80xindex>
+  weft.yield %0 : tensor<80xindex>
+}
+
 // A transcendental function costs more than its operands' way from memory.
 // CHECK-LABEL: weft.kernel @exp
 // CHECK-SAME: cost = 24248>

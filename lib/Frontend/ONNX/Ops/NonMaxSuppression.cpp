@@ -6,8 +6,11 @@
 //===----------------------------------------------------------------------===//
 //
 // Boxes of a class are taken in the order of their scores; each is kept unless
-// it overlaps one that was kept before. That is sequential in the boxes, so a
-// host loop goes over them, with all batches and classes in one kernel a step.
+// it overlaps one that was kept before. Only boxes above the threshold are
+// sorted. A host loop goes over what is kept: each step has one kernel in which
+// every batch and class goes on to its next box that overlaps none of those kept
+// so far, so that a box meets the kept ones only, and a class that has enough of
+// them, or no more boxes, costs nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +18,7 @@
 #include "Frontend/ONNX/IndexOps.h"
 #include "Frontend/ONNX/Ops/Families.h"
 #include "Frontend/ONNX/Ops/Selection.h"
+#include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -33,31 +37,51 @@ struct Limits {
 struct Corners {
   Value y1, x1, y2, x2;
 };
+/// The boxes that can be kept.
+struct Candidates {
+  /// [batch, class, most] i64: boxes by descending scores.
+  TensorValue order;
+  /// [batch, class] i64: how many of them count.
+  TensorValue counts;
+  OpFoldResult most;
+};
 } // namespace
 
-static Corners readBox(const KernelIndex &k, Value boxes, Value batch, Value box, bool isCenter) {
+/// [batch, box, 4]: the corners of the boxes, y1 <= y2 and x1 <= x2.
+static FailureOr<TensorValue> orderCorners(NodeContext &node, const TensorValue &boxes,
+                                           bool isCenter) {
+  Value source = node.value(boxes);
+  return elementwiseTo(
+      node, {}, ElementType::Float, boxes.dims, [&](OpBuilder &b, Location loc, ValueRange) {
+        KernelIndex k{b, loc};
+        Value column = k.loop(2), two = k.constant(2);
+        auto read = [&](Value at) -> Value {
+          return tensor::ExtractOp::create(b, loc, source, ValueRange{k.loop(0), k.loop(1), at});
+        };
+        Value axis = k.rem(column, two);
+        Value isLow = k.less(column, two);
+        if (isCenter) {
+          // x, y, width, height.
+          Value center = k.sub(k.constant(1), axis);
+          Value half = arith::MulFOp::create(b, loc, read(k.add(center, two)),
+                                             makeScalar(b, loc, b.getF32Type(), 0.5));
+          Value middle = read(center);
+          return k.select(isLow, arith::SubFOp::create(b, loc, middle, half),
+                          arith::AddFOp::create(b, loc, middle, half));
+        }
+        // Either diagonal of corners, in either order.
+        Value x = read(axis), y = read(k.add(axis, two));
+        return k.select(isLow, arith::MinimumFOp::create(b, loc, x, y),
+                        arith::MaximumFOp::create(b, loc, x, y));
+      });
+}
+
+static Corners readBox(const KernelIndex &k, Value corners, Value batch, Value box) {
   Value number[4];
   for (int64_t i = 0; i < 4; ++i)
-    number[i] = tensor::ExtractOp::create(k.b, k.loc, boxes, ValueRange{batch, box, k.constant(i)});
-  OpBuilder &b = k.b;
-  Location loc = k.loc;
-  if (isCenter) {
-    // x, y, width, height.
-    Value half = makeScalar(b, loc, number[0].getType(), 0.5);
-    Value w = arith::MulFOp::create(b, loc, number[2], half),
-          h = arith::MulFOp::create(b, loc, number[3], half);
-    return {
-        arith::SubFOp::create(b, loc, number[1], h), arith::SubFOp::create(b, loc, number[0], w),
-        arith::AddFOp::create(b, loc, number[1], h), arith::AddFOp::create(b, loc, number[0], w)};
-  }
-  // Either diagonal of corners, in either order.
-  auto low = [&](int i) -> Value {
-    return arith::MinimumFOp::create(b, loc, number[i], number[i + 2]);
-  };
-  auto high = [&](int i) -> Value {
-    return arith::MaximumFOp::create(b, loc, number[i], number[i + 2]);
-  };
-  return {low(0), low(1), high(0), high(1)};
+    number[i] =
+        tensor::ExtractOp::create(k.b, k.loc, corners, ValueRange{batch, box, k.constant(i)});
+  return {number[0], number[1], number[2], number[3]};
 }
 
 /// Whether two boxes overlap by more than the limit of their union.
@@ -80,67 +104,225 @@ static Value overlaps(OpBuilder &b, Location loc, const Corners &p, const Corner
   return arith::AndIOp::create(b, loc, some, above);
 }
 
-/// Decides about the boxes at place `step` of the order: [batch, class, 1] bool.
-/// `kept` says which of the places before are kept, 0 from `step` on.
-static Value decide(NodeContext &node, Value step, Value kept, Value boxes,
-                    const TensorValue &scores, Value order, const Limits &limits) {
-  Location loc = node.b.getLoc();
-  MLIRContext *context = node.context();
+/// An element of an i64 tensor as an index.
+static Value readIndex(const KernelIndex &k, Value tensor, ValueRange at) {
+  return k.toInteger(tensor::ExtractOp::create(k.b, k.loc, tensor, at), k.b.getIndexType());
+}
+
+/// The largest of a tensor of i64 of rank 2; `least` if it is empty.
+static Value largest(NodeContext &node, const TensorValue &x, int64_t least) {
+  Value start = makeIntScalar(node.b, node.b.getLoc(), node.b.getI64Type(), least);
+  return extractScalar(node, reduce(node, x, {0, 1}, /*keepDims=*/false, ElementType::Int64, start,
+                                    [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                                      return arith::MaxSIOp::create(b, loc, args[0], args[1]);
+                                    }));
+}
+
+/// Where the candidates of each batch and class begin in a list of all: [batch, class] i64.
+static TensorValue findStarts(NodeContext &node, const TensorValue &counts) {
+  TensorValue flat = reshape(node, counts, {node.dims.product(counts.dims)});
+  Value empty = makeEmpty(node, ElementType::Int64, flat.dims);
+  auto scan = ScanOp::create(node.b, node.b.getLoc(), empty.getType(), ScanKind::Sum,
+                             node.value(flat), empty, /*dimension=*/0, /*exclusive=*/true,
+                             /*reverse=*/false);
+  TensorValue starts = makeValue(scan.getResult(), ElementType::Int64, flat.dims);
+  return reshape(node, starts, counts.dims);
+}
+
+/// All boxes, by their scores.
+static FailureOr<Candidates> sortAll(NodeContext &node, const TensorValue &scores) {
+  OpFoldResult count = scores.dims[2];
+  FailureOr<TensorValue> counts =
+      elementwiseTo(node, {}, ElementType::Int64, {scores.dims[0], scores.dims[1]},
+                    [&](OpBuilder &b, Location loc, ValueRange) {
+                      KernelIndex k{b, loc};
+                      return k.toInteger(k.of(count), b.getI64Type());
+                    });
+  if (failed(counts))
+    return failure();
+  TensorValue order = sortAlong(node, scores, 2, count, /*descending=*/true).second;
+  return Candidates{order, *counts, count};
+}
+
+/// The boxes with scores above `threshold`, by their scores. Usually they are few: their
+/// scores are moved together before they are sorted.
+static FailureOr<Candidates> sortAbove(NodeContext &node, const TensorValue &scores,
+                                       Value threshold) {
   DimBuilder &d = node.dims;
-  OpFoldResult batches = scores.dims[0], classes = scores.dims[1], count = scores.dims[2];
-  AffineExpr batch = getAffineDimExpr(0, context), kind = getAffineDimExpr(1, context);
-  // How many are kept, and whether one of them overlaps: both in one reduction.
-  TensorValue none = makeSplat(node, ElementType::Int64, {batches, classes}, 0);
-  AffineMap outer = AffineMap::get(3, 0, {batch, kind}, context);
-  auto tally = linalg::GenericOp::create(
-      node.b, loc, TypeRange{none.value.getType(), none.value.getType()}, kept,
-      ValueRange{none.value, none.value},
-      ArrayRef<AffineMap>{AffineMap::getMultiDimIdentityMap(3, context), outer, outer},
-      ArrayRef<utils::IteratorType>{utils::IteratorType::parallel, utils::IteratorType::parallel,
-                                    utils::IteratorType::reduction},
+  Location loc = node.b.getLoc();
+  FailureOr<TensorValue> above = elementwiseTo(
+      node, {scores}, ElementType::Bool, scores.dims,
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        return toBool(b, loc,
+                      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, args[0], threshold));
+      });
+  if (failed(above))
+    return failure();
+  Value none = makeIntScalar(node.b, loc, node.b.getI64Type(), 0);
+  TensorValue counts = reduce(node, *above, {2}, /*keepDims=*/false, ElementType::Int64, none,
+                              [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                                Value one = arith::ExtUIOp::create(b, loc, b.getI64Type(), args[0]);
+                                return arith::AddIOp::create(b, loc, args[1], one);
+                              });
+  OpFoldResult most = d.fromInteger(largest(node, counts, 0));
+  TensorValue starts = findStarts(node, counts), tuples = nonZeroTuples(node, *above);
+  Value startTensor = starts.value, list = node.value(tuples), scoreTensor = node.value(scores);
+  OpFoldResult total = tuples.dims[1], count = scores.dims[2];
+  Dims dims{scores.dims[0], scores.dims[1], most};
+  // The box of a batch's and class's i-th candidate in the order of the boxes.
+  auto boxAt = [&](const KernelIndex &k, Value i) -> Value {
+    Value start = readIndex(k, startTensor, ValueRange{k.loop(0), k.loop(1)});
+    Value at = k.position(k.add(start, i), k.of(total));
+    return k.position(readIndex(k, list, ValueRange{k.constant(2), at}), k.of(count));
+  };
+  Value countTensor = counts.value;
+  FailureOr<TensorValue> packed = elementwiseTo(
+      node, {}, ElementType::Float, dims, [&](OpBuilder &b, Location loc, ValueRange) {
+        KernelIndex k{b, loc};
+        Value number = readIndex(k, countTensor, ValueRange{k.loop(0), k.loop(1)});
+        Value score = tensor::ExtractOp::create(
+            b, loc, scoreTensor, ValueRange{k.loop(0), k.loop(1), boxAt(k, k.loop(2))});
+        Value lowest = makeScalar(b, loc, b.getF32Type(), -std::numeric_limits<double>::infinity());
+        return k.select(k.less(k.loop(2), number), score, lowest);
+      });
+  if (failed(packed))
+    return failure();
+  TensorValue places = sortAlong(node, *packed, 2, most, /*descending=*/true).second;
+  FailureOr<TensorValue> order = elementwiseTo(
+      node, {places}, ElementType::Int64, dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+        KernelIndex k{b, loc};
+        Value place = k.toInteger(args[0], b.getIndexType());
+        return k.toInteger(boxAt(k, place), b.getI64Type());
+      });
+  if (failed(order))
+    return failure();
+  return Candidates{*order, counts, most};
+}
+
+/// Whether a box of (batch, class) `of` overlaps one of the first `filled` kept there.
+static Value overlapsKept(const KernelIndex &k, ArrayRef<Value> of, const Corners &box, Value kept,
+                          Value filled, Value corners, OpFoldResult boxCount, Value limit) {
+  Value batch = of[0], kind = of[1];
+  Value no = arith::ConstantIntOp::create(k.b, k.loc, 0, 1);
+  auto search = scf::WhileOp::create(
+      k.b, k.loc, TypeRange{k.b.getIndexType(), k.b.getI1Type()}, ValueRange{k.constant(0), no},
       [&](OpBuilder &b, Location loc, ValueRange args) {
         KernelIndex k{b, loc};
-        auto boxAt = [&](Value place) {
-          Value raw =
-              tensor::ExtractOp::create(b, loc, order, ValueRange{k.loop(0), k.loop(1), place});
-          Value at = k.position(k.toInteger(raw, b.getIndexType()), k.of(count));
-          return readBox(k, boxes, k.loop(0), at, limits.isCenter);
-        };
-        Value isKept = fromBool(b, loc, args[0]);
-        Value overlap = overlaps(b, loc, boxAt(step), boxAt(k.loop(2)), limits.overlap);
-        auto asNumber = [&](Value bit) -> Value {
-          return arith::ExtUIOp::create(b, loc, b.getI64Type(), bit);
-        };
-        Value number = arith::AddIOp::create(b, loc, args[1], asNumber(isKept));
-        Value hits = arith::AddIOp::create(
-            b, loc, args[2], asNumber(arith::AndIOp::create(b, loc, isKept, overlap)));
-        linalg::YieldOp::create(b, loc, ValueRange{number, hits});
-      });
-  TensorValue number = makeValue(tally.getResult(0), ElementType::Int64, {batches, classes});
-  TensorValue hits = makeValue(tally.getResult(1), ElementType::Int64, {batches, classes});
-  Value scoreTensor = scores.value, most = d.value(limits.most);
-  FailureOr<TensorValue> verdict = elementwiseTo(
-      node, {number, hits}, ElementType::Bool, {batches, classes},
+        Value more = k.select(args[1], no, k.less(args[0], filled));
+        scf::ConditionOp::create(b, loc, more, args);
+      },
       [&](OpBuilder &b, Location loc, ValueRange args) {
         KernelIndex k{b, loc};
-        Value limit = k.toInteger(most, b.getI64Type());
-        Value free = k.cmp(arith::CmpIPredicate::slt, args[0], limit);
-        Value clear =
-            k.cmp(arith::CmpIPredicate::eq, args[1], makeIntScalar(b, loc, b.getI64Type(), 0));
-        Value keep = arith::AndIOp::create(b, loc, free, clear);
-        if (limits.hasScore) {
-          Value raw =
-              tensor::ExtractOp::create(b, loc, order, ValueRange{k.loop(0), k.loop(1), step});
-          Value at = k.position(k.toInteger(raw, b.getIndexType()), k.of(count));
-          Value score =
-              tensor::ExtractOp::create(b, loc, scoreTensor, ValueRange{k.loop(0), k.loop(1), at});
-          Value above =
-              arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, score, limits.score);
-          keep = arith::AndIOp::create(b, loc, keep, above);
-        }
-        return toBool(b, loc, keep);
+        Value other =
+            k.position(readIndex(k, kept, ValueRange{batch, kind, args[0]}), k.of(boxCount));
+        Value hit = overlaps(b, loc, box, readBox(k, corners, batch, other), limit);
+        scf::YieldOp::create(b, loc, ValueRange{k.add(args[0], k.constant(1)), hit});
       });
-  return reshape(node, *verdict, {batches, classes, d.constant(1)}).value;
+  return search.getResult(1);
+}
+
+/// For each batch and class the next box to keep, or -1, and where to go on after it,
+/// both [batch, class] i64. `kept` has `filled` boxes of each.
+static std::pair<TensorValue, TensorValue> findNext(NodeContext &node, const Candidates &candidates,
+                                                    Value next, Value kept, Value filled,
+                                                    const TensorValue &corners,
+                                                    const Limits &limits) {
+  Location loc = node.b.getLoc();
+  const Dims &dims = candidates.counts.dims;
+  Value order = candidates.order.value, cornerTensor = corners.value;
+  OpFoldResult most = candidates.most, boxCount = corners.dims[1];
+  Value empty = makeEmpty(node, ElementType::Int64, dims);
+  AffineMap all = AffineMap::getMultiDimIdentityMap(2, node.context());
+  auto generic = linalg::GenericOp::create(
+      node.b, loc, TypeRange{empty.getType(), empty.getType()},
+      ValueRange{next, candidates.counts.value}, ValueRange{empty, empty},
+      SmallVector<AffineMap>(4, all),
+      SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        KernelIndex k{b, loc};
+        Value batch = k.loop(0), kind = k.loop(1);
+        Value count = k.toInteger(args[1], b.getIndexType());
+        auto boxAt = [&](const KernelIndex &k, Value place) -> Value {
+          Value at = k.position(place, k.of(most));
+          return k.position(readIndex(k, order, ValueRange{batch, kind, at}), k.of(boxCount));
+        };
+        auto search = scf::WhileOp::create(
+            b, loc, TypeRange{b.getIndexType()}, ValueRange{k.toInteger(args[0], b.getIndexType())},
+            [&](OpBuilder &b, Location loc, ValueRange at) {
+              KernelIndex k{b, loc};
+              auto skip = scf::IfOp::create(
+                  b, loc, k.less(at[0], count),
+                  [&](OpBuilder &b, Location loc) {
+                    KernelIndex k{b, loc};
+                    Corners box = readBox(k, cornerTensor, batch, boxAt(k, at[0]));
+                    scf::YieldOp::create(b, loc,
+                                         overlapsKept(k, {batch, kind}, box, kept, filled,
+                                                      cornerTensor, boxCount, limits.overlap));
+                  },
+                  [&](OpBuilder &b, Location loc) {
+                    Value no = arith::ConstantIntOp::create(b, loc, 0, 1);
+                    scf::YieldOp::create(b, loc, no);
+                  });
+              scf::ConditionOp::create(b, loc, skip.getResult(0), at);
+            },
+            [&](OpBuilder &b, Location loc, ValueRange at) {
+              KernelIndex k{b, loc};
+              scf::YieldOp::create(b, loc, k.add(at[0], k.constant(1)));
+            });
+        Value place = search.getResult(0);
+        auto found = scf::IfOp::create(
+            b, loc, k.less(place, count),
+            [&](OpBuilder &b, Location loc) {
+              KernelIndex k{b, loc};
+              scf::YieldOp::create(b, loc, k.toInteger(boxAt(k, place), b.getI64Type()));
+            },
+            [&](OpBuilder &b, Location loc) {
+              scf::YieldOp::create(b, loc, makeIntScalar(b, loc, b.getI64Type(), -1));
+            });
+        Value after = k.toInteger(k.add(place, k.constant(1)), b.getI64Type());
+        linalg::YieldOp::create(b, loc, ValueRange{found.getResult(0), after});
+      });
+  return {makeValue(generic.getResult(0), ElementType::Int64, dims),
+          makeValue(generic.getResult(1), ElementType::Int64, dims)};
+}
+
+/// The boxes that are kept, -1 after the last of each batch and class:
+/// [batch, class, slots] i64.
+static TensorValue keepBoxes(NodeContext &node, const Candidates &candidates,
+                             const TensorValue &corners, const Limits &limits) {
+  DimBuilder &d = node.dims;
+  Location loc = node.b.getLoc();
+  OpFoldResult zero = d.constant(0), one = d.constant(1);
+  OpFoldResult batches = candidates.counts.dims[0], classes = candidates.counts.dims[1];
+  OpFoldResult slots = d.min(d.max(limits.most, zero), candidates.most);
+  Dims dims{batches, classes, slots};
+  TensorValue none = makeSplat(node, ElementType::Int64, dims, -1);
+  TensorValue first = makeSplat(node, ElementType::Int64, {batches, classes}, 0);
+  Value end = d.value(slots), yes = arith::ConstantIntOp::create(node.b, 1, 1);
+  Value initial[] = {d.value(zero), yes, first.value, none.value};
+  auto before = [&](OpBuilder &b, Location loc, ValueRange args) {
+    KernelIndex k{b, loc};
+    Value more = arith::AndIOp::create(b, loc, args[1], k.less(args[0], end));
+    scf::ConditionOp::create(b, loc, more, args);
+  };
+  auto loop = scf::WhileOp::create(node.b, ValueRange(initial).getTypes(), initial, before,
+                                   /*afterBuilder=*/nullptr);
+  OpBuilder::InsertionGuard guard(node.b);
+  Block *body = loop.getAfterBody();
+  node.b.setInsertionPointToEnd(body);
+  d.pushScope();
+  Value step = body->getArgument(0), next = body->getArgument(2), kept = body->getArgument(3);
+  auto [found, after] = findNext(node, candidates, next, kept, step, corners, limits);
+  Value any = arith::CmpIOp::create(node.b, arith::CmpIPredicate::sge, largest(node, found, -1),
+                                    makeIntScalar(node.b, loc, node.b.getI64Type(), 0));
+  Value column = reshape(node, found, {batches, classes, one}).value;
+  Value filled = tensor::InsertSliceOp::create(
+      node.b, loc, column, kept, ArrayRef<OpFoldResult>{zero, zero, OpFoldResult(step)},
+      ArrayRef<OpFoldResult>{batches, classes, one}, ArrayRef<OpFoldResult>{one, one, one});
+  Value advanced = arith::AddIOp::create(node.b, step, d.value(one));
+  scf::YieldOp::create(node.b, ValueRange{advanced, any, after.value, filled});
+  d.popScope();
+  return makeValue(loop.getResult(3), ElementType::Int64, dims);
 }
 
 /// A limit's one element, or 0.
@@ -162,8 +344,7 @@ LogicalResult weft::onnx::buildNonMaxSuppression(NodeContext &node) {
   const TensorValue boxes = node.input(0);
   TensorValue scores = node.input(1);
   DimBuilder &d = node.dims;
-  Location loc = node.b.getLoc();
-  OpFoldResult zero = d.constant(0), one = d.constant(1), four = d.constant(4);
+  OpFoldResult zero = d.constant(0), four = d.constant(4);
   if (boxes.rank() != 3 || scores.rank() != 3 || boxes.elementType != ElementType::Float ||
       scores.elementType != ElementType::Float)
     return node.error("expects float tensors of rank 3, got " + describe(boxes) + " and " +
@@ -192,39 +373,35 @@ LogicalResult weft::onnx::buildNonMaxSuppression(NodeContext &node) {
   limits.isCenter = node.getInt("center_point_box", 0) != 0;
 
   scores.value = node.value(scores);
-  Value boxTensor = node.value(boxes);
-  OpFoldResult batches = scores.dims[0], classes = scores.dims[1], count = scores.dims[2];
-  Value order = node.value(sortAlong(node, scores, 2, count, /*descending=*/true).second);
-  TensorValue kept = makeSplat(node, ElementType::Bool, scores.dims, 0);
-  auto loop =
-      scf::ForOp::create(node.b, loc, d.value(zero), d.value(count), d.value(one), kept.value);
-  {
-    OpBuilder::InsertionGuard guard(node.b);
-    node.b.setInsertionPointToStart(loop.getBody());
-    d.pushScope();
-    Value step = loop.getInductionVar(), carried = loop.getRegionIterArgs()[0];
-    Value verdict = decide(node, step, carried, boxTensor, scores, order, limits);
-    Value next = tensor::InsertSliceOp::create(
-        node.b, loc, verdict, carried, ArrayRef<OpFoldResult>{zero, zero, OpFoldResult(step)},
-        ArrayRef<OpFoldResult>{batches, classes, one}, ArrayRef<OpFoldResult>{one, one, one});
-    scf::YieldOp::create(node.b, loc, next);
-    d.popScope();
-  }
-  kept.value = loop.getResult(0);
-  // Places in the order become boxes: rows (batch, class, box).
-  TensorValue tuples = nonZeroTuples(node, kept);
+  FailureOr<TensorValue> corners = orderCorners(node, boxes, limits.isCenter);
+  FailureOr<Candidates> candidates =
+      limits.hasScore ? sortAbove(node, scores, limits.score) : sortAll(node, scores);
+  if (failed(corners) || failed(candidates))
+    return failure();
+  candidates->order.value = node.value(candidates->order);
+  TensorValue kept = keepBoxes(node, *candidates, *corners, limits);
+  FailureOr<TensorValue> isKept = elementwiseTo(
+      node, {kept}, ElementType::Bool, kept.dims, [](OpBuilder &b, Location loc, ValueRange args) {
+        Value none = makeIntScalar(b, loc, b.getI64Type(), 0);
+        return toBool(b, loc,
+                      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, args[0], none));
+      });
+  if (failed(isKept))
+    return failure();
+  // Rows (batch, class, box).
+  TensorValue tuples = nonZeroTuples(node, *isKept);
   Value table = node.value(tuples);
   FailureOr<TensorValue> result = elementwiseTo(
       node, {}, ElementType::Int64, {tuples.dims[1], d.constant(3)},
       [&](OpBuilder &b, Location loc, ValueRange) {
         KernelIndex k{b, loc};
         Value part[3];
-        for (int64_t i = 0; i < 3; ++i)
-          part[i] = tensor::ExtractOp::create(b, loc, table, ValueRange{k.constant(i), k.loop(0)});
         SmallVector<Value> at;
-        for (int64_t i = 0; i < 3; ++i)
-          at.push_back(k.position(k.toInteger(part[i], b.getIndexType()), k.of(scores.dims[i])));
-        Value box = tensor::ExtractOp::create(b, loc, order, at);
+        for (int64_t i = 0; i < 3; ++i) {
+          part[i] = tensor::ExtractOp::create(b, loc, table, ValueRange{k.constant(i), k.loop(0)});
+          at.push_back(k.position(k.toInteger(part[i], b.getIndexType()), k.of(kept.dims[i])));
+        }
+        Value box = tensor::ExtractOp::create(b, loc, kept.value, at);
         auto isColumn = [&](int64_t i) {
           return k.cmp(arith::CmpIPredicate::eq, k.loop(1), k.constant(i));
         };
