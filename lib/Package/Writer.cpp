@@ -16,6 +16,8 @@
 #include "llvm/Support/Path.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,6 +75,26 @@ static llvm::Expected<bool> planWeights(StringRef path, ModuleInfo &info,
   return external;
 }
 
+static llvm::Error copyToStandardOutput(const OutputFile &module) {
+  constexpr uint64_t most = uint64_t(1) << 20;
+  std::vector<char> bytes(std::min(module.size(), most));
+  for (uint64_t at = 0; at < module.size();) {
+    ssize_t count =
+        ::pread(module.descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(at));
+    for (ssize_t done = 0; count > 0 && done < count;) {
+      ssize_t written =
+          ::write(STDOUT_FILENO, bytes.data() + done, static_cast<size_t>(count - done));
+      if (written < 0 && errno != EINTR)
+        return llvm::createStringError(std::string("standard output: ") + std::strerror(errno));
+      done += std::max<ssize_t>(written, 0);
+    }
+    if (count <= 0)
+      return llvm::createStringError("standard output: the module cannot be read back");
+    at += static_cast<uint64_t>(count);
+  }
+  return llvm::Error::success();
+}
+
 /// Gives both files their names. If the second cannot have its, a first that
 /// replaced nothing is taken away again.
 static llvm::Error publish(OutputFile *weights, OutputFile &module) {
@@ -94,7 +116,9 @@ llvm::Expected<WrittenModule> weft::writeModule(StringRef path, ModuleInfo info,
                                                 llvm::ArrayRef<Weight> weights,
                                                 const WriteOptions &options) {
   // Paths that cannot be written are found before the work is done.
-  auto output = OutputFile::create(path);
+  bool isPiped = path == "-";
+  auto kind = isPiped ? OutputFile::Kind::Memory : OutputFile::Kind::Nameless;
+  auto output = OutputFile::create(path, kind);
   if (!output)
     return output.takeError();
   WeightsPlan plan;
@@ -102,6 +126,9 @@ llvm::Expected<WrittenModule> weft::writeModule(StringRef path, ModuleInfo info,
   if (!external)
     return external.takeError();
   std::string weightsFile = weightsPath(path);
+  if (*external && isPiped)
+    return llvm::createStringError(
+        "the module cannot be written to standard output: its weights need a file beside it");
   if (*external && weightsFile == path)
     return llvm::createStringError("cannot write '" + path +
                                    "': its weights file would have the same name; give the module "
@@ -119,7 +146,7 @@ llvm::Expected<WrittenModule> weft::writeModule(StringRef path, ModuleInfo info,
   // linker: in the output's folder, not in memory.
   OutputFile weightsOutput;
   if (plan.size) {
-    auto file = OutputFile::create(*external ? StringRef(weightsFile) : path);
+    auto file = OutputFile::create(*external ? StringRef(weightsFile) : path, kind);
     if (!file)
       return file.takeError();
     weightsOutput = std::move(*file);
@@ -135,7 +162,16 @@ llvm::Expected<WrittenModule> weft::writeModule(StringRef path, ModuleInfo info,
   if (options.kind == WriteOptions::Kind::Module)
     if (auto error = writeFooter(*output))
       return std::move(error);
+  WrittenModule written{output->size(), *external ? weightsFile : "", plan.size};
+  if (options.beforePublish)
+    if (auto error = options.beforePublish(written))
+      return std::move(error);
+  if (isPiped) {
+    if (auto error = copyToStandardOutput(*output))
+      return std::move(error);
+    return written;
+  }
   if (auto error = publish(*external ? &weightsOutput : nullptr, *output))
     return std::move(error);
-  return WrittenModule{output->size(), *external ? weightsFile : "", plan.size};
+  return written;
 }

@@ -12,7 +12,16 @@
 #include "Package/ObjectEmitter.h"
 #include "Package/Weights.h"
 
+#include <functional>
+
 namespace weft {
+
+/// What was written.
+struct WrittenModule {
+  uint64_t moduleSize = 0;  ///< bytes of the file at `path`
+  std::string weightsPath;  ///< empty if the weights are embedded
+  uint64_t weightsSize = 0; ///< bytes of the section or file
+};
 
 struct WriteOptions {
   enum class Kind {
@@ -23,13 +32,9 @@ struct WriteOptions {
   /// Weights of more bytes than this in all, and in any case of more than
   /// 1 GiB, go into a .safetensors file.
   uint64_t embedLimit = uint64_t(64) << 20;
-};
-
-/// What was written.
-struct WrittenModule {
-  uint64_t moduleSize = 0;  ///< bytes of the file at `path`
-  std::string weightsPath;  ///< empty if the weights are embedded
-  uint64_t weightsSize = 0; ///< bytes of the section or file
+  /// Called when everything is written and nothing has its name yet; if it fails,
+  /// nothing gets one.
+  std::function<llvm::Error(const WrittenModule &)> beforePublish = nullptr;
 };
 
 /// The path of the weights file of the module at `path`: beside it, with the
@@ -41,6 +46,7 @@ std::string weightsPath(llvm::StringRef path);
 /// to weightsPath(path)). `info` gives everything except its weights' fields,
 /// which this fills in; the order of `weights` is that of the weight table.
 ///
+/// "-" is standard output, which has no place for a weights file.
 /// Files come into being whole, under new inodes, weights first; after a
 /// failure there is none that was not there before. Objects are linked in the
 /// order given: sort them, and equal inputs give equal bytes. At most one link

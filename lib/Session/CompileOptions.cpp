@@ -80,6 +80,8 @@ Error weft::parseCompileOptions(ArrayRef<std::string> arguments, CompileOptions 
     };
     if (flag == "-O0" || flag == "-O1" || flag == "-O2" || flag == "-O3") {
       options.optLevel = static_cast<unsigned>(flag[2] - '0');
+    } else if (argument.starts_with("-O")) {
+      return fail("-O" + argument.drop_front(2) + ": expected -O0, -O1, -O2 or -O3");
     } else if (flag == "--all-dynamic") {
       options.import.allDynamic = true;
     } else if (flag == "--mlir-timing" || flag == "--timing") {
@@ -108,7 +110,10 @@ Error weft::parseCompileOptions(ArrayRef<std::string> arguments, CompileOptions 
       if (flag == "--target") {
         options.pipeline.target = value.str();
       } else if (flag == "--cpu") {
-        options.cpu = value.str();
+        if (value.empty())
+          return fail("--cpu=: expected native, x86-64-v3, x86-64-v4 or another processor");
+        // Given again, it goes on with the list.
+        options.cpu += (options.cpu.empty() ? "" : ",") + value.str();
       } else if (flag == "--dim") {
         if (Error e = parseDim(value, options.import))
           return e;

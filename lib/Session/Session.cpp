@@ -36,6 +36,7 @@
 #include "llvm/Support/Threading.h"
 
 #include <chrono>
+#include <limits>
 
 using namespace mlir;
 using namespace weft;
@@ -55,9 +56,9 @@ public:
   ExitCode run();
 
 private:
-  ExitCode fail(const Twine &message) {
+  ExitCode fail(const Twine &message, ExitCode code = ExitCode::Error) {
     diagnose(("error: " + message).str());
-    return ExitCode::Error;
+    return code;
   }
   /// A warning or remark: to the user, and into the report.
   void tell(const std::string &line) {
@@ -68,8 +69,8 @@ private:
   /// time is spent on what goes into them.
   ExitCode checkOutputs();
   ExitCode drawGraph();
-  ExitCode writeReport(const ModuleInfo &info, ArrayRef<Weight> weights,
-                       const WrittenModule &written, double seconds);
+  llvm::Error writeReport(const ModuleInfo &info, ArrayRef<Weight> weights,
+                          const WrittenModule &written);
   /// Since the last call, or since the start.
   double secondsOfStage() {
     auto before = std::exchange(stageStart, std::chrono::steady_clock::now());
@@ -374,9 +375,10 @@ void Compilation::recordSource() {
            b.getNamedAttr("sha256", b.getStringAttr(hash))}));
 }
 
-/// `--report`. The module is there already and stays if this fails.
-ExitCode Compilation::writeReport(const ModuleInfo &info, ArrayRef<Weight> weights,
-                                  const WrittenModule &written, double seconds) {
+/// `--report`. Without it there is no module either.
+llvm::Error Compilation::writeReport(const ModuleInfo &info, ArrayRef<Weight> weights,
+                                     const WrittenModule &written) {
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::error_code error;
   llvm::raw_fd_ostream os(options.report, error);
   if (!error) {
@@ -385,7 +387,8 @@ ExitCode Compilation::writeReport(const ModuleInfo &info, ArrayRef<Weight> weigh
     error = os.error();
     os.clear_error();
   }
-  return error ? fail(options.report + ": " + error.message()) : ExitCode::Success;
+  return error ? llvm::createStringError(options.report + ": " + error.message())
+               : llvm::Error::success();
 }
 
 ExitCode Compilation::writeModule(TimingScope &timing) {
@@ -421,19 +424,22 @@ ExitCode Compilation::writeModule(TimingScope &timing) {
   write.embedLimit = options.embedLimit;
   if (options.emit == CompileOptions::Emit::Object)
     write.kind = WriteOptions::Kind::Object;
+  if (outputPath() == "-")
+    write.embedLimit = std::numeric_limits<uint64_t>::max();
   size_t kernelCount = info.kernels.size();
+  write.beforePublish = [&](const WrittenModule &written) -> llvm::Error {
+    std::string summary = llvm::formatv("{0} bytes", written.moduleSize);
+    progress(8, stageName(Stage::Module), summary);
+    report.addStage(Stage::Module, secondsOfStage(), summary, *module);
+    if (options.report.empty())
+      return llvm::Error::success();
+    return writeReport(info, contents->weights, written);
+  };
   llvm::Expected<WrittenModule> written =
       weft::writeModule(outputPath(), info, std::move(*objects), contents->weights, write);
   if (!written)
     return fail(llvm::toString(written.takeError()));
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::string summary = llvm::formatv("{0} bytes", written->moduleSize);
-  progress(8, stageName(Stage::Module), summary);
-  report.addStage(Stage::Module, secondsOfStage(), summary, *module);
-  if (!options.report.empty())
-    if (ExitCode code = writeReport(info, contents->weights, *written, seconds);
-        code != ExitCode::Success)
-      return code;
   diagnose(llvm::formatv("{0}: {1} bytes{2}, {3} kernels, for {4}, compiled in {5:f2} s",
                          outputPath(), written->moduleSize,
                          written->weightsPath.empty()
@@ -451,11 +457,11 @@ ExitCode Compilation::run() {
   if (ExitCode code = checkOutputs(); code != ExitCode::Success)
     return code;
   if (llvm::Error error = checkPipelineOptions(registry, options.pipeline))
-    return fail(llvm::toString(std::move(error)));
+    return fail(llvm::toString(std::move(error)), ExitCode::Usage);
   llvm::Expected<std::vector<cpu::Chip>> resolved =
       cpu::resolveChips(options.cpu.empty() ? "native" : StringRef(options.cpu));
   if (!resolved)
-    return fail(llvm::toString(resolved.takeError()));
+    return fail(llvm::toString(resolved.takeError()), ExitCode::Usage);
   chips = std::move(*resolved);
 
   DialectRegistry dialects;

@@ -467,6 +467,9 @@ Result<NamedTensor> SpecParser::parse() {
     Result<SpecType> type = parseType();
     if (!type)
       return type.error();
+    if (options.accepts)
+      if (Status status = options.accepts(name, type->type, type->dims); !status)
+        return error(0, status.error().message);
     if (at == text.size()) {
       tensor = Tensor::zeros(type->type, type->dims, options.maxBytes);
       if (!tensor)

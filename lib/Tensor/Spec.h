@@ -27,6 +27,7 @@
 
 #include "Tensor/TensorProto.h"
 
+#include <functional>
 #include <string_view>
 
 namespace weft {
@@ -36,6 +37,8 @@ struct SpecOptions {
   int64_t maxBytes = 0;
   /// Whether '@' may read files.
   bool allowFiles = true;
+  /// Refuses a type that is written in the spec before memory is taken for it.
+  std::function<Status(const std::string &name, DataType, const Dims &)> accepts = nullptr;
 };
 
 /// The tensor that `text` describes, and its name or "". The error quotes the

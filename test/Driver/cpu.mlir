@@ -8,6 +8,23 @@
 // RUN: not weft compile %s --cpu=x86-64 -o %t.so 2>&1 | FileCheck %s --check-prefix=OLD
 // OLD: processor 'x86-64' lacks SSE4.2
 
+// What names nothing is wrong usage, and says what there is.
+// RUN: sh -c 'weft compile %s --cpu=abacus -o %t.so; test $? = 2'
+// RUN: sh -c 'weft compile %s --cpu= -o %t.so > %t.log 2>&1; test $? = 2'
+// RUN: FileCheck %s --check-prefix=EMPTY < %t.log
+// EMPTY: --cpu=: expected native, x86-64-v3, x86-64-v4 or another processor
+// RUN: sh -c 'weft compile %s --target=abacus -o %t.so > %t.log 2>&1; test $? = 2'
+// RUN: FileCheck %s --check-prefix=TARGET < %t.log
+// TARGET: unknown target 'abacus'; the targets are: {{.*}}cpu
+// RUN: sh -c 'weft compile %s -O7 -o %t.so > %t.log 2>&1; test $? = 2'
+// RUN: FileCheck %s --check-prefix=LEVEL < %t.log
+// LEVEL: -O7: expected -O0, -O1, -O2 or -O3
+
+// Given twice, it is a list.
+// RUN: sh -c 'weft compile %s --cpu=x86-64-v3 --cpu=haswell -o %t.so > %t.log 2>&1; test $? = 2'
+// RUN: FileCheck %s --check-prefix=TWICE < %t.log
+// TWICE: --cpu=x86-64-v3,haswell: '{{.*}}' and '{{.*}}' need the same extensions
+
 // A module for a named processor runs on the others that have its features; one
 // for this machine's may not.
 // RUN: weft compile %s --cpu=x86-64-v3 -o %t.so 2>/dev/null | FileCheck %s --check-prefix=V3

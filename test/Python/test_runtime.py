@@ -3,8 +3,10 @@
 # Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
+import copy
 import gc
 import os
+import pickle
 import signal
 import stat
 import sys
@@ -468,6 +470,12 @@ class RuntimeTest(unittest.TestCase):
             self.refusal(3, lambda: session.run_with_iobinding(binding)),
         )
 
+    def test_handles_are_not_copied(self):
+        for value in (self.module, self.module.context()):
+            for copier in (copy.copy, copy.deepcopy, pickle.dumps):
+                with self.assertRaisesRegex(TypeError, "cannot be copied"):
+                    copier(value)
+
     def test_modules_are_freed(self):
         before = len(gc.get_objects())
         for _ in range(20):
@@ -532,6 +540,27 @@ class CompileTest(unittest.TestCase):
             [str(output), "--dim=batch=4", "--dim=seq=1..8", "--quiet"],
         )
         self.assertTrue(output.exists())
+
+    def test_options_with_several_values(self):
+        output = Path(self.folder.name) / "out.so"
+        weft.compile(
+            b"onnx bytes",
+            output,
+            cpu=["x86-64-v3", "x86-64-v4"],
+            shape={"x": "1x3"},
+            plugin_option=["a.b=1", "a.c=2"],
+        )
+        self.assertEqual(
+            self.arguments()[4:],
+            [
+                "--cpu=x86-64-v3,x86-64-v4",
+                "--shape=x:1x3",
+                "--plugin-option=a.b=1",
+                "--plugin-option=a.c=2",
+            ],
+        )
+        with self.assertRaisesRegex(TypeError, "option 'target' takes one value"):
+            weft.compile(b"onnx bytes", output, target=["cpu", "other"])
 
     def test_reports_what_the_compiler_said(self):
         with self.assertRaises(weft.CompileError) as caught:

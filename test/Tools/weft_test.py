@@ -12,6 +12,7 @@ libWeft.so), WEFT_TEST_MODULES (the folder of the modules).
 
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -135,6 +136,32 @@ class Run(WeftTest):
         self.assertIn("No space left on device",
                       self.error("run", MODULE, "--input=1x3xf32",
                                  "--output=@/dev/full", code=1))
+
+    def test_outputs_spare_what_is_read(self):
+        copy = self.path("scale.so")
+        shutil.copy(MODULE, copy)
+        values = self.write("x.bin", struct.pack("<3f", 1, 2, 3))
+        for options, what in [
+                ([f"--output=@{copy}"], "would overwrite the module or model"),
+                ([f"--output=@{self.path('.', 'scale.so')}"], "would overwrite"),
+                ([f"--output=@{self.path('y.npy')}", f"--output=y=@{self.path('y.npy')}"],
+                 "is where option '--output' goes already"),
+                ([f"--output=@{values}"], "what option '--input' reads")]:
+            self.assertIn(what, self.error("run", copy, f"--input=1x3xf32=@{values}", *options,
+                                           code=1))
+        self.weft("run", copy, "--input=1x3xf32")
+
+    def test_full_standard_output(self):
+        for arguments in [["run", MODULE, "--input=1x3xf32"], ["inspect", MODULE]]:
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                result = subprocess.run([WEFT, *arguments], env=self.environment, stdout=full,
+                                        stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("No space left on device", result.stderr)
+
+    def test_inputs_are_checked_before_memory_is_taken(self):
+        self.assertIn("'x' is ?x3xf32, found 999999999999x4xf32",
+                      self.error("run", MODULE, "--input=999999999999x4xf32", code=1))
 
     def test_expect(self):
         self.weft("run", MODULE, "--input=1x3xf32=1 2 3", "--expect=1x3xf32=3 5 7")
@@ -356,6 +383,28 @@ class Bench(WeftTest):
         self.assertIn("no p50_seconds", self.error(
             "bench", MODULE, "--iterations=3", f"--baseline={path}", code=1))
 
+    def test_baseline_of_something_else(self):
+        path = self.path("b.json")
+        self.weft("bench", MODULE, "--iterations=3", "--threads=1", f"--json={path}")
+        with open(path, encoding="utf-8") as file:
+            figures = json.load(file)
+        for name, value, what in [("source_hash", "ff" * 32, "another model"),
+                                  ("threads", 3, "has threads 3, this run has 1"),
+                                  ("concurrency", 2, "has concurrency 2, this run has 1")]:
+            self.write("b.json", json.dumps({**figures, name: value}))
+            result = self.weft("bench", MODULE, "--threads=1", f"--baseline={path}", code=1)
+            self.assertIn(what, result.stderr)
+            self.assertEqual(result.stdout, "")  # before anything is measured
+
+    def test_peers_are_checked_first(self):
+        self.assertIn("is a module", self.error("bench", MODULE, "--peer=onnxruntime", code=2))
+        self.assertIn("found ''", self.error("bench", MODULE, "--peer=", code=2))
+        model = self.write("m.onnx", f"copy {MODULE}")
+        self.environment["WEFT_PYTHON"] = "/nonexistent/python"
+        for command in [["bench", model, "--peer=openvino"],
+                        ["check", model, "--against=onnxruntime"]]:
+            self.assertIn("cannot run /nonexistent/python", self.error(*command, code=1))
+
     def test_concurrency(self):
         result = self.weft("bench", MODULE, "--iterations=50", "--concurrency=3",
                            "--threads=1", "--json=-")
@@ -398,13 +447,15 @@ onnx.save(model, sys.argv[1])""", self.model], check=True)
 
     def test_bench_peer(self):
         self.environment["WEFT_TEST_MODULE"] = MODULE
-        result = self.weft("bench", self.model, "--peer=onnxruntime,nonesuch",
+        result = self.weft("bench", self.model, "--peer=onnxruntime",
                            "--duration=0.1", "--threads=1", f"--json={self.path('b.json')}")
         self.assertIn("\nonnxruntime ", result.stdout)
         with open(self.path("b.json"), encoding="utf-8") as file:
             peers = json.load(file)["peers"]
         self.assertGreater(peers[0]["p50_seconds"], 0)
-        self.assertIn("invalid choice", peers[1]["error"])
+        error = self.error("bench", self.model, "--peer=onnxruntime,nonesuch", code=2)
+        self.assertIn("found 'nonesuch'", error)
+        self.assertEqual(len(self.compilations()), 1)  # it is refused before
 
 
 class Doctor(WeftTest):

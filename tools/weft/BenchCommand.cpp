@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Cache.h"
+#include "OutputPaths.h"
 #include "Peer.h"
 #include "Program.h"
 #include "Tensor/Json.h"
@@ -209,11 +210,21 @@ benchCold(const std::string &path, const std::vector<Tensor> &inputs, int64_t th
   return std::pair(loads[rounds / 2], firsts[rounds / 2]);
 }
 
+static std::string sourceHash(const weft_module &module) {
+  std::string text;
+  for (uint8_t byte : module.source_hash) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
 static Json toJson(const Figures &figures, const Loaded &loaded, const BenchOptions &options) {
   const weft_module &module = loaded.program.description();
   Json json = Json::object();
   json.set("name", "weft");
   json.set("model", module.name ? module.name : "");
+  json.set("source_hash", sourceHash(module));
   json.set("compiler", module.compiler_version ? module.compiler_version : "");
   json.set("machine", machineName());
   json.set("variant", loaded.program.variant().cpu);
@@ -285,16 +296,29 @@ static void printFigures(const Json &json, const Loaded &loaded) {
   printRow("weft", json);
 }
 
-/// Measures the peers named in "a,b" and prints their rows; a peer that cannot
-/// be run is a row that says why.
-static Json benchPeers(const std::string &names, const std::string &model,
-                       const std::vector<NamedTensor> &inputs, int64_t threads,
-                       const BenchOptions &options, double median) {
-  Json peers = Json::array();
+/// The names in "a,b".
+static Result<std::vector<std::string>> parsePeers(const std::string &names) {
+  std::vector<std::string> peers;
   for (size_t start = 0; start <= names.size();) {
     size_t comma = std::min(names.find(',', start), names.size());
     std::string name = names.substr(start, comma - start);
     start = comma + 1;
+    if (name != "onnxruntime" && name != "openvino")
+      return Error{"option '--peer': expected onnxruntime, openvino or both with a comma "
+                   "between them, found '" +
+                   name + "'"};
+    peers.push_back(std::move(name));
+  }
+  return peers;
+}
+
+/// Measures the peers and prints their rows; a peer that cannot
+/// be run is a row that says why, and `areComplete` false.
+static Json benchPeers(const std::vector<std::string> &names, const std::string &model,
+                       const std::vector<NamedTensor> &inputs, int64_t threads,
+                       const BenchOptions &options, double median, bool &areComplete) {
+  Json peers = Json::array();
+  for (const std::string &name : names) {
     Result<Json> peer = benchPeer(name, model, inputs, threads, options.duration);
     if (!peer) {
       std::printf("%-12s %s\n", name.c_str(), peer.error().message.c_str());
@@ -302,6 +326,7 @@ static Json benchPeers(const std::string &names, const std::string &model,
       missing.set("name", name);
       missing.set("error", peer.error().message);
       peers.append(std::move(missing));
+      areComplete = false;
       continue;
     }
     printRow(name, *peer);
@@ -325,19 +350,39 @@ static Result<double> parsePercent(const Arguments &arguments) {
   return value / 100;
 }
 
-/// ExitDifferent if the median is too slow.
-static int compareBaseline(const std::string &path, double median, double maxSlowdown) {
+/// An earlier --json, if it is of this model with as many threads. Files of
+/// versions that did not say what they measured are taken as they are.
+static Result<Json> readBaseline(const std::string &path, const Program &program,
+                                 const BenchOptions &options) {
   Result<MappedFile> file = MappedFile::open(path);
   if (!file)
-    return fail(file.error());
+    return file.error();
   std::string_view text(reinterpret_cast<const char *>(file->bytes().data()), file->bytes().size());
   Result<Json> json = Json::parse(text, path);
   if (!json)
-    return fail(json.error());
-  double before = json->isObject() ? member(*json, "p50_seconds") : 0;
-  if (!(before > 0))
-    return fail(path + ": expected the output of weft bench --json, found no "
-                       "p50_seconds");
+    return json;
+  const Json *median = json->isObject() ? json->find("p50_seconds") : nullptr;
+  if (!median || !median->isNumber() || !(median->asNumber() > 0))
+    return Error{path + ": expected the output of weft bench --json, found no p50_seconds"};
+  const Json *hash = json->find("source_hash");
+  if (hash && hash->isString() && hash->asString() != sourceHash(program.description()))
+    return Error{path + ": the baseline is of another model or another version of it"};
+  Result<Call> call = Call::create(program, options.threads);
+  if (!call)
+    return call.error();
+  for (auto [name, value] :
+       {std::pair("threads", call->threads()), std::pair("concurrency", options.concurrency)}) {
+    const Json *before = json->find(name);
+    if (before && before->isNumber() && before->asNumber() != static_cast<double>(value))
+      return Error{path + ": the baseline has " + name + " " + formatNumber(before->asNumber()) +
+                   ", this run has " + std::to_string(value)};
+  }
+  return json;
+}
+
+/// ExitDifferent if the median is too slow.
+static int compareBaseline(const Json &baseline, double median, double maxSlowdown) {
+  double before = member(baseline, "p50_seconds");
   double slowdown = median / before - 1;
   std::printf("\nbaseline    p50 %s, now %s%s%%\n", formatTime(before).c_str(),
               slowdown >= 0 ? "+" : "", formatNumber(slowdown * 100, 3).c_str());
@@ -346,6 +391,34 @@ static int compareBaseline(const std::string &path, double median, double maxSlo
   return fail("slower than the baseline by " + formatNumber(slowdown * 100, 3) + "%, allowed are " +
                   formatNumber(maxSlowdown * 100, 3) + "%",
               ExitDifferent);
+}
+
+/// What can be known to be wrong before anything is compiled or measured.
+static int checkComparisons(const Arguments &arguments, const std::string &path,
+                            std::vector<std::string> &peers) {
+  if (std::optional<std::string> names = arguments.get("peer")) {
+    Result<std::vector<std::string>> parsed = parsePeers(*names);
+    if (!parsed)
+      return fail(parsed.error(), ExitUsage);
+    peers = *std::move(parsed);
+    Result<bool> isModule = isModuleFile(path);
+    if (!isModule)
+      return fail(isModule.error());
+    if (*isModule)
+      return fail("option '--peer' needs the model, '" + path + "' is a module", ExitUsage);
+    for (const std::string &peer : peers)
+      if (Status status = findPeer(peer); !status)
+        return fail(status.error());
+  }
+  if (std::optional<std::string> json = arguments.get("json")) {
+    std::vector<NamedPath> inputs = {{"the module or model", path}};
+    for (std::string &file : externalFiles(path))
+      inputs.push_back({"the model's external data", std::move(file)});
+    NamedPath output{"option '--json'", *json};
+    if (Status status = checkOutputPaths({&output, 1}, inputs); !status)
+      return fail(status.error());
+  }
+  return ExitSuccess;
 }
 
 static Result<BenchOptions> readOptions(const Arguments &arguments) {
@@ -376,14 +449,25 @@ int weft::runBench(const Command &command, const Arguments &arguments) {
   if (!maxSlowdown)
     return fail(maxSlowdown.error(), ExitUsage);
   const std::string &path = arguments.positional()[0];
+  std::vector<std::string> peers;
+  if (int code = checkComparisons(arguments, path, peers))
+    return code;
   std::optional<Loaded> loaded;
   if (int code = loadProgram(path, arguments, loaded))
     return code;
+  std::optional<Json> baseline;
+  if (std::optional<std::string> file = arguments.get("baseline")) {
+    Result<Json> json = readBaseline(*file, loaded->program, *options);
+    if (!json)
+      return fail(json.error());
+    baseline = *std::move(json);
+  }
   const weft_function &function = loaded->program.entry();
+  int code = ExitUsage;
   Result<std::vector<std::optional<Tensor>>> given =
-      assignSpecs(arguments.all("input"), function.inputs, function.input_count, "--input");
+      assignSpecs(arguments.all("input"), function.inputs, function.input_count, "--input", &code);
   if (!given)
-    return fail(given.error(), ExitUsage);
+    return fail(given.error(), code);
   std::string made;
   Result<std::vector<Tensor>> inputs = completeInputs(function, *given, arguments.all("dim"), made);
   if (!inputs)
@@ -408,19 +492,19 @@ int weft::runBench(const Command &command, const Arguments &arguments) {
   if (!toStdout)
     printFigures(json, *loaded);
   double median = figures->percentile(50);
-  if (std::optional<std::string> peers = arguments.get("peer")) {
-    Result<bool> isModule = isModuleFile(path);
-    if (!isModule || *isModule)
-      return fail("option '--peer' needs the model, '" + path + "' is a module", ExitUsage);
+  bool areComplete = true;
+  if (!peers.empty()) {
     std::vector<NamedTensor> named;
     for (size_t i = 0; i < inputs->size(); ++i)
       named.push_back({function.inputs[i].name, (*inputs)[i]});
-    json.set("peers", benchPeers(*peers, path, named, figures->threads, *options, median));
+    json.set("peers",
+             benchPeers(peers, path, named, figures->threads, *options, median, areComplete));
   }
   if (std::optional<std::string> file = arguments.get("json"))
     if (Status status = writeTextFile(*file, json.dump(true) + "\n"); !status)
       return fail(status.error());
-  if (std::optional<std::string> baseline = arguments.get("baseline"))
-    return compareBaseline(*baseline, median, *maxSlowdown);
-  return ExitSuccess;
+  if (baseline)
+    if (int code = compareBaseline(*baseline, median, *maxSlowdown))
+      return code;
+  return areComplete ? ExitSuccess : fail("not every peer could be measured");
 }

@@ -12,6 +12,7 @@
 
 #include "Base/MappedFile.h"
 #include "Compiler.h"
+#include "OutputPaths.h"
 #include "Sha256.h"
 #include "TempFolder.h"
 
@@ -104,31 +105,6 @@ static void evict(const std::string &folder, const fs::path &keep) {
   }
 }
 
-/// Adds name, size and time of the files with external data that the model
-/// names. The names stand behind a field that reads "location" (a
-/// StringStringEntryProto); a false hit only makes the key more particular.
-static void hashExternalFiles(Sha256 &hash, const std::string &path,
-                              std::span<const uint8_t> bytes) {
-  static constexpr std::string_view mark("\x0a\x08location\x12", 11);
-  std::string_view text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
-  fs::path folder = fs::path(path).parent_path();
-  std::string last;
-  for (size_t at = text.find(mark); at != std::string_view::npos; at = text.find(mark, at + 1)) {
-    size_t length = at + mark.size();
-    if (length >= text.size())
-      break;
-    // Longer names than 127 bytes have a two-byte length.
-    size_t size = static_cast<uint8_t>(text[length++]);
-    if (size >= 0x80 && length < text.size())
-      size = (size & 0x7f) | size_t(static_cast<uint8_t>(text[length++])) << 7;
-    std::string name(text.substr(length, size));
-    if (name == last || name.find('\0') != std::string::npos)
-      continue;
-    last = name;
-    hash.update(fileIdentity((folder / name).string()));
-  }
-}
-
 /// Adds the plugins that the compiler will load.
 static void hashPlugins(Sha256 &hash, const std::vector<std::string> &arguments) {
   static constexpr std::string_view option = "--load-plugin=";
@@ -178,7 +154,9 @@ static Result<std::string> cacheKey(const std::string &path,
     hash.update(std::to_string(argument.size()) + ":" + argument);
   hash.update("\n" + std::to_string(file->bytes().size()) + "\n");
   hash.update(file->bytes());
-  hashExternalFiles(hash, path, file->bytes());
+  // A name that is none only makes the key more particular.
+  for (const std::string &external : externalFiles(path))
+    hash.update(fileIdentity(external));
   hashPlugins(hash, arguments);
   return hash.finish();
 }

@@ -383,6 +383,9 @@ int weft::runCheck(const Command &command, const Arguments &arguments) {
   if (!folder)
     return fail(folder.error());
   options->workFolder = folder->path();
+  if (!options->peer.empty())
+    if (Status status = findPeer(options->peer); !status)
+      return fail(status.error());
   Result<Compiler> compiler = Compiler::open();
   if (!compiler)
     return fail(compiler.error());

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Compiler.h"
+#include "OutputPaths.h"
 #include "Program.h"
 #include "Tool.h"
 
@@ -24,7 +25,7 @@ Command weft::describeCompile() {
       "",
       {{"o", "FILE|-", "Output",
         "The module (default: the model's name with .so); - is standard "
-        "output"},
+        "output, with the weights in it"},
        {"emit", "module|obj|mlir", "Output", "A module (default), an object to link, or IR", true},
        {"compile-to", "STAGE", "Output",
         "Stops after input, model, fuse, tile, vector, buffer, target or "
@@ -108,6 +109,22 @@ static void printSummary(const std::string &path, bool isNative, double seconds)
   std::printf("next      weft bench %s\n", path.c_str());
 }
 
+/// What is read must not be overwritten, nor what was just written.
+static Status checkPaths(const CompileRequest &request, const Arguments &arguments, bool isText) {
+  std::vector<NamedPath> inputs = {{"the model", request.input}};
+  for (std::string &file : externalFiles(request.input))
+    inputs.push_back({"the model's external data", std::move(file)});
+  std::vector<NamedPath> outputs = {{"option '-o'", request.output}};
+  if (std::optional<std::string> report = arguments.get("report"))
+    outputs.push_back({"option '--report'", *report});
+  // Large weights go there.
+  if (!isText && request.output != "-")
+    outputs.push_back(
+        {"the weights file of option '-o'",
+         std::filesystem::path(request.output).replace_extension(".safetensors").string()});
+  return checkOutputPaths(outputs, inputs);
+}
+
 int weft::runCompile(const Command &command, const Arguments &arguments) {
   if (arguments.positional().size() != 1)
     return fail("expected one model, found " + std::to_string(arguments.positional().size()) +
@@ -121,11 +138,15 @@ int weft::runCompile(const Command &command, const Arguments &arguments) {
   std::string stage = arguments.get("compile-to").value_or("module");
   bool isPrinted = request.input.ends_with(".mlir"); // keeps its CPU
   bool isModule = emit == "module" && stage == "module";
+  std::vector<std::string> processors = arguments.all("cpu");
   std::filesystem::path base = std::filesystem::path(request.input).filename();
   request.output = arguments.get("o").value_or(base.replace_extension(emit == "obj" ? ".o"
                                                                       : isModule    ? ".so"
                                                                                     : ".mlir")
                                                    .string());
+  bool isText = !isModule && emit != "obj";
+  if (Status status = checkPaths(request, arguments, isText); !status)
+    return fail(status.error());
   Result<Compiler> compiler = Compiler::open();
   if (!compiler)
     return fail(compiler.error());
@@ -140,7 +161,8 @@ int weft::runCompile(const Command &command, const Arguments &arguments) {
   if (outcome.code == ExitSuccess && !request.quiet && request.output != "-") {
     if (isModule)
       printSummary(request.output,
-                   arguments.get("cpu").value_or(isPrinted ? "" : "native") == "native",
+                   processors.empty() ? !isPrinted
+                                      : processors == std::vector<std::string>{"native"},
                    outcome.seconds);
     else
       std::printf("written   %s\ntime      %s\n", fileLine(request.output).c_str(),

@@ -13,8 +13,10 @@
 #include "Tool.h"
 #include "weft-runtime/runtime.h"
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 
 using namespace weft;
 
@@ -99,7 +101,7 @@ static int printVersion() {
   return ExitSuccess;
 }
 
-int main(int argc, char **argv) {
+static int runCommandLine(int argc, char **argv) {
   if (argc < 2) {
     std::fputs(usage().c_str(), stderr);
     return ExitUsage;
@@ -148,4 +150,15 @@ int main(int argc, char **argv) {
   return fail("unknown command '" + std::string(name) + "'" +
                   (meant ? "; did you mean '" + std::string(*meant) + "'?" : "; see 'weft --help'"),
               ExitUsage);
+}
+
+int main(int argc, char **argv) {
+  int code = runCommandLine(argc, argv);
+  // A full disk shows when the buffer is written. A reader that has gone away has
+  // ended the process by then.
+  errno = 0;
+  bool isWritten = std::fflush(stdout) == 0 && !std::ferror(stdout);
+  if (!isWritten && code == ExitSuccess)
+    return fail(std::string("standard output: ") + std::strerror(errno ? errno : EIO));
+  return code;
 }

@@ -92,6 +92,13 @@ static std::string python() {
   return name && *name ? name : "python3";
 }
 
+Status weft::findPeer(const std::string &peer) {
+  Result<std::string> text = runProgram({python(), "-c", "import numpy, " + peer});
+  if (text)
+    return {};
+  return Error{peer + ": " + text.error().message + " (WEFT_PYTHON names the Python to use)"};
+}
+
 /// ../share/weft/peer.py of this program.
 static Result<std::string> peerScript() {
   char path[4096];

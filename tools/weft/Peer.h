@@ -15,6 +15,9 @@
 
 namespace weft {
 
+/// Whether the Python that peers run by has `peer` ("onnxruntime", "openvino").
+Status findPeer(const std::string &peer);
+
 /// Runs the model in `peer` ("onnxruntime", "openvino") on these inputs; the
 /// outputs come in the order of the model.
 Result<std::vector<NamedTensor>> runPeer(const std::string &peer, const std::string &model,

@@ -283,14 +283,46 @@ std::string weft::argumentNames(const weft_argument *arguments, uint32_t count) 
   return count ? names : "none";
 }
 
+/// Whether an input may be of this type, as far as the signature can tell: a
+/// typing error in an extent would take all memory before the call refuses it.
+static Status checkType(const weft_argument &argument, DataType type, const Dims &dims) {
+  bool isEqual = isSame(type, argument.dtype) && dims.size() == static_cast<size_t>(argument.rank);
+  std::string expected;
+  for (int32_t axis = 0; axis < argument.rank; ++axis) {
+    const weft_dim &dim = argument.dims[axis];
+    bool isFixed = dim.symbol < 0 && dim.size >= 0;
+    isEqual &= !isFixed || (isEqual && dims[static_cast<size_t>(axis)] == dim.size);
+    expected += (isFixed ? std::to_string(dim.size) : "?") + "x";
+  }
+  if (isEqual)
+    return {};
+  return Error{"'" + std::string(argument.name) + "' is " + expected +
+               dataTypeName(argument.dtype) + ", found " + typeName(type, dims)};
+}
+
 Result<std::vector<std::optional<Tensor>>> weft::assignSpecs(const std::vector<std::string> &specs,
                                                              const weft_argument *arguments,
-                                                             uint32_t count, const char *option) {
+                                                             uint32_t count, const char *option,
+                                                             int *code) {
+  if (code)
+    *code = ExitUsage;
   std::vector<std::optional<Tensor>> tensors(count);
   uint32_t position = 0;
   std::string prefix = std::string(option) + " ";
   for (const std::string &text : specs) {
-    Result<NamedTensor> spec = parseSpec(text);
+    SpecOptions parsing;
+    if (std::string_view(option) == "--input")
+      parsing.accepts = [&](const std::string &name, DataType type, const Dims &dims) -> Status {
+        for (uint32_t i = 0; i < count; ++i)
+          if (name.empty() ? i == position : arguments[i].name == name) {
+            Status status = checkType(arguments[i], type, dims);
+            if (!status && code)
+              *code = ExitError;
+            return status;
+          }
+        return {}; // said below
+      };
+    Result<NamedTensor> spec = parseSpec(text, parsing);
     if (!spec)
       return Error{prefix + spec.error().message};
     uint32_t index = position;

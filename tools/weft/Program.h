@@ -92,10 +92,13 @@ std::optional<WorkspaceExample> exampleWorkspace(const weft_function &function, 
 std::string describeArgument(const weft_function &function, const weft_argument &argument);
 
 /// Turns the specs of --input (or --expect) into one tensor for each argument:
-/// by name, else by position. Entries without a spec stay empty.
+/// by name, else by position. Entries without a spec stay empty. `code` is what
+/// to end with on failure: ExitError for an input that is of another type than
+/// the function takes, else ExitUsage.
 Result<std::vector<std::optional<Tensor>>> assignSpecs(const std::vector<std::string> &specs,
                                                        const weft_argument *arguments,
-                                                       uint32_t count, const char *option);
+                                                       uint32_t count, const char *option,
+                                                       int *code = nullptr);
 
 /// The text of an argument list for messages: "x, y and z".
 std::string argumentNames(const weft_argument *arguments, uint32_t count);

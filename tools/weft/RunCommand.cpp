@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Cache.h"
+#include "OutputPaths.h"
 #include "Program.h"
 #include "Tensor/Compare.h"
 #include "Tensor/Print.h"
@@ -91,6 +92,34 @@ static std::string fileName(const std::string &name) {
   return (safe.empty() || safe[0] == '.' ? "_" + safe : safe) + ".npy";
 }
 
+/// Whether the outputs can be written without harm to what the command reads.
+static Status checkPaths(const std::string &program, const Program &loaded,
+                         const std::vector<Destination> &destinations,
+                         const weft_function &function, const Arguments &arguments) {
+  std::vector<NamedPath> inputs = {{"the module or model", program}}, outputs;
+  if (std::string weights = loaded.weightsPath(); !weights.empty())
+    inputs.push_back({"the module's weights", std::move(weights)});
+  for (std::string &file : externalFiles(program))
+    inputs.push_back({"the model's external data", std::move(file)});
+  for (const char *option : {"input", "expect"})
+    for (const std::string &spec : arguments.all(option))
+      if (size_t at = spec.find('@'); at != std::string::npos)
+        inputs.push_back(
+            {std::string("what option '--") + option + "' reads", spec.substr(at + 1)});
+  for (const Destination &destination : destinations)
+    outputs.push_back({"option '--output'", destination.path});
+  if (std::optional<std::string> folder = arguments.get("output-dir")) {
+    std::error_code failed;
+    std::filesystem::create_directories(*folder, failed);
+    if (failed)
+      return Error{*folder + ": cannot make the folder: " + failed.message()};
+    for (uint32_t i = 0; i < function.output_count; ++i)
+      outputs.push_back(
+          {"option '--output-dir'", *folder + "/" + fileName(function.outputs[i].name)});
+  }
+  return checkOutputPaths(outputs, inputs);
+}
+
 static Status writeOutputs(const Arguments &arguments, const std::vector<Destination> &destinations,
                            const weft_function &function, const std::vector<Tensor> &outputs) {
   for (const Destination &destination : destinations)
@@ -99,10 +128,6 @@ static Status writeOutputs(const Arguments &arguments, const std::vector<Destina
   std::optional<std::string> folder = arguments.get("output-dir");
   if (!folder)
     return {};
-  std::error_code failed;
-  std::filesystem::create_directories(*folder, failed);
-  if (failed)
-    return Error{*folder + ": cannot make the folder: " + failed.message()};
   for (size_t i = 0; i < outputs.size(); ++i)
     if (Status status =
             writeTensorFile(*folder + "/" + fileName(function.outputs[i].name), outputs[i]);
@@ -153,10 +178,11 @@ int weft::runRun(const Command &command, const Arguments &arguments) {
   if (program.description().variant_count > 1 && !arguments.has("quiet"))
     std::fprintf(stderr, "weft: variant %s: %s\n", program.variant().cpu,
                  program.variantReason().c_str());
+  int code = ExitUsage;
   Result<std::vector<std::optional<Tensor>>> given =
-      assignSpecs(arguments.all("input"), function.inputs, function.input_count, "--input");
+      assignSpecs(arguments.all("input"), function.inputs, function.input_count, "--input", &code);
   if (!given)
-    return fail(given.error(), ExitUsage);
+    return fail(given.error(), code);
   Result<std::vector<std::optional<Tensor>>> expected =
       assignSpecs(arguments.all("expect"), function.outputs, function.output_count, "--expect");
   if (!expected)
@@ -165,6 +191,10 @@ int weft::runRun(const Command &command, const Arguments &arguments) {
       parseDestinations(arguments.all("output"), function);
   if (!destinations)
     return fail(destinations.error(), ExitUsage);
+  if (Status status =
+          checkPaths(arguments.positional()[0], program, *destinations, function, arguments);
+      !status)
+    return fail(status.error());
   std::vector<Tensor> inputs;
   for (uint32_t i = 0; i < function.input_count; ++i) {
     if (!(*given)[i])

@@ -14,6 +14,7 @@
 #include "Frontend/ONNX/PackedOps.h"
 #include "Frontend/ONNX/Reader/Reader.h"
 #include "Frontend/ONNX/Reader/Verify.h"
+#include "Frontend/ONNX/StaticSize.h"
 #include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -290,6 +291,9 @@ LogicalResult Importer::createFunction() {
         dimNames.push_back(b.getStringAttr(std::get<std::string>(dim)));
       }
     }
+    if (!fitsInMemory(value))
+      return error(loc, "input " + quote(input.info->name) +
+                            " is larger than memory that can be addressed");
     function.setArgAttr(next, WeftDialect::nameAttrName, b.getStringAttr(name));
     function.setArgAttr(next, WeftDialect::dtypeAttrName,
                         b.getStringAttr(dtypeName(value.elementType)));

@@ -7,6 +7,7 @@
 
 #include "Frontend/ONNX/Importer.h"
 #include "Frontend/ONNX/PackedOps.h"
+#include "Frontend/ONNX/StaticSize.h"
 
 #include "Frontend/ONNX/Ops/Strings.h"
 #include "Frontend/ONNX/Reader/ExternalFiles.h"
@@ -50,7 +51,9 @@ std::string weft::onnx::describe(const TensorValue &value) {
 
 LogicalResult Importer::error(Location loc, const Twine &message) {
   context.failure = ImportFailure::Error;
-  return emitError(loc) << context.path << ": " << message;
+  // The reader's errors name the file themselves.
+  std::string text = message.str(), file = context.path + ": ";
+  return emitError(loc) << (StringRef(text).starts_with(file) ? "" : file) << text;
 }
 
 void Importer::recordUnsupported(const Node &node, int64_t opset, const Twine &reason,
@@ -341,8 +344,15 @@ LogicalResult Importer::importNode(const Node &node) {
   }
   NodeContext nodeContext(*this, node, opset.value_or(1));
   LogicalResult result = info->builder(nodeContext);
-  if (succeeded(result) && !nodeContext.failed())
+  if (succeeded(result) && !nodeContext.failed()) {
+    for (std::string_view output : node.outputs) {
+      const TensorValue *value = output.empty() ? nullptr : lookup(str(output));
+      if (value && isAvailable(*value) && !fitsInMemory(*value))
+        return error(b.getLoc(), "node " + quote(node.name) + " gives " + quote(output) +
+                                     ", which is larger than memory that can be addressed");
+    }
     return success();
+  }
   if (context.failure == ImportFailure::Error)
     return failure();
   // A subgraph may have used what an unsupported node before should have given.

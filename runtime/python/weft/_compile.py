@@ -47,9 +47,13 @@ def _find_compiler() -> str:
     )
 
 
+_REPEATABLE = ("dim", "shape", "load_plugin", "plugin_option", "compile_flag")
+
+
 def _flags(options: Any) -> List[str]:
     """`cpu="native"` is --cpu=native, `opt_level=2` is -O2, `quiet=True` is
-    --quiet, `dim={"batch": 4}` is --dim=batch=4."""
+    --quiet, `dim={"batch": 4}` is --dim=batch=4. A list gives the option once for
+    each of its elements; the processors of `cpu` are one list with commas."""
     flags: List[str] = []
     for key, value in options.items():
         name = "--" + key.replace("_", "-")
@@ -60,7 +64,12 @@ def _flags(options: Any) -> List[str]:
         elif value is False or value is None:
             continue
         elif isinstance(value, dict):
-            flags += [f"{name}={k}={v}" for k, v in value.items()]
+            separator = ":" if key == "shape" else "="
+            flags += [f"{name}={k}{separator}{v}" for k, v in value.items()]
+        elif key == "cpu" and isinstance(value, (list, tuple)):
+            flags.append(f"{name}={','.join(value)}")
+        elif isinstance(value, (list, tuple)) and key not in _REPEATABLE:
+            raise TypeError(f"option '{key}' takes one value, found {value!r}")
         elif isinstance(value, (list, tuple)):
             flags += [f"{name}={v}" for v in value]
         else:

@@ -154,6 +154,13 @@ class Context:
         if getattr(self, "_address", 0) and _ffi._library is not None:
             _ffi._library.weft_context_release(self._address)
 
+    def __reduce__(self) -> Any:
+        # A copy would release the same context again.
+        raise TypeError(
+            "a weft.Context cannot be copied or pickled; make another by "
+            "Module.context()"
+        )
+
     @property
     def threads(self) -> int:
         return library().weft_context_threads(self._address)

@@ -60,6 +60,10 @@ class Module:
         if handle and _ffi._library is not None:
             _ffi._library.weft_module_release(handle)
 
+    def __reduce__(self) -> Any:
+        # A copy would release the same handle again.
+        raise TypeError("a weft.Module cannot be copied or pickled; load it again")
+
     def _find(self, function: Optional[str]) -> Signature:
         if function is None:
             return self._signatures[0]
