@@ -28,9 +28,6 @@ using namespace weft;
 /// Rows of a square at most: with its vectors, registers are full.
 static constexpr int64_t kMaxSquare = 16;
 
-/// Shorter rows than this, on either side, are no use for vectors.
-static constexpr int64_t kMinRow = 4;
-
 /// Bits within which unpacking instructions move elements.
 static constexpr int64_t kUnpackBits = 128;
 
