@@ -400,6 +400,7 @@ class Bench(WeftTest):
         self.assertIn("is a module", self.error("bench", MODULE, "--peer=onnxruntime", code=2))
         self.assertIn("found ''", self.error("bench", MODULE, "--peer=", code=2))
         model = self.write("m.onnx", f"copy {MODULE}")
+        self.assertIn("none.json", self.error("bench", model, "--baseline=none.json", code=1))
         self.environment["WEFT_PYTHON"] = "/nonexistent/python"
         for command in [["bench", model, "--peer=openvino"],
                         ["check", model, "--against=onnxruntime"]]:

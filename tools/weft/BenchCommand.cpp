@@ -410,6 +410,9 @@ static int checkComparisons(const Arguments &arguments, const std::string &path,
       if (Status status = findPeer(peer); !status)
         return fail(status.error());
   }
+  if (std::optional<std::string> baseline = arguments.get("baseline"))
+    if (Result<MappedFile> file = MappedFile::open(*baseline); !file)
+      return fail(file.error());
   if (std::optional<std::string> json = arguments.get("json")) {
     std::vector<NamedPath> inputs = {{"the module or model", path}};
     for (std::string &file : externalFiles(path))
