@@ -48,7 +48,9 @@ Status weft::checkOutputPaths(std::span<const NamedPath> outputs,
       return Error{output.path + ": cannot write the file: it is a folder"};
     fs::path folder = fs::path(output.path).parent_path();
     if (!folder.empty() && !fs::is_directory(folder, failed))
-      return Error{output.path + ": cannot write the file: No such file or directory"};
+      return Error{output.path +
+                   ": cannot write the file: No such file or directory: there is no folder '" +
+                   folder.string() + "'"};
   }
   return {};
 }
