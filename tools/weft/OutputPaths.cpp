@@ -41,6 +41,12 @@ Status weft::checkOutputPaths(std::span<const NamedPath> outputs,
       if (isSameFile(output.path, other.path))
         return Error{output.what + ": '" + output.path + "' is where " + other.what +
                      " goes already"};
+  }
+  return {};
+}
+
+Status weft::checkOutputFolders(std::span<const NamedPath> outputs) {
+  for (const NamedPath &output : outputs) {
     if (output.path == "-")
       continue;
     std::error_code failed;
