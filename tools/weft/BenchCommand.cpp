@@ -420,6 +420,8 @@ static int checkComparisons(const Arguments &arguments, const std::string &path,
     NamedPath output{"option '--json'", *json};
     if (Status status = checkOutputPaths({&output, 1}, inputs); !status)
       return fail(status.error());
+    if (Status status = checkOutputFolders({&output, 1}); !status)
+      return fail(status.error());
   }
   return ExitSuccess;
 }

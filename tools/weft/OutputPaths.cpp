@@ -41,6 +41,12 @@ Status weft::checkOutputPaths(std::span<const NamedPath> outputs,
       if (isSameFile(output.path, other.path))
         return Error{output.what + ": '" + output.path + "' is where " + other.what +
                      " goes already"};
+  }
+  return {};
+}
+
+Status weft::checkOutputFolders(std::span<const NamedPath> outputs) {
+  for (const NamedPath &output : outputs) {
     if (output.path == "-")
       continue;
     std::error_code failed;
@@ -48,7 +54,9 @@ Status weft::checkOutputPaths(std::span<const NamedPath> outputs,
       return Error{output.path + ": cannot write the file: it is a folder"};
     fs::path folder = fs::path(output.path).parent_path();
     if (!folder.empty() && !fs::is_directory(folder, failed))
-      return Error{output.path + ": cannot write the file: No such file or directory"};
+      return Error{output.path +
+                   ": cannot write the file: No such file or directory: there is no folder '" +
+                   folder.string() + "'"};
   }
   return {};
 }

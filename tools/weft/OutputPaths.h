@@ -23,9 +23,13 @@ struct NamedPath {
 };
 
 /// Fails where an output would overwrite an input or another output, whatever
-/// the paths look like, or has no folder. "-" is standard output, which can be
+/// the paths look like. "-" is standard output, which can be
 /// one output's. Devices and pipes can be everybody's.
 Status checkOutputPaths(std::span<const NamedPath> outputs, std::span<const NamedPath> inputs);
+
+/// Fails where an output is a folder or lies in none. (The compiler sees to this
+/// itself.)
+Status checkOutputFolders(std::span<const NamedPath> outputs);
 
 /// The files with external data that the model at `path` names, in its order.
 std::vector<std::string> externalFiles(const std::string &path);

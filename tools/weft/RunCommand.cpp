@@ -117,7 +117,9 @@ static Status checkPaths(const std::string &program, const Program &loaded,
       outputs.push_back(
           {"option '--output-dir'", *folder + "/" + fileName(function.outputs[i].name)});
   }
-  return checkOutputPaths(outputs, inputs);
+  if (Status status = checkOutputPaths(outputs, inputs); !status)
+    return status;
+  return checkOutputFolders(outputs);
 }
 
 static Status writeOutputs(const Arguments &arguments, const std::vector<Destination> &destinations,
