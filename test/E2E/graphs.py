@@ -8,6 +8,7 @@
 model and data sets that `weft check` runs, with results of onnxruntime."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -124,3 +125,37 @@ class Cases:
         print(run.stdout[-6000:], run.stderr[-3000:])
         if run.returncode not in allowed:
             sys.exit(f"weft check {' '.join(options)} gave {run.returncode}")
+
+    def model(self, name):
+        """The path of the model of a case."""
+        return next(f"{self.root}/{p}/model.onnx" for p in sorted(os.listdir(self.root))
+                    if p[4:] == name)
+
+    def save(self, inputs):
+        """Options of weft for inputs by name."""
+        options = []
+        for key, value in inputs.items():
+            np.save(f"{self.root}/{key}.npy", value)
+            options.append(f"--input={key}=@{self.root}/{key}.npy")
+        return options
+
+    def figures(self, weft, path, inputs):
+        """All numbers and names, however deep, that `weft bench` tells of one call."""
+        run = subprocess.run([weft, "bench", "--quiet", path, *self.save(inputs),
+                              "--iterations=1", "--threads=1", "--json=-"],
+                             capture_output=True, text=True, timeout=120)
+        if run.returncode:
+            sys.exit(run.stdout + run.stderr)
+        found = {}
+
+        def walk(value):
+            if isinstance(value, dict):
+                found.update((k, v) for k, v in value.items() if not isinstance(v, (dict, list)))
+                for v in value.values():
+                    walk(v)
+            elif isinstance(value, list):
+                for v in value:
+                    walk(v)
+
+        walk(json.loads(run.stdout))
+        return found

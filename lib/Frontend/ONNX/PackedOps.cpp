@@ -28,45 +28,38 @@ bool weft::onnx::isPackedInteger(ElementType type) {
   }
 }
 
-/// MLIR's type for small floats, or null.
-static FloatType smallFloat(MLIRContext *context, ElementType type) {
+using MakeFloat = FloatType (*)(MLIRContext *);
+
+template <typename T>
+static FloatType make(MLIRContext *context) {
+  return T::get(context);
+}
+
+/// What makes MLIR's type for a small float; null for other types.
+static MakeFloat smallFloat(ElementType type) {
   switch (type) {
   case ElementType::Float8E4M3FN:
-    return Float8E4M3FNType::get(context);
+    return make<Float8E4M3FNType>;
   case ElementType::Float8E4M3FNUZ:
-    return Float8E4M3FNUZType::get(context);
+    return make<Float8E4M3FNUZType>;
   case ElementType::Float8E5M2:
-    return Float8E5M2Type::get(context);
+    return make<Float8E5M2Type>;
   case ElementType::Float8E5M2FNUZ:
-    return Float8E5M2FNUZType::get(context);
+    return make<Float8E5M2FNUZType>;
   case ElementType::Float8E8M0:
-    return Float8E8M0FNUType::get(context);
+    return make<Float8E8M0FNUType>;
   case ElementType::Float6E2M3:
-    return Float6E2M3FNType::get(context);
+    return make<Float6E2M3FNType>;
   case ElementType::Float6E3M2:
-    return Float6E3M2FNType::get(context);
+    return make<Float6E3M2FNType>;
   case ElementType::Float4E2M1:
-    return Float4E2M1FNType::get(context);
+    return make<Float4E2M1FNType>;
   default:
-    return {};
+    return nullptr;
   }
 }
 
-bool weft::onnx::isPackedFloat(ElementType type) {
-  switch (type) {
-  case ElementType::Float8E4M3FN:
-  case ElementType::Float8E4M3FNUZ:
-  case ElementType::Float8E5M2:
-  case ElementType::Float8E5M2FNUZ:
-  case ElementType::Float8E8M0:
-  case ElementType::Float6E2M3:
-  case ElementType::Float6E3M2:
-  case ElementType::Float4E2M1:
-    return true;
-  default:
-    return false;
-  }
-}
+bool weft::onnx::isPackedFloat(ElementType type) { return smallFloat(type) != nullptr; }
 
 bool weft::onnx::isPacked(ElementType type) { return isPackedInteger(type) || isPackedFloat(type); }
 
@@ -86,8 +79,8 @@ PackedType weft::onnx::packedType(MLIRContext *context, ElementType type,
 PackedType weft::onnx::packedType(MLIRContext *context, ElementType type, ArrayRef<int64_t> shape,
                                   mlir::Type expressed) {
   ElementInterface elem;
-  if (FloatType floating = smallFloat(context, type)) {
-    elem = FloatElementAttr::get(context, floating);
+  if (MakeFloat makeFloat = smallFloat(type)) {
+    elem = FloatElementAttr::get(context, makeFloat(context));
     if (!expressed)
       expressed = Float32Type::get(context);
   } else {

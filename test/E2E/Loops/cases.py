@@ -11,9 +11,7 @@ onnxruntime; and checks that the memory of states is planned.
 
 Usage: cases.py WEFT-PROGRAM"""
 
-import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -169,37 +167,9 @@ for threads in (1, 3):
     cases.check(weft, "--rtol=1e-5", "--atol=1e-6", f"--threads={threads}")
 
 
-def model(name, *sets):
-    return next(f"{cases.root}/{p}/model.onnx" for p in sorted(os.listdir(cases.root))
-                if p[4:] == name)
-
-
-def figures(path, inputs):
-    given = []
-    for key, value in inputs.items():
-        np.save(f"{cases.root}/{key}.npy", value)
-        given.append(f"--input={key}=@{cases.root}/{key}.npy")
-    run = subprocess.run([weft, "bench", "--quiet", path, *given, "--iterations=1", "--threads=1",
-                          "--json=-"], capture_output=True, text=True, timeout=120)
-    if run.returncode:
-        sys.exit(run.stdout + run.stderr)
-    found = {}
-
-    def walk(value):
-        if isinstance(value, dict):
-            found.update((k, v) for k, v in value.items() if not isinstance(v, (dict, list)))
-            for v in value.values():
-                walk(v)
-        elif isinstance(value, list):
-            for v in value:
-                walk(v)
-
-    walk(json.loads(run.stdout))
-    return found
-
-
 # What is carried in extents of the data is allocated once.
-found = [figures(model("selected"), {"x": f(7, 6), "n": np.array(n)}) for n in (2, 40)]
+found = [cases.figures(weft, cases.model("selected"), {"x": f(7, 6), "n": np.array(n)})
+         for n in (2, 40)]
 if found[0]["unbounded_allocations"] != found[1]["unbounded_allocations"]:
     sys.exit(f"carried values are allocated anew in each iteration: {found}")
 
@@ -208,7 +178,7 @@ if found[0]["unbounded_allocations"] != found[1]["unbounded_allocations"]:
 for name, inputs in ((step.__name__ + tag + shape, {"x": f(3, 6), "n": np.array(5)})
                      for step, _ in steps for tag in ("", "_while") for shape in ("", "_dynamic")
                      if step is not stacked and (step, shape) != (constant, "_dynamic")):
-    found = figures(model(name), inputs)
+    found = cases.figures(weft, cases.model(name), inputs)
     if found["unbounded_allocations"] != 0:
         sys.exit(f"a carried value of {name} is not planned: {found}")
 print("as expected")

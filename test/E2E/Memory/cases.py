@@ -11,7 +11,6 @@ with equal bits for every number of threads, and checks how much memory they tak
 
 Usage: cases.py WEFT-PROGRAM"""
 
-import json
 import os
 import subprocess
 import sys
@@ -159,17 +158,8 @@ for threads in (1, 2, 3, 8):
 
 
 # Bits, memory and its release.
-def model(name, *sets):
-    return next(f"{cases.root}/{p}/model.onnx" for p in sorted(os.listdir(cases.root))
-                if p[4:] == name)
-
-
 def outputs(path, inputs, threads):
-    given = []
-    for key, value in inputs.items():
-        np.save(f"{cases.root}/{key}.npy", value)
-        given.append(f"--input={key}=@{cases.root}/{key}.npy")
-    subprocess.run([weft, "run", "--quiet", path, *given, f"--threads={threads}",
+    subprocess.run([weft, "run", "--quiet", path, *cases.save(inputs), f"--threads={threads}",
                     f"--output=@{cases.root}/y.npy"], check=True, timeout=120)
     return np.load(f"{cases.root}/y.npy")
 
@@ -178,39 +168,15 @@ for name, inputs in (("scatter_one_add", {"x": f(50, 700), "i": rng.integers(0, 
                                           "u": f(300, 700)}),
                      ("cumsum_000", {"x": f(200, 30, 65)}), ("cumsum_100", {"x": f(20, 300, 65)}),
                      ("nonzero_float32", {"x": np.maximum(f(99, 99, 9), 0)})):
-    results = [outputs(model(name), inputs, threads) for threads in (1, 2, 3, 8)]
+    results = [outputs(cases.model(name), inputs, threads) for threads in (1, 2, 3, 8)]
     if not all(np.array_equal(results[0], r) for r in results[1:]):
         sys.exit(f"results of {name} depend on the number of threads")
-
-
-def figures(path, inputs):
-    given = []
-    for key, value in inputs.items():
-        np.save(f"{cases.root}/{key}.npy", value)
-        given.append(f"--input={key}=@{cases.root}/{key}.npy")
-    run = subprocess.run([weft, "bench", "--quiet", path, *given, "--iterations=1", "--threads=1",
-                          "--json=-"], capture_output=True, text=True, timeout=120)
-    if run.returncode:
-        sys.exit(run.stdout + run.stderr)
-    found = {}
-
-    def walk(value):
-        if isinstance(value, dict):
-            found.update((k, v) for k, v in value.items() if not isinstance(v, (dict, list)))
-            for v in value.values():
-                walk(v)
-        elif isinstance(value, list):
-            for v in value:
-                walk(v)
-
-    walk(json.loads(run.stdout))
-    return found
 
 
 # 200 iterations that grow a value by a row of 12 bytes: two of them are alive at
 # once, with what an iteration computes from them, and not the sum of all.
 n = 200
-growth = figures(model("growing"), {"x": f(1, 3), "n": np.array(n)})
+growth = cases.figures(weft, cases.model("growing"), {"x": f(1, 3), "n": np.array(n)})
 final = (n + 1) * 12
 if growth["unbounded_allocations"] < n:
     sys.exit(f"expected an allocation an iteration: {growth}")
