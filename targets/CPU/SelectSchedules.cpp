@@ -49,12 +49,31 @@ static int64_t workPerElement(KernelOp kernel) {
   return most;
 }
 
+/// Pairs of rows and columns of register tiles lower than `rows`, for `n` columns: as
+/// many vectors as there are registers for accumulators, columns and a row, at most
+/// eight, and no more than cover the columns best.
+static SmallVector<int64_t> tilesForFewRows(int64_t rows, int64_t registers, int64_t lanes,
+                                            int64_t n) {
+  SmallVector<int64_t> tiles;
+  for (int64_t few : {int64_t(1), rows / 3, 2 * rows / 3}) {
+    if (few >= rows || few <= (tiles.empty() ? 0 : tiles[tiles.size() - 2]))
+      continue;
+    int64_t vectors = std::min<int64_t>(8, (registers - 1) / (few + 1));
+    while (vectors > 1 &&
+           llvm::alignTo(n, (vectors - 1) * lanes) <= llvm::alignTo(n, vectors * lanes))
+      --vectors;
+    tiles.append({few, vectors * lanes});
+  }
+  return tiles;
+}
+
 /// Register tile and work items of a kernel around one contraction. The root's
 /// loops are those of the result; rows and columns are its last two in that
 /// order of the contraction, the others are independent matrices.
 ///
 /// - Columns: as many vectors as leave registers for the row broadcasts; 12 x 2
 ///   accumulators of 32 registers (AVX-512), 6 x 2 of 16 (AVX2).
+/// - An unknown number of rows: lower and wider tiles besides.
 /// - Work items: all of k, a multiple of the register tile, sized so that the
 ///   packed columns (k x columns) stay in half of a 1 MiB L2 cache.
 static bool selectContractionSchedule(KernelOp kernel) {
@@ -94,6 +113,7 @@ static bool selectContractionSchedule(KernelOp kernel) {
     return std::min<int64_t>(
         ShapedType::isDynamic(extents[loop]) ? kAssumedExtent * 4 : extents[loop], 1 << 20);
   };
+  bool readsWindows = contraction->readsWindows();
   int64_t m = contraction->m ? extentOf(*contraction->m) : 1;
   int64_t n = extentOf(contraction->n), k = 1;
   for (unsigned loop : contraction->k)
@@ -122,7 +142,6 @@ static bool selectContractionSchedule(KernelOp kernel) {
   columnTile = std::min<int64_t>(columnTile, 256 / columns * columns + columns);
   int64_t rowTile = std::max<int64_t>(rows, 240 / rows * rows);
   // Windows are read row by row, which may be as long as they like.
-  bool readsWindows = contraction->readsWindows();
   if (readsWindows)
     columnTile = llvm::alignTo(n, columns);
   // At least a few items for each of some threads.
@@ -137,6 +156,10 @@ static bool selectContractionSchedule(KernelOp kernel) {
   };
   if (!readsWindows && n > columnTile)
     columnTile = balance(n, columnTile, columns);
+  SmallVector<int64_t> few;
+  if (contraction->m && ShapedType::isDynamic(extents[*contraction->m]) && !readsWindows)
+    few = tilesForFewRows(rows, vectorBits >= 512 ? 32 : 16, lanes, std::min(n, columnTile));
+
   // Few columns: rows are divided too.
   while (rowTile > 2 * rows &&
          matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 4 &&
@@ -176,7 +199,7 @@ static bool selectContractionSchedule(KernelOp kernel) {
   int64_t perNanosecond = std::max<int64_t>(1, lanes * 3 / 8);
   int64_t cost = readsWindows ? std::max<int64_t>(1, work / perNanosecond) : 0;
   kernel.setScheduleAttr(
-      ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes}, cost));
+      ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes}, few, cost));
   return true;
 }
 
@@ -346,7 +369,7 @@ static void selectRowSchedule(KernelOp kernel, RowKernel &rows) {
   if (llvm::all_of(tiles, [](int64_t tile) { return tile == 0; }))
     return;
   int64_t cost = cpu::estimateItemCost(kernel, extents, tiles);
-  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {}, cost));
+  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {}, {}).withCost(cost));
 }
 
 LogicalResult cpu::selectSchedule(KernelOp kernel) {

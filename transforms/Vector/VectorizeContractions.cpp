@@ -29,23 +29,44 @@ using namespace mlir;
 using namespace weft;
 
 namespace {
+/// The part of a matrix that is accumulated in registers at a time.
+struct RegisterTile {
+  int64_t rows, vectors;
+  /// Where it takes its columns: [panels, k, columns], or null for the operand.
+  Value packed = {};
+};
+
 /// Emits one contraction.
 class ContractionEmitter {
 public:
-  ContractionEmitter(const Contraction &contraction, const Epilogue &epilogue, int64_t rows,
-                     int64_t columns, int64_t lanes, RewriterBase &rewriter)
-      : c(contraction), epilogue(epilogue), rows(rows), columns(columns), lanes(lanes),
-        vectors(columns / lanes), b(rewriter), loc(contraction.op->getLoc()) {}
+  ContractionEmitter(const Contraction &contraction, const Epilogue &epilogue,
+                     ScheduleAttr schedule, RewriterBase &rewriter)
+      : c(contraction), epilogue(epilogue), few(schedule.getFew()), rows(schedule.getVector()[0]),
+        columns(schedule.getVector()[1]), lanes(schedule.getVector()[2]), vectors(columns / lanes),
+        b(rewriter), loc(contraction.op->getLoc()) {}
   Value emit();
 
 private:
   using Position = SmallVector<Value>;
+  using Emit = llvm::function_ref<Value()>;
   Value constant(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
   Value extent(unsigned loop);
   /// Where `operand` is read for the given values of the loops.
   Position position(OpOperand *operand, ArrayRef<Value> loops);
-  SmallVector<Value> pack(ArrayRef<Value> outer);
+  Value pack(ArrayRef<Value> outer);
+  Value choose(Value condition, Emit then, Emit otherwise);
   Value emitMatrix(ArrayRef<Value> outer, Value out);
+  Value emitRows(ArrayRef<Value> outer, Value out, int64_t extent);
+  Value emitManyRows(ArrayRef<Value> outer, Value out);
+  Value emitAnyRows(ArrayRef<Value> outer, Value out);
+  Value emitFewRows(ArrayRef<Value> outer, Value out, Value from, Value to,
+                    ArrayRef<int64_t> tiles);
+  Value roundDownToTile(Value count);
+  Value emitTiles(ArrayRef<Value> outer, Value out, Value from, Value to, RegisterTile tile,
+                  bool isWhole = false);
+  scf::ValueVector emitStep(ArrayRef<Value> outer, ValueRange at, ValueRange sums,
+                            ArrayRef<Value> rowIndex, ArrayRef<Value> columnIndex,
+                            ArrayRef<Value> laneMask, Value panel, RegisterTile tile);
   Value readColumns(ArrayRef<Value> loops, Value column, Value mask);
   Value multiplyAdd(Value row, Value column, Value sum);
   Value widen(Value value, bool isRow);
@@ -53,10 +74,10 @@ private:
 
   Contraction c;
   const Epilogue &epilogue;
+  ArrayRef<int64_t> few;
   int64_t rows, columns, lanes, vectors;
   RewriterBase &b;
   Location loc;
-  Value packed; ///< [panels, k, columns], or null
   SmallVector<Value> kExtents;
   Value kTotal;
 };
@@ -135,8 +156,11 @@ Value ContractionEmitter::readColumns(ArrayRef<Value> loops, Value column, Value
   return arith::SelectOp::create(b, loc, mask, result, zeros);
 }
 
-/// Copies the column operand to panels.
-SmallVector<Value> ContractionEmitter::pack(ArrayRef<Value> outer) {
+/// Copies the column operand to panels. Columns that were gathered for this tile are as
+/// good as packed: null.
+Value ContractionEmitter::pack(ArrayRef<Value> outer) {
+  if (c.columnOperand->get().getDefiningOp<Im2colOp>())
+    return {};
   auto type = cast<RankedTensorType>(c.columnOperand->get().getType());
   Value n = extent(c.n);
   Value panels = arith::CeilDivUIOp::create(b, loc, n, constant(columns));
@@ -171,7 +195,7 @@ SmallVector<Value> ContractionEmitter::pack(ArrayRef<Value> outer) {
         }
         return {result};
       });
-  return SmallVector<Value>(nest.results);
+  return nest.results.front();
 }
 
 /// An operand's element in the accumulator's type.
@@ -223,35 +247,163 @@ Value ContractionEmitter::emit() {
   return nest.results.front();
 }
 
+/// One of two results, both of which are written into the same tensor.
+Value ContractionEmitter::choose(Value condition, Emit then, Emit otherwise) {
+  auto region = [&](Emit emit) {
+    return [emit, this](OpBuilder &, Location) {
+      Value result = emit();
+      scf::YieldOp::create(b, loc, result);
+    };
+  };
+  return scf::IfOp::create(b, loc, condition, region(then), region(otherwise)).getResult(0);
+}
+
 /// Rows by columns, for the given values of the other loops.
 Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
-  Value zero = constant(0), one = constant(1);
-  Value m = c.m ? extent(*c.m) : one, n = extent(c.n);
-  // Columns that were gathered for this tile are as good as packed.
-  bool packs = c.packsColumns(rows) && !c.columnOperand->get().getDefiningOp<Im2colOp>();
-  if (packs)
-    packed = pack(outer).front();
+  int64_t extent = c.m ? c.op.getStaticLoopRanges()[*c.m] : 1;
+  if (!ShapedType::isDynamic(extent))
+    return emitRows(outer, out, extent);
+  if (few.empty() || !columnsAreContiguous(c.columnOperand, c.n))
+    return emitManyRows(outer, out);
+  return emitAnyRows(outer, out);
+}
 
-  auto outType = cast<RankedTensorType>(out.getType());
+/// A known number of rows: whole tiles, and one of exactly what is left.
+Value ContractionEmitter::emitRows(ArrayRef<Value> outer, Value out, int64_t extent) {
+  RegisterTile whole{rows, vectors}, rest{extent % rows, vectors};
+  whole.packed = rest.packed = c.packsColumns(rows) ? pack(outer) : Value();
+  Value border = constant(extent - rest.rows);
+  if (extent >= rows)
+    out = emitTiles(outer, out, constant(0), border, whole, /*isWhole=*/true);
+  return rest.rows == 0 ? out
+                        : emitTiles(outer, out, border, constant(extent), rest, /*isWhole=*/true);
+}
+
+/// Whole tiles, then lower ones for the rows that are left.
+Value ContractionEmitter::emitManyRows(ArrayRef<Value> outer, Value out) {
+  RegisterTile whole{rows, vectors}, rest{std::max<int64_t>(1, rows / 3), vectors};
+  whole.packed = rest.packed = pack(outer);
+  Value m = extent(*c.m), border = roundDownToTile(m);
+  out = emitTiles(outer, out, constant(0), border, whole, /*isWhole=*/true);
+  return emitTiles(outer, out, border, m, rest);
+}
+
+/// Whole tiles of packed columns where there are many rows. The others, or all if there
+/// are few, take the first of the schedule's tiles for few rows that has as many, and
+/// read the columns where they are: they do so at most twice.
+Value ContractionEmitter::emitAnyRows(ArrayRef<Value> outer, Value out) {
+  Value m = extent(*c.m), border = roundDownToTile(m);
+  Value packs = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt, m, constant(2 * rows));
+  out = choose(
+      packs,
+      [&] {
+        RegisterTile whole{rows, vectors};
+        whole.packed = pack(outer);
+        return emitTiles(outer, out, constant(0), border, whole, /*isWhole=*/true);
+      },
+      [&] { return out; });
+  Value from = arith::SelectOp::create(b, loc, packs, border, constant(0));
+  scf::LoopNest nest = scf::buildLoopNest(
+      b, loc, from, m, constant(rows), out,
+      [&](OpBuilder &, Location, ValueRange at, ValueRange carried) -> scf::ValueVector {
+        Value end = arith::AddIOp::create(b, loc, at[0], constant(rows));
+        end = arith::MinUIOp::create(b, loc, end, m);
+        return {emitFewRows(outer, carried[0], at[0], end, few)};
+      });
+  return nest.results.front();
+}
+
+/// `from` to `to`, which are at most the rows of a tile.
+Value ContractionEmitter::emitFewRows(ArrayRef<Value> outer, Value out, Value from, Value to,
+                                      ArrayRef<int64_t> tiles) {
+  if (tiles.empty())
+    return emitTiles(outer, out, from, to, {rows, vectors});
+  RegisterTile tile{tiles[0], tiles[1] / lanes};
+  Value count = arith::SubIOp::create(b, loc, to, from);
+  Value fits = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ule, count, constant(tile.rows));
+  return choose(
+      fits, [&] { return emitTiles(outer, out, from, to, tile); },
+      [&] { return emitFewRows(outer, out, from, to, tiles.drop_front(2)); });
+}
+
+/// The largest multiple of a tile's rows that is at most `count`.
+Value ContractionEmitter::roundDownToTile(Value count) {
+  Value left = arith::RemUIOp::create(b, loc, count, constant(rows));
+  return arith::SubIOp::create(b, loc, count, left);
+}
+
+/// One step along k: adds the products of a row's element and a vector of columns.
+scf::ValueVector ContractionEmitter::emitStep(ArrayRef<Value> outer, ValueRange at, ValueRange sums,
+                                              ArrayRef<Value> rowIndex, ArrayRef<Value> columnIndex,
+                                              ArrayRef<Value> laneMask, Value panel,
+                                              RegisterTile tile) {
+  SmallVector<Value> loops(outer);
+  Value k = constant(0);
+  for (auto [i, loop] : llvm::enumerate(c.k)) {
+    loops[loop] = at[i];
+    k = i == 0 ? at[0]
+               : Value(arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, k, kExtents[i]),
+                                             at[i]));
+  }
+  SmallVector<Value> columnValues;
+  for (int64_t v = 0; v < tile.vectors; ++v) {
+    Value values;
+    if (tile.packed) {
+      auto type = cast<RankedTensorType>(tile.packed.getType());
+      Value pad = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+      values = vector::TransferReadOp::create(
+          b, loc, VectorType::get({lanes}, type.getElementType()), tile.packed,
+          ValueRange{panel, k, constant(v * lanes)}, pad, ArrayRef<bool>{true});
+    } else {
+      values = readColumns(loops, columnIndex[v], laneMask[v]);
+    }
+    columnValues.push_back(widen(values, /*isRow=*/false));
+  }
   auto accumulatorVector = VectorType::get({lanes}, c.accumulatorType);
+  scf::ValueVector next;
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    if (c.m)
+      loops[*c.m] = rowIndex[r];
+    Value element =
+        tensor::ExtractOp::create(b, loc, c.rowOperand->get(), position(c.rowOperand, loops));
+    Value row =
+        vector::BroadcastOp::create(b, loc, accumulatorVector, widen(element, /*isRow=*/true));
+    for (int64_t v = 0; v < tile.vectors; ++v)
+      next.push_back(multiplyAdd(row, columnValues[v], sums[r * tile.vectors + v]));
+  }
+  return next;
+}
+
+/// The rows `from` to `to` in register tiles. If the last one may have fewer rows, those
+/// beyond repeat the last and are not written.
+Value ContractionEmitter::emitTiles(ArrayRef<Value> outer, Value out, Value from, Value to,
+                                    RegisterTile tile, bool isWhole) {
+  Value zero = constant(0), one = constant(1), n = extent(c.n);
+  auto outType = cast<RankedTensorType>(out.getType());
   auto maskType = VectorType::get({lanes}, b.getI1Type());
-  Value rowStep = constant(rows), panels = arith::CeilDivUIOp::create(b, loc, n, constant(columns));
+  Value tileColumns = constant(tile.vectors * lanes);
+  Value panels = arith::CeilDivUIOp::create(b, loc, n, tileColumns);
   OpOperand *outOperand = c.op.getDpsInitOperand(0);
   auto outMap =
       AffineMapAttr::get(AffineMap::getMinorIdentityMap(outType.getRank(), 1, b.getContext()));
 
   scf::LoopNest nest = scf::buildLoopNest(
-      b, loc, {zero, zero}, {m, panels}, {rowStep, one}, out,
+      b, loc, {from, zero}, {to, panels}, {constant(tile.rows), one}, out,
       [&](OpBuilder &, Location, ValueRange ivs, ValueRange carried) -> scf::ValueVector {
-        Value firstColumn = arith::MulIOp::create(b, loc, ivs[1], constant(columns));
-        Value lastRow = arith::SubIOp::create(b, loc, m, one);
+        Value firstColumn = arith::MulIOp::create(b, loc, ivs[1], tileColumns);
+        Value lastRow = arith::SubIOp::create(b, loc, to, one);
         SmallVector<Value> rowIndex, rowInside, columnIndex, laneMask;
-        for (int64_t r = 0; r < rows; ++r) {
-          Value row = arith::AddIOp::create(b, loc, ivs[0], constant(r));
-          rowInside.push_back(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, row, m));
-          rowIndex.push_back(r == 0 ? row : Value(arith::MinSIOp::create(b, loc, row, lastRow)));
+        for (int64_t r = 0; r < tile.rows; ++r) {
+          Value row = r == 0 ? ivs[0] : Value(arith::AddIOp::create(b, loc, ivs[0], constant(r)));
+          if (r > 0 && !isWhole) {
+            rowInside.push_back(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, row, to));
+            row = arith::MinSIOp::create(b, loc, row, lastRow);
+          } else {
+            rowInside.push_back({});
+          }
+          rowIndex.push_back(row);
         }
-        for (int64_t v = 0; v < vectors; ++v) {
+        for (int64_t v = 0; v < tile.vectors; ++v) {
           Value column = arith::AddIOp::create(b, loc, firstColumn, constant(v * lanes));
           columnIndex.push_back(column);
           laneMask.push_back(vector::CreateMaskOp::create(
@@ -265,60 +417,28 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
           return position(outOperand, loops);
         };
         SmallVector<Value> sums;
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t v = 0; v < vectors; ++v)
+        for (int64_t r = 0; r < tile.rows; ++r)
+          for (int64_t v = 0; v < tile.vectors; ++v)
             sums.push_back(epilogue.start(b, carried[0], outPosition(r, v), lanes, laneMask[v]));
 
         // The k loops, innermost last; the accumulators are carried.
         SmallVector<Value> lower(kExtents.size(), zero), steps(kExtents.size(), one);
-        scf::LoopNest inner = scf::buildLoopNest(
-            b, loc, lower, kExtents, steps, sums,
-            [&](OpBuilder &, Location, ValueRange kIvs,
-                ValueRange accumulators) -> scf::ValueVector {
-              SmallVector<Value> loops(outer);
-              Value k = zero;
-              for (auto [i, loop] : llvm::enumerate(c.k)) {
-                loops[loop] = kIvs[i];
-                k = i == 0 ? kIvs[0]
-                           : Value(arith::AddIOp::create(
-                                 b, loc, arith::MulIOp::create(b, loc, k, kExtents[i]), kIvs[i]));
-              }
-              SmallVector<Value> columnValues;
-              for (int64_t v = 0; v < vectors; ++v) {
-                Value values;
-                if (packed) {
-                  auto type = cast<RankedTensorType>(packed.getType());
-                  Value pad =
-                      arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
-                  values = vector::TransferReadOp::create(
-                      b, loc, VectorType::get({lanes}, type.getElementType()), packed,
-                      ValueRange{ivs[1], k, constant(v * lanes)}, pad, ArrayRef<bool>{true});
-                } else {
-                  values = readColumns(loops, columnIndex[v], laneMask[v]);
-                }
-                columnValues.push_back(widen(values, /*isRow=*/false));
-              }
-              scf::ValueVector next;
-              for (int64_t r = 0; r < rows; ++r) {
-                if (c.m)
-                  loops[*c.m] = rowIndex[r];
-                Value element = tensor::ExtractOp::create(b, loc, c.rowOperand->get(),
-                                                          position(c.rowOperand, loops));
-                Value row = vector::BroadcastOp::create(b, loc, accumulatorVector,
-                                                        widen(element, /*isRow=*/true));
-                for (int64_t v = 0; v < vectors; ++v)
-                  next.push_back(multiplyAdd(row, columnValues[v], accumulators[r * vectors + v]));
-              }
-              return next;
-            });
+        scf::LoopNest inner =
+            scf::buildLoopNest(b, loc, lower, kExtents, steps, sums,
+                               [&](OpBuilder &, Location, ValueRange at, ValueRange accumulators) {
+                                 return emitStep(outer, at, accumulators, rowIndex, columnIndex,
+                                                 laneMask, ivs[1], tile);
+                               });
         Value result = carried[0];
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t v = 0; v < vectors; ++v) {
-            Value inside = vector::BroadcastOp::create(b, loc, maskType, rowInside[r]);
-            Value mask =
-                r == 0 ? laneMask[v] : Value(arith::AndIOp::create(b, loc, laneMask[v], inside));
-            Value value =
-                epilogue.finish(b, inner.results[r * vectors + v], outPosition(r, v), laneMask[v]);
+        for (int64_t r = 0; r < tile.rows; ++r)
+          for (int64_t v = 0; v < tile.vectors; ++v) {
+            Value mask = laneMask[v];
+            if (rowInside[r]) {
+              Value inside = vector::BroadcastOp::create(b, loc, maskType, rowInside[r]);
+              mask = arith::AndIOp::create(b, loc, mask, inside);
+            }
+            Value value = epilogue.finish(b, inner.results[r * tile.vectors + v], outPosition(r, v),
+                                          laneMask[v]);
             result = vector::TransferWriteOp::create(b, loc, result.getType(), value, result,
                                                      outPosition(r, v), outMap, mask,
                                                      b.getBoolArrayAttr({true}))
@@ -336,8 +456,6 @@ struct VectorizeContractions : weft::impl::VectorizeContractionsBase<VectorizeCo
     ScheduleAttr schedule = kernel.getScheduleAttr();
     if (!schedule || schedule.getVector().empty())
       return;
-    int64_t rows = schedule.getVector()[0], columns = schedule.getVector()[1],
-            lanes = schedule.getVector()[2];
     SmallVector<Contraction> contractions;
     kernel->walk([&](linalg::GenericOp op) {
       if (std::optional<Contraction> contraction = Contraction::match(op))
@@ -349,8 +467,8 @@ struct VectorizeContractions : weft::impl::VectorizeContractionsBase<VectorizeCo
       rewriter.setInsertionPoint(epilogue.last());
       Value result =
           contraction.readsWindows()
-              ? emitWindowContraction(contraction, epilogue, lanes, rewriter)
-              : ContractionEmitter(contraction, epilogue, rows, columns, lanes, rewriter).emit();
+              ? emitWindowContraction(contraction, epilogue, schedule.getVector()[2], rewriter)
+              : ContractionEmitter(contraction, epilogue, schedule, rewriter).emit();
       epilogue.replace(rewriter, result);
     }
   }

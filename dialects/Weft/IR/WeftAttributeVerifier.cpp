@@ -41,9 +41,20 @@ static constexpr int64_t kMaxTileSize = 1 << 24;
 /// is unrolled code.
 static constexpr int64_t kMaxAccumulators = 256;
 
+/// Fails if a register tile, which has columns of whole vectors, is larger than any
+/// machine's registers are.
+static LogicalResult verifyRegisterTile(function_ref<InFlightDiagnostic()> emitError, int64_t rows,
+                                        int64_t columns, int64_t lanes) {
+  int64_t vectors = columns / lanes, accumulators;
+  if (__builtin_mul_overflow(rows, vectors, &accumulators) || accumulators > kMaxAccumulators)
+    return emitError() << "has a register tile of " << rows << " x " << vectors
+                       << " vectors, expected at most " << kMaxAccumulators;
+  return success();
+}
+
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    ArrayRef<int64_t> parallel, ArrayRef<int64_t> reduction,
-                                   ArrayRef<int64_t> vector, int64_t cost) {
+                                   ArrayRef<int64_t> vector, ArrayRef<int64_t> few, int64_t cost) {
   for (ArrayRef<int64_t> sizes : {parallel, reduction})
     for (int64_t size : sizes)
       if (size < 0 || size > kMaxTileSize)
@@ -51,18 +62,28 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (cost < 0)
     return emitError() << "has a negative cost";
   if (vector.empty())
-    return success();
+    return few.empty() ? success() : emitError() << "has tiles for few rows, but none for many";
   if (vector.size() != 3 || llvm::any_of(vector, [](int64_t size) { return size < 1; }) ||
       vector[1] % vector[2] != 0)
     return emitError() << "has a register tile that is not [rows, columns, lanes] with columns a "
                           "multiple of lanes";
-  int64_t rows = vector[0], vectors = vector[1] / vector[2], accumulators;
-  if (__builtin_mul_overflow(rows, vectors, &accumulators) || accumulators > kMaxAccumulators)
-    return emitError() << "has a register tile of " << rows << " x " << vectors
-                       << " vectors, expected at most " << kMaxAccumulators;
   // Of bytes, no vector has more.
-  if (vector[2] > 64)
-    return emitError() << "has a register tile of " << vector[2] << " lanes, expected at most 64";
+  int64_t lanes = vector[2];
+  if (lanes > 64)
+    return emitError() << "has a register tile of " << lanes << " lanes, expected at most 64";
+  if (failed(verifyRegisterTile(emitError, vector[0], vector[1], lanes)))
+    return failure();
+  if (few.size() % 2 != 0)
+    return emitError() << "has tiles for few rows that are not pairs of rows and columns";
+  for (size_t i = 0; i < few.size(); i += 2) {
+    if (few[i] < 1 || few[i] > kMaxAccumulators || few[i + 1] < 1 || few[i + 1] % lanes != 0)
+      return emitError() << "has a tile for few rows of " << few[i] << " x " << few[i + 1]
+                         << ", expected columns that are a multiple of " << lanes << " lanes";
+    if (i > 0 && few[i] <= few[i - 2])
+      return emitError() << "has tiles for few rows that do not ascend";
+    if (failed(verifyRegisterTile(emitError, few[i], few[i + 1], lanes)))
+      return failure();
+  }
   return success();
 }
 

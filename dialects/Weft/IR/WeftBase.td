@@ -152,37 +152,45 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
     independent work items, `reduction` tiles its reduction dimensions. One
     entry a loop of the root, at most 2^24; 0 leaves a loop whole. `vector` is
     the register tile of a contraction: rows, columns, and the lanes of a
-    vector, of which columns are a multiple; at most 256 vectors. `cost`
-    estimates one work item in nanoseconds on one core, with which the runtime
-    decides whether and into how many pieces to divide a loop; 0 is unknown.
+    vector, of which columns are a multiple; at most 256 vectors. `few` has
+    pairs of rows and columns, ascending in rows: register tiles for matrices of
+    so few rows that packing the columns does not pay, told apart at run time, and
+    for rows that are left over.
+    `cost` estimates one work item in nanoseconds on one core, with which the
+    runtime decides whether and into how many pieces to divide a loop; 0 is
+    unknown.
 
     ```mlir
     #weft.schedule<parallel = [8, 0] cost = 1200>
     #weft.schedule<parallel = [240, 64, 0] vector = [12, 32, 16]>
+    #weft.schedule<parallel = [240, 64, 0] vector = [12, 32, 16] few = [1, 128, 4, 96, 8, 48]>
     ```
   }];
   let genVerifyDecl = 1;
   let parameters = (ins ArrayRefParameter<"int64_t">:$parallel,
                         OptionalArrayRefParameter<"int64_t">:$reduction,
                         OptionalArrayRefParameter<"int64_t">:$vector,
+                        OptionalArrayRefParameter<"int64_t">:$few,
                         DefaultValuedParameter<"int64_t", "0">:$cost);
   let builders = [
     AttrBuilder<(ins "::llvm::ArrayRef<int64_t>":$parallel,
                      "::llvm::ArrayRef<int64_t>":$reduction,
                      "::llvm::ArrayRef<int64_t>":$vector), [{
-      return $_get($_ctxt, parallel, reduction, vector, /*cost=*/0);
+      return $_get($_ctxt, parallel, reduction, vector, /*few=*/::llvm::ArrayRef<int64_t>(),
+                   /*cost=*/int64_t(0));
     }]>
   ];
   let assemblyFormat = [{
     `<` `parallel` `=` `[` $parallel `]`
     (`reduction` `=` `[` $reduction^ `]`)?
     (`vector` `=` `[` $vector^ `]`)?
+    (`few` `=` `[` $few^ `]`)?
     (`cost` `=` $cost^)? `>`
   }];
   let extraClassDeclaration = [{
     /// The same schedule with another estimate.
     ScheduleAttr withCost(int64_t cost) const {
-      return get(getContext(), getParallel(), getReduction(), getVector(), cost);
+      return get(getContext(), getParallel(), getReduction(), getVector(), getFew(), cost);
     }
   }];
 }

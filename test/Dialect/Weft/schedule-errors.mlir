@@ -119,3 +119,51 @@ weft.kernel @k(%y: tensor<4xf32>) outs 1
     attributes {schedule = #weft.schedule<parallel = [0] vector = [1, 128, 128]>} {
   weft.yield %y : tensor<4xf32>
 }
+
+// -----
+
+weft.kernel @k(%y: tensor<4xf32>) outs 1
+    // expected-error @+1 {{has tiles for few rows, but none for many}}
+    attributes {schedule = #weft.schedule<parallel = [0] few = [1, 8]>} {
+  weft.yield %y : tensor<4xf32>
+}
+
+// -----
+
+weft.kernel @k(%y: tensor<4xf32>) outs 1
+    // expected-error @+1 {{has tiles for few rows that are not pairs of rows and columns}}
+    attributes {schedule = #weft.schedule<parallel = [0] vector = [6, 16, 8] few = [1]>} {
+  weft.yield %y : tensor<4xf32>
+}
+
+// -----
+
+weft.kernel @k(%y: tensor<4xf32>) outs 1
+    // expected-error @+1 {{has a tile for few rows of 0 x 8, expected columns that are a multiple of 8 lanes}}
+    attributes {schedule = #weft.schedule<parallel = [0] vector = [6, 16, 8] few = [0, 8]>} {
+  weft.yield %y : tensor<4xf32>
+}
+
+// -----
+
+weft.kernel @k(%y: tensor<4xf32>) outs 1
+    // expected-error @+1 {{has a tile for few rows of 1 x 12, expected columns that are a multiple of 8 lanes}}
+    attributes {schedule = #weft.schedule<parallel = [0] vector = [6, 16, 8] few = [1, 12]>} {
+  weft.yield %y : tensor<4xf32>
+}
+
+// -----
+
+weft.kernel @k(%y: tensor<4xf32>) outs 1
+    // expected-error @+1 {{has tiles for few rows that do not ascend}}
+    attributes {schedule = #weft.schedule<parallel = [0] vector = [6, 16, 8] few = [2, 8, 2, 16]>} {
+  weft.yield %y : tensor<4xf32>
+}
+
+// -----
+
+weft.kernel @k(%y: tensor<4xf32>) outs 1
+    // expected-error @+1 {{has a register tile of 200 x 2 vectors, expected at most 256}}
+    attributes {schedule = #weft.schedule<parallel = [0] vector = [6, 16, 8] few = [200, 16]>} {
+  weft.yield %y : tensor<4xf32>
+}

@@ -163,6 +163,40 @@ def run(name, feed, want, kind, text):
     count += 1
 
 
+def rows(name, equation, cpu, **extents):
+    """One module with symbolic extents, and all ROWS."""
+    global count
+    at = os.path.join(folder.name, name)
+    os.makedirs(at)
+    most = max(ROWS)
+    shapes = [[extents.get(n, most) for n in term]
+              for term in equation.replace("->", ",").split(",")]
+    lhs, rhs, _ = (numbers(shape, "f4") for shape in shapes)
+    extra = numbers([extents["n"]], "f4")
+    want = expected(equation, [lhs, rhs], extra, np.zeros([most, extents["n"]], "f4"))
+    with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
+        file.write(module_of(equation, ["f32"] * 4, extents, "n", True, "", 0))
+    subprocess.run([weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so",
+                    f"--cpu={cpu}"], check=True)
+    whole = None
+    for m in sorted(ROWS, reverse=True):
+        feed = {"x": lhs[:, :m] if equation[1] == "m" else lhs[:m], "w": rhs, "b": extra,
+                "init": np.zeros([m, extents["n"]], "f4")}
+        inputs = []
+        for key, value in feed.items():
+            np.save(f"{at}/{key}.npy", np.ascontiguousarray(value))
+            inputs.append(f"--input={key}=@{at}/{key}.npy")
+        subprocess.run([weft, "run", "--quiet", f"{at}/m.so", "--threads=2",
+                        f"--output=y=@{at}/y.npy"] + inputs, check=True, stdout=subprocess.DEVNULL)
+        have = np.load(f"{at}/y.npy")
+        whole = have if whole is None else whole
+        if not np.allclose(have, want[:m], rtol=1e-4, atol=1e-4):
+            failures.append(f"{name}-{m}")
+        if have.tobytes() != whole[:m].tobytes():
+            failures.append(f"{name}-{m}: the bits depend on the number of rows")
+        count += 1
+
+
 # Maps.
 case("matmul", "mk,kn->mn", m=37, n=53, k=71)
 case("large", "mk,kn->mn", m=130, n=200, k=300)
@@ -200,6 +234,14 @@ case("bias-integers", "mk,kn->mn", "u1 i1 i4", bias="n", m=3, n=53, k=71)
 for bits in (1, 2, 3, 4, 7):
     case(f"packed-{bits}", "mk,kn->mn", "u1 i1 i4", bias="n", packed=bits, m=9, n=13, k=31)
 case("packed-transposed", "mk,nk->mn", "i1 i1 i4", packed=4, m=33, n=130, k=257)
+
+# Numbers of rows, on both sides of what changes the register tile: a row's result does
+# not depend on how many rows there are, in no bit.
+ROWS = (0, 1, 2, 3, 4, 5, 8, 9, 11, 12, 13, 16, 23, 24, 25, 36, 40, 241)
+for name, equation in (("rows", "mk,kn->mn"), ("rows-transposed", "mk,nk->mn"),
+                       ("rows-first", "km,kn->mn")):
+    for cpu in ("native", "x86-64-v3"):
+        rows(f"{name}-{cpu}", equation, cpu, n=77, k=129)
 
 if failures:
     sys.exit(f"{len(failures)} cases failed: {', '.join(failures)}")

@@ -1,0 +1,86 @@
+// RUN: weft-opt %s --pass-pipeline='builtin.module(weft.kernel(weft-vectorize-contractions))' | FileCheck %s
+
+#rows = affine_map<(m, n, k) -> (m, k)>
+#columns = affine_map<(m, n, k) -> (k, n)>
+#transposed = affine_map<(m, n, k) -> (n, k)>
+#result = affine_map<(m, n, k) -> (m, n)>
+
+// A known number of rows: whole tiles, and one of what is left. No row is clamped.
+// CHECK-LABEL: weft.kernel @known
+// CHECK-NOT: arith.minsi
+// CHECK: scf.for %{{.*}} = %{{.*}} to %{{.*}} step %{{.*}}
+// CHECK-COUNT-4: math.fma
+// CHECK-NOT: math.fma
+// CHECK: vector.transfer_write
+// CHECK: scf.for
+// CHECK: math.fma
+// CHECK-NOT: math.fma
+// CHECK: weft.yield
+weft.kernel @known(%a: tensor<9x64xf32>, %b: tensor<64x16xf32>, %out: tensor<9x16xf32>) outs 1
+    attributes {schedule = #weft.schedule<parallel = [0, 0] vector = [4, 16, 16]>} {
+  %sum = linalg.generic {indexing_maps = [#rows, #columns, #result],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<9x64xf32>, tensor<64x16xf32>) outs(%out : tensor<9x16xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %p = arith.mulf %x, %y : f32
+    %s = arith.addf %o, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<9x16xf32>
+  weft.yield %sum : tensor<9x16xf32>
+}
+
+// An unknown one: only more than two tiles of rows pack the columns. What is left, or all
+// if there are few, takes the first tile that holds it, and reads the columns in place.
+// CHECK-LABEL: weft.kernel @unknown
+// CHECK-SAME: %[[A:.*]]: tensor<?x64xf32>, %[[B:.*]]: tensor<64x16xf32>
+// CHECK: %[[M:.*]] = tensor.dim %[[A]]
+// CHECK: %[[PACKS:.*]] = arith.cmpi ugt, %[[M]], %c8
+// CHECK: scf.if %[[PACKS]]
+// CHECK: tensor.empty({{.*}}) : tensor<?x?x16xf32>
+// CHECK-COUNT-4: math.fma
+// CHECK-NOT: math.fma
+// CHECK: %[[FROM:.*]] = arith.select %[[PACKS]]
+// CHECK: scf.for %{{.*}} = %[[FROM]] to %[[M]] step %c4
+// CHECK: arith.cmpi ule, %{{.*}}, %c1
+// CHECK: scf.if
+// CHECK: vector.transfer_read %[[B]]
+// CHECK-COUNT-1: math.fma
+// CHECK-NOT: math.fma
+// CHECK: } else {
+// CHECK: arith.minsi
+// CHECK: vector.transfer_read %[[B]]
+// CHECK-COUNT-4: math.fma
+// CHECK-NOT: math.fma
+// CHECK: weft.yield
+weft.kernel @unknown(%a: tensor<?x64xf32>, %b: tensor<64x16xf32>, %out: tensor<?x16xf32>) outs 1
+    attributes {schedule = #weft.schedule<parallel = [0, 0] vector = [4, 16, 16] few = [1, 16]>} {
+  %sum = linalg.generic {indexing_maps = [#rows, #columns, #result],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<?x64xf32>, tensor<64x16xf32>) outs(%out : tensor<?x16xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %p = arith.mulf %x, %y : f32
+    %s = arith.addf %o, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<?x16xf32>
+  weft.yield %sum : tensor<?x16xf32>
+}
+
+// Columns that lie one by one in memory are packed however few rows there are.
+// CHECK-LABEL: weft.kernel @gathered
+// CHECK-NOT: scf.if
+// CHECK: tensor.empty({{.*}}) : tensor<?x?x16xf32>
+// CHECK-COUNT-5: math.fma
+// CHECK-NOT: math.fma
+// CHECK: weft.yield
+weft.kernel @gathered(%a: tensor<?x64xf32>, %b: tensor<16x64xf32>, %out: tensor<?x16xf32>) outs 1
+    attributes {schedule = #weft.schedule<parallel = [0, 0] vector = [4, 16, 16] few = [1, 16]>} {
+  %sum = linalg.generic {indexing_maps = [#rows, #transposed, #result],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<?x64xf32>, tensor<16x64xf32>) outs(%out : tensor<?x16xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %p = arith.mulf %x, %y : f32
+    %s = arith.addf %o, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<?x16xf32>
+  weft.yield %sum : tensor<?x16xf32>
+}
