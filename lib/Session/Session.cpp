@@ -11,14 +11,15 @@
 #include "Package/Writer.h"
 #include "Session/BuildModuleInfo.h"
 #include "Session/GenerateObjects.h"
-#include "Session/GraphDrawing.h"
 #include "Session/Report.h"
 #include "Session/RunStage.h"
-#include "Session/WeightFiles.h"
+#include "Support/GraphDrawing.h"
 #include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Variants.h"
 #include "targets/CPU/Chip.h"
+#include "transforms/Printing/WeightFiles.h"
 #include "weft/Registry.h"
+#include "weft/Version.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Remarks.h"
@@ -28,7 +29,6 @@
 #include "mlir/Support/Timing.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
@@ -40,10 +40,6 @@
 
 using namespace mlir;
 using namespace weft;
-
-std::string weft::versionText() {
-  return "weft " WEFT_VERSION_STRING ", LLVM " LLVM_VERSION_STRING;
-}
 
 namespace {
 /// One compilation: the context and what the stages leave.

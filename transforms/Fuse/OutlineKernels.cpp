@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Weft.h"
+#include "transforms/Fuse/FlattenSpatial.h"
 #include "transforms/Fuse/Passes.h"
 #include "transforms/Fuse/RowGroups.h"
 #include "transforms/Fuse/RowOperations.h"
-#include "transforms/Tile/Convolution.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Complex/IR/Complex.h"
