@@ -29,6 +29,13 @@ using namespace mlir;
 using namespace weft;
 
 namespace {
+/// Where a register tile lies: rows by vectors of columns.
+struct RegisterTile {
+  Value panel; ///< of packed columns
+  SmallVector<Value> rows, rowInside;
+  SmallVector<Value> columns, laneMask;
+};
+
 /// Emits one contraction.
 class ContractionEmitter {
 public:
@@ -46,6 +53,11 @@ private:
   Position position(OpOperand *operand, ArrayRef<Value> loops);
   SmallVector<Value> pack(ArrayRef<Value> outer);
   Value emitMatrix(ArrayRef<Value> outer, Value out);
+  RegisterTile placeTile(Value row, Value panel, Value m, Value n);
+  Position outPosition(ArrayRef<Value> outer, const RegisterTile &tile, int64_t r, int64_t v);
+  scf::ValueVector accumulate(ArrayRef<Value> outer, const RegisterTile &tile, ValueRange kIvs,
+                              ValueRange accumulators);
+  Value store(ArrayRef<Value> outer, const RegisterTile &tile, ValueRange sums, Value out);
   Value readColumns(ArrayRef<Value> loops, Value column, Value mask);
   Value multiplyAdd(Value row, Value column, Value sum);
   Value widen(Value value, bool isRow);
@@ -223,6 +235,100 @@ Value ContractionEmitter::emit() {
   return nest.results.front();
 }
 
+/// Where the register tile that begins at the loops' values `row` and `panel`
+/// lies: its rows, of which the last one stands for those after it, and its
+/// vectors of columns with the lanes that are inside.
+RegisterTile ContractionEmitter::placeTile(Value row, Value panel, Value m, Value n) {
+  RegisterTile tile;
+  tile.panel = panel;
+  auto maskType = VectorType::get({lanes}, b.getI1Type());
+  Value firstColumn = arith::MulIOp::create(b, loc, panel, constant(columns));
+  Value lastRow = arith::SubIOp::create(b, loc, m, constant(1));
+  for (int64_t r = 0; r < rows; ++r) {
+    Value index = arith::AddIOp::create(b, loc, row, constant(r));
+    tile.rowInside.push_back(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index, m));
+    tile.rows.push_back(r == 0 ? index : Value(arith::MinSIOp::create(b, loc, index, lastRow)));
+  }
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value column = arith::AddIOp::create(b, loc, firstColumn, constant(v * lanes));
+    tile.columns.push_back(column);
+    tile.laneMask.push_back(vector::CreateMaskOp::create(
+        b, loc, maskType, ValueRange{arith::SubIOp::create(b, loc, n, column)}));
+  }
+  return tile;
+}
+
+/// The position in the result of row `r` and vector `v`.
+SmallVector<Value> ContractionEmitter::outPosition(ArrayRef<Value> outer, const RegisterTile &tile,
+                                                   int64_t r, int64_t v) {
+  SmallVector<Value> loops(outer);
+  if (c.m)
+    loops[*c.m] = tile.rows[r];
+  loops[c.n] = tile.columns[v];
+  return position(c.op.getDpsInitOperand(0), loops);
+}
+
+/// Multiply-adds of one position of the k loops.
+scf::ValueVector ContractionEmitter::accumulate(ArrayRef<Value> outer, const RegisterTile &tile,
+                                                ValueRange kIvs, ValueRange accumulators) {
+  SmallVector<Value> loops(outer);
+  Value k = constant(0);
+  for (auto [i, loop] : llvm::enumerate(c.k)) {
+    loops[loop] = kIvs[i];
+    k = i == 0 ? kIvs[0]
+               : Value(arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, k, kExtents[i]),
+                                             kIvs[i]));
+  }
+  SmallVector<Value> columnValues;
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value values;
+    if (packed) {
+      auto type = cast<RankedTensorType>(packed.getType());
+      Value pad = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+      values = vector::TransferReadOp::create(
+          b, loc, VectorType::get({lanes}, type.getElementType()), packed,
+          ValueRange{tile.panel, k, constant(v * lanes)}, pad, ArrayRef<bool>{true});
+    } else {
+      values = readColumns(loops, tile.columns[v], tile.laneMask[v]);
+    }
+    columnValues.push_back(widen(values, /*isRow=*/false));
+  }
+  auto vectorType = VectorType::get({lanes}, c.accumulatorType);
+  scf::ValueVector sums;
+  for (int64_t r = 0; r < rows; ++r) {
+    if (c.m)
+      loops[*c.m] = tile.rows[r];
+    Value element =
+        tensor::ExtractOp::create(b, loc, c.rowOperand->get(), position(c.rowOperand, loops));
+    Value row = vector::BroadcastOp::create(b, loc, vectorType, widen(element, /*isRow=*/true));
+    for (int64_t v = 0; v < vectors; ++v)
+      sums.push_back(multiplyAdd(row, columnValues[v], accumulators[r * vectors + v]));
+  }
+  return sums;
+}
+
+/// Writes what the epilogue makes of `sums` to `out`; rows and lanes that are not
+/// inside are left alone.
+Value ContractionEmitter::store(ArrayRef<Value> outer, const RegisterTile &tile, ValueRange sums,
+                                Value out) {
+  auto maskType = VectorType::get({lanes}, b.getI1Type());
+  int64_t rank = cast<RankedTensorType>(out.getType()).getRank();
+  auto map = AffineMapAttr::get(AffineMap::getMinorIdentityMap(rank, 1, b.getContext()));
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value lanesInside = tile.laneMask[v];
+      Value inside = vector::BroadcastOp::create(b, loc, maskType, tile.rowInside[r]);
+      Value mask = r == 0 ? lanesInside : Value(arith::AndIOp::create(b, loc, lanesInside, inside));
+      Value value =
+          epilogue.finish(b, sums[r * vectors + v], outPosition(outer, tile, r, v), lanesInside);
+      out = vector::TransferWriteOp::create(b, loc, out.getType(), value, out,
+                                            outPosition(outer, tile, r, v), map, mask,
+                                            b.getBoolArrayAttr({true}))
+                .getResult();
+    }
+  return out;
+}
+
 /// Rows by columns, for the given values of the other loops.
 Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
   Value zero = constant(0), one = constant(1);
@@ -232,99 +338,24 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
   if (packs)
     packed = pack(outer).front();
 
-  auto outType = cast<RankedTensorType>(out.getType());
-  auto accumulatorVector = VectorType::get({lanes}, c.accumulatorType);
-  auto maskType = VectorType::get({lanes}, b.getI1Type());
   Value rowStep = constant(rows), panels = arith::CeilDivUIOp::create(b, loc, n, constant(columns));
-  OpOperand *outOperand = c.op.getDpsInitOperand(0);
-  auto outMap =
-      AffineMapAttr::get(AffineMap::getMinorIdentityMap(outType.getRank(), 1, b.getContext()));
-
   scf::LoopNest nest = scf::buildLoopNest(
       b, loc, {zero, zero}, {m, panels}, {rowStep, one}, out,
       [&](OpBuilder &, Location, ValueRange ivs, ValueRange carried) -> scf::ValueVector {
-        Value firstColumn = arith::MulIOp::create(b, loc, ivs[1], constant(columns));
-        Value lastRow = arith::SubIOp::create(b, loc, m, one);
-        SmallVector<Value> rowIndex, rowInside, columnIndex, laneMask;
-        for (int64_t r = 0; r < rows; ++r) {
-          Value row = arith::AddIOp::create(b, loc, ivs[0], constant(r));
-          rowInside.push_back(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, row, m));
-          rowIndex.push_back(r == 0 ? row : Value(arith::MinSIOp::create(b, loc, row, lastRow)));
-        }
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value column = arith::AddIOp::create(b, loc, firstColumn, constant(v * lanes));
-          columnIndex.push_back(column);
-          laneMask.push_back(vector::CreateMaskOp::create(
-              b, loc, maskType, ValueRange{arith::SubIOp::create(b, loc, n, column)}));
-        }
-        auto outPosition = [&](int64_t r, int64_t v) {
-          SmallVector<Value> loops(outer);
-          if (c.m)
-            loops[*c.m] = rowIndex[r];
-          loops[c.n] = columnIndex[v];
-          return position(outOperand, loops);
-        };
+        RegisterTile tile = placeTile(ivs[0], ivs[1], m, n);
         SmallVector<Value> sums;
         for (int64_t r = 0; r < rows; ++r)
           for (int64_t v = 0; v < vectors; ++v)
-            sums.push_back(epilogue.start(b, carried[0], outPosition(r, v), lanes, laneMask[v]));
-
+            sums.push_back(epilogue.start(b, carried[0], outPosition(outer, tile, r, v), lanes,
+                                          tile.laneMask[v]));
         // The k loops, innermost last; the accumulators are carried.
         SmallVector<Value> lower(kExtents.size(), zero), steps(kExtents.size(), one);
         scf::LoopNest inner = scf::buildLoopNest(
             b, loc, lower, kExtents, steps, sums,
-            [&](OpBuilder &, Location, ValueRange kIvs,
-                ValueRange accumulators) -> scf::ValueVector {
-              SmallVector<Value> loops(outer);
-              Value k = zero;
-              for (auto [i, loop] : llvm::enumerate(c.k)) {
-                loops[loop] = kIvs[i];
-                k = i == 0 ? kIvs[0]
-                           : Value(arith::AddIOp::create(
-                                 b, loc, arith::MulIOp::create(b, loc, k, kExtents[i]), kIvs[i]));
-              }
-              SmallVector<Value> columnValues;
-              for (int64_t v = 0; v < vectors; ++v) {
-                Value values;
-                if (packed) {
-                  auto type = cast<RankedTensorType>(packed.getType());
-                  Value pad =
-                      arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
-                  values = vector::TransferReadOp::create(
-                      b, loc, VectorType::get({lanes}, type.getElementType()), packed,
-                      ValueRange{ivs[1], k, constant(v * lanes)}, pad, ArrayRef<bool>{true});
-                } else {
-                  values = readColumns(loops, columnIndex[v], laneMask[v]);
-                }
-                columnValues.push_back(widen(values, /*isRow=*/false));
-              }
-              scf::ValueVector next;
-              for (int64_t r = 0; r < rows; ++r) {
-                if (c.m)
-                  loops[*c.m] = rowIndex[r];
-                Value element = tensor::ExtractOp::create(b, loc, c.rowOperand->get(),
-                                                          position(c.rowOperand, loops));
-                Value row = vector::BroadcastOp::create(b, loc, accumulatorVector,
-                                                        widen(element, /*isRow=*/true));
-                for (int64_t v = 0; v < vectors; ++v)
-                  next.push_back(multiplyAdd(row, columnValues[v], accumulators[r * vectors + v]));
-              }
-              return next;
+            [&](OpBuilder &, Location, ValueRange kIvs, ValueRange accumulators) {
+              return accumulate(outer, tile, kIvs, accumulators);
             });
-        Value result = carried[0];
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t v = 0; v < vectors; ++v) {
-            Value inside = vector::BroadcastOp::create(b, loc, maskType, rowInside[r]);
-            Value mask =
-                r == 0 ? laneMask[v] : Value(arith::AndIOp::create(b, loc, laneMask[v], inside));
-            Value value =
-                epilogue.finish(b, inner.results[r * vectors + v], outPosition(r, v), laneMask[v]);
-            result = vector::TransferWriteOp::create(b, loc, result.getType(), value, result,
-                                                     outPosition(r, v), outMap, mask,
-                                                     b.getBoolArrayAttr({true}))
-                         .getResult();
-          }
-        return {result};
+        return {store(outer, tile, inner.results, carried[0])};
       });
   return nest.results.front();
 }
