@@ -8,6 +8,7 @@
 #include "transforms/Buffer/Passes.h"
 #include "transforms/Fuse/Passes.h"
 #include "transforms/Model/Passes.h"
+#include "transforms/Printing/Passes.h"
 #include "transforms/Tile/Passes.h"
 #include "transforms/Vector/Passes.h"
 #include "weft/Registry.h"
@@ -20,7 +21,6 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createSimplifyDims);
   registrar.addPass(createFoldScales);
   registrar.addPass(createRewriteTransposedConvolutions);
-  registrar.addPass([] { return createEvaluateConstants(); });
   registrar.addPass([] { return createRestoreModule(); });
   registrar.addPass([] { return createSaveWeights(); });
   registrar.addPass([] { return createRecordStage(); });

@@ -80,9 +80,6 @@ private:
   CompileOptions options;
 };
 
-/// "weft 0.1.0, LLVM 22.1.8".
-std::string versionText();
-
 } // namespace weft
 
 #endif // WEFT_SESSION_H

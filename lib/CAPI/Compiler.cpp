@@ -16,6 +16,7 @@
 #include "weft/Plugin.h"
 #include "weft/Registry.h"
 #include "weft/Session.h"
+#include "weft/Version.h"
 
 #include "llvm/Support/Signals.h"
 

@@ -8,6 +8,7 @@
 #include "Session/BuildModuleInfo.h"
 
 #include "dialects/Weft/IR/Weft.h"
+#include "transforms/Printing/WeightFiles.h"
 
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringMap.h"
@@ -46,26 +47,6 @@ std::optional<weft_dtype> weft::parseDtype(StringRef name) {
       .Case("f4E2M1FN", dtype(WEFT_DTYPE_FLOAT4_E2M1FN, 4))
       .Case("string", dtype(WEFT_DTYPE_STRING, 64))
       .Default(std::nullopt);
-}
-
-/// The element type's own dtype, for tensors that no frontend named.
-static weft_dtype dtypeOf(Type type) {
-  uint8_t bits = static_cast<uint8_t>(type.getIntOrFloatBitWidth());
-  if (isa<BFloat16Type>(type))
-    return {WEFT_DTYPE_BFLOAT, bits, 1};
-  if (isa<FloatType>(type))
-    return {WEFT_DTYPE_FLOAT, bits, 1};
-  return {WEFT_DTYPE_INT, bits, 1};
-}
-
-Weight weft::makeWeight(WeightAttr weight, ArrayRef<uint8_t> bytes) {
-  auto type = cast<RankedTensorType>(weight.getType());
-  Weight result;
-  result.name = weight.getKey().str();
-  result.dtype = dtypeOf(type.getElementType());
-  result.shape.assign(type.getShape().begin(), type.getShape().end());
-  result.bytes = bytes;
-  return result;
 }
 
 static FailureOr<ArgumentInfo> buildArgument(DictionaryAttr attributes, StringRef fallbackName,

@@ -27,9 +27,6 @@ struct ModuleContents {
 /// Emits an error if they are missing, or if a weight is not in the store.
 mlir::FailureOr<ModuleContents> buildModuleContents(mlir::ModuleOp module);
 
-/// A weight as it is written to files.
-Weight makeWeight(WeightAttr weight, llvm::ArrayRef<uint8_t> bytes);
-
 /// "f32" and the like as the ABI has it.
 std::optional<weft_dtype> parseDtype(llvm::StringRef name);
 

@@ -8,36 +8,16 @@
 #ifndef WEFT_LIB_SESSION_HOSTEVALUATOR_H
 #define WEFT_LIB_SESSION_HOSTEVALUATOR_H
 
-#include "dialects/Weft/IR/WeightStore.h"
-
-#include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/SmallVector.h"
-#include "llvm/Support/Error.h"
+#include "transforms/Model/EvaluateConstants.h"
 
 namespace weft {
 
-/// A tensor that was computed while compiling.
-struct EvaluatedTensor {
-  llvm::SmallVector<int64_t> shape;
-  /// Row-major elements; larger ones than kMaxInlineConstantBytes lie in the
-  /// weight store's spill file and can be committed to it without a copy.
-  llvm::SmallVector<uint8_t, 0> small;
-  WeightStore::Reservation large;
-
-  llvm::ArrayRef<uint8_t> bytes() const {
-    return large.bytes.empty() ? llvm::ArrayRef<uint8_t>(small)
-                               : llvm::ArrayRef<uint8_t>(large.bytes);
-  }
-};
-
-/// Compiles `module`, which is as the stage `model` leaves it and has one
-/// function without arguments, through the stages `fuse` to `target` for this
-/// machine and runs the function in this process, on one thread. The results
-/// are the function's, in its order. `module` is consumed.
+/// Compiles `module` through the stages `fuse` to `target` for this
+/// machine and runs the function in this process, on one thread: the
+/// ConstantEvaluator of a session.
 ///
 /// Code is generated for x86-64-v3, or x86-64-v2 where this machine is no more,
-/// whatever the module is for, so that weights do not depend on it. Fails
-/// without diagnostics; the error says why.
+/// whatever the module is for, so that weights do not depend on it.
 llvm::Expected<llvm::SmallVector<EvaluatedTensor>>
 evaluateOnHost(mlir::OwningOpRef<mlir::ModuleOp> module);
 

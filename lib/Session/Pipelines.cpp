@@ -6,10 +6,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "weft/Pipelines.h"
+
+#include "Session/HostEvaluator.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/Passes.h"
 #include "transforms/Fuse/Passes.h"
 #include "transforms/Model/Passes.h"
+#include "transforms/Printing/Passes.h"
 #include "transforms/Tile/Passes.h"
 #include "transforms/Vector/Passes.h"
 #include "weft/Registry.h"
@@ -101,7 +104,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     passManager.addPass(createFoldScales());
     passManager.addPass(createRewriteTransposedConvolutions());
-    passManager.addPass(createEvaluateConstants());
+    passManager.addPass(createEvaluateConstants(evaluateOnHost));
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
     return;

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session/Report.h"
-#include "Session/GraphDrawing.h"
+#include "Support/GraphDrawing.h"
 #include "dialects/Weft/IR/Variants.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

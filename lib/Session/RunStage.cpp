@@ -7,9 +7,9 @@
 
 #include "Session/RunStage.h"
 
-#include "Session/WeightFiles.h"
 #include "dialects/Weft/IR/Weft.h"
-#include "transforms/Model/Passes.h"
+#include "transforms/Printing/Passes.h"
+#include "transforms/Printing/WeightFiles.h"
 #include "weft/Registry.h"
 
 #include "mlir/IR/Diagnostics.h"

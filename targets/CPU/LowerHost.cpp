@@ -55,6 +55,11 @@ private:
   /// function with `status` where `failed` (i1) is true.
   void leaveIf(Location loc, Value failed, Value status);
   Value stackArray(Location loc, int64_t count);
+  void measureCalls();
+  LogicalResult createEntry();
+  FailureOr<Value> bufferArgument(unsigned index, unsigned input,
+                                  const llvm::StringMap<Value> &symbols);
+  LogicalResult lower(Operation *op);
   LogicalResult lower(DispatchOp op);
   void lower(AssertOp op);
   void lower(PollOp op);
@@ -311,10 +316,8 @@ DictionaryAttr HostLowering::signature() {
                               b.getNamedAttr("outputs", outputs ? outputs : b.getArrayAttr({}))});
 }
 
-LogicalResult HostLowering::run() {
-  if (auto order = module->getAttrOfType<ArrayAttr>(WeftDialect::kernelsAttrName))
-    for (auto [i, name] : llvm::enumerate(order))
-      kernels[cast<StringAttr>(name)] = static_cast<int64_t>(i);
+/// How long the arrays for the arguments of calls have to be.
+void HostLowering::measureCalls() {
   function.walk([&](DispatchOp op) {
     int64_t count = static_cast<int64_t>(op.getSizes().size()), shaped = 0;
     for (Value value : op->getOperands().drop_front(op.getSizes().size())) {
@@ -329,8 +332,41 @@ LogicalResult HostLowering::run() {
         std::max(maxSizes, op.getPacked() ? cast<PackedType>(*op.getPacked()).getRank()
                                           : cast<MemRefType>(op.getBuffer().getType()).getRank());
   });
-  DictionaryAttr description = signature();
+}
 
+/// The function's argument `index`, which is the buffer `input` of a call; its
+/// dynamic extents are symbols.
+FailureOr<Value> HostLowering::bufferArgument(unsigned index, unsigned input,
+                                              const llvm::StringMap<Value> &symbols) {
+  ABIBuilder abi = at(function.getLoc());
+  auto memref = cast<MemRefType>(function.getArgumentTypes()[index]);
+  auto dims = function.getArgAttrOfType<ArrayAttr>(index, WeftDialect::dimsAttrName);
+  auto packed = function.getArgAttrOfType<TypeAttr>(index, WeftDialect::packedAttrName);
+  ShapedType shape = packed ? ShapedType(cast<PackedType>(packed.getValue())) : memref;
+  SmallVector<Value> extents;
+  for (int64_t d = 0; d < shape.getRank(); ++d) {
+    if (!shape.isDynamicDim(d))
+      continue;
+    auto name = dims && d < static_cast<int64_t>(dims.size()) ? dyn_cast<StringAttr>(dims[d])
+                                                              : StringAttr();
+    auto symbol = name ? symbols.find(name) : symbols.end();
+    if (symbol == symbols.end())
+      return function.emitOpError("argument ")
+             << index << " has a dynamic dimension " << d << " without a symbol";
+    extents.push_back(symbol->second);
+  }
+  if (packed) {
+    SmallVector<Value> sizes =
+        llvm::map_to_vector(extents, [&](Value extent) { return abi.toIndex(extent); });
+    extents = componentExtents(abi, cast<PackedType>(shape), sizes);
+  }
+  Value address = abi.loadElement(entry.getArgument(2), input, abi.ptr());
+  return abi.memref(memref, address, extents);
+}
+
+/// Makes the function with the module ABI, which reads the arguments and goes on
+/// with the body.
+LogicalResult HostLowering::createEntry() {
   Location loc = function.getLoc();
   rewriter.setInsertionPoint(function);
   ABIBuilder abi = at(loc);
@@ -342,48 +378,67 @@ LogicalResult HostLowering::run() {
   env = entry.getArgument(0);
   buffers = stackArray(loc, maxBuffers);
   sizes = stackArray(loc, maxSizes);
-  SmallVector<Value> arguments, symbols;
+  SmallVector<Value> arguments;
   unsigned input = 0;
-  llvm::StringMap<Value> symbolByName;
-  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
-    Type argument = function.getArgumentTypes()[i];
+  llvm::StringMap<Value> symbols;
+  for (auto [i, argument] : llvm::enumerate(function.getArgumentTypes())) {
     if (argument.isIndex()) {
       Value value = abi.loadElement(entry.getArgument(1), i, abi.i64());
-      symbols.push_back(value);
       if (auto name = function.getArgAttrOfType<StringAttr>(i, WeftDialect::symbolAttrName))
-        symbolByName[name] = value;
+        symbols[name] = value;
       arguments.push_back(abi.toIndex(value));
       continue;
     }
-    auto memref = cast<MemRefType>(argument);
-    auto dims = function.getArgAttrOfType<ArrayAttr>(i, WeftDialect::dimsAttrName);
-    SmallVector<Value> extents;
-    auto packedAttr = function.getArgAttrOfType<TypeAttr>(i, WeftDialect::packedAttrName);
-    ShapedType shape = memref;
-    if (packedAttr)
-      shape = cast<PackedType>(packedAttr.getValue());
-    for (int64_t d = 0; d < shape.getRank(); ++d) {
-      if (!shape.isDynamicDim(d))
-        continue;
-      auto name = dims && d < static_cast<int64_t>(dims.size()) ? dyn_cast<StringAttr>(dims[d])
-                                                                : StringAttr();
-      if (!name || !symbolByName.contains(name))
-        return function.emitOpError("argument ")
-               << i << " has a dynamic dimension " << d << " without a symbol";
-      extents.push_back(symbolByName[name]);
-    }
-    if (packedAttr) {
-      SmallVector<Value> sizes =
-          llvm::map_to_vector(extents, [&](Value extent) { return abi.toIndex(extent); });
-      extents = componentExtents(abi, cast<PackedType>(shape), sizes);
-    }
-    Value address = abi.loadElement(entry.getArgument(2), input++, abi.ptr());
-    arguments.push_back(abi.memref(memref, address, extents));
+    FailureOr<Value> buffer = bufferArgument(i, input++, symbols);
+    if (failed(buffer))
+      return failure();
+    arguments.push_back(*buffer);
   }
   Block *first = &function.getBody().front();
   rewriter.inlineRegionBefore(function.getBody(), entry.getBody(), entry.getBody().end());
   // The prologue and the first block become one, unless a loop leads back.
   rewriter.mergeBlocks(first, prologue, arguments);
+  return success();
+}
+
+LogicalResult HostLowering::lower(Operation *op) {
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(op->getLoc());
+  if (auto dispatch = dyn_cast<DispatchOp>(op))
+    return lower(dispatch);
+  if (auto alloc = dyn_cast<AllocOp>(op))
+    return lower(alloc);
+  if (auto weight = dyn_cast<WeightBufferOp>(op))
+    return lower(weight);
+  if (auto assertion = dyn_cast<AssertOp>(op))
+    lower(assertion);
+  else if (auto poll = dyn_cast<PollOp>(op))
+    lower(poll);
+  else if (auto output = dyn_cast<OutputBufferOp>(op))
+    lower(output);
+  else if (auto release = dyn_cast<ReleaseOp>(op))
+    lower(release);
+  else if (auto arena = dyn_cast<ArenaOp>(op))
+    rewriter.replaceOp(op, abi.memref(cast<MemRefType>(arena.getBuffer().getType()),
+                                      abi.loadField(env, EnvOffset::Arena, abi.ptr()),
+                                      abi.constant(abi.i64(), INT64_MAX)));
+  else if (isa<MaxWorkersOp>(op))
+    rewriter.replaceOp(op, abi.toIndex(LLVM::ZExtOp::create(
+                               rewriter, op->getLoc(), abi.i64(),
+                               abi.loadField(env, EnvOffset::MaxWorkers, abi.i32()))));
+  else
+    rewriter.replaceOpWithNewOp<LLVM::ReturnOp>(op, abi.constant(abi.i32(), 0));
+  return success();
+}
+
+LogicalResult HostLowering::run() {
+  if (auto order = module->getAttrOfType<ArrayAttr>(WeftDialect::kernelsAttrName))
+    for (auto [i, name] : llvm::enumerate(order))
+      kernels[cast<StringAttr>(name)] = static_cast<int64_t>(i);
+  measureCalls();
+  DictionaryAttr description = signature();
+  if (failed(createEntry()))
+    return failure();
 
   SmallVector<Operation *> operations;
   entry.walk([&](Operation *op) {
@@ -391,37 +446,9 @@ LogicalResult HostLowering::run() {
             ArenaOp, MaxWorkersOp, func::ReturnOp>(op))
       operations.push_back(op);
   });
-  for (Operation *op : operations) {
-    rewriter.setInsertionPoint(op);
-    ABIBuilder abi = at(op->getLoc());
-    LogicalResult result = success();
-    if (auto dispatch = dyn_cast<DispatchOp>(op))
-      result = lower(dispatch);
-    else if (auto assertion = dyn_cast<AssertOp>(op))
-      lower(assertion);
-    else if (auto poll = dyn_cast<PollOp>(op))
-      lower(poll);
-    else if (auto output = dyn_cast<OutputBufferOp>(op))
-      lower(output);
-    else if (auto alloc = dyn_cast<AllocOp>(op))
-      result = lower(alloc);
-    else if (auto release = dyn_cast<ReleaseOp>(op))
-      lower(release);
-    else if (auto weight = dyn_cast<WeightBufferOp>(op))
-      result = lower(weight);
-    else if (auto arena = dyn_cast<ArenaOp>(op))
-      rewriter.replaceOp(op, abi.memref(cast<MemRefType>(arena.getBuffer().getType()),
-                                        abi.loadField(env, EnvOffset::Arena, abi.ptr()),
-                                        abi.constant(abi.i64(), INT64_MAX)));
-    else if (isa<MaxWorkersOp>(op))
-      rewriter.replaceOp(op, abi.toIndex(LLVM::ZExtOp::create(
-                                 rewriter, op->getLoc(), abi.i64(),
-                                 abi.loadField(env, EnvOffset::MaxWorkers, abi.i32()))));
-    else
-      rewriter.replaceOpWithNewOp<LLVM::ReturnOp>(op, abi.constant(abi.i32(), 0));
-    if (failed(result))
+  for (Operation *op : operations)
+    if (failed(lower(op)))
       return failure();
-  }
   module->setAttr(WeftDialect::signatureAttrName, description);
   SmallVector<Attribute> table;
   for (auto &[weight, index] : weights)

@@ -54,6 +54,10 @@ private:
   /// The address of the kernel's sizes with `captures` after them.
   Value appendToSizes(ArrayRef<Value> captures, LLVM::LLVMFuncOp body);
   LogicalResult outlineParallel(scf::ForallOp loop, unsigned number, LLVM::LLVMFuncOp body);
+  void createRange(scf::ForallOp loop, StringRef name, ArrayRef<Value> used,
+                   ArrayRef<Value> captures);
+  void callParallelFor(scf::ForallOp loop, StringRef name, ArrayRef<Value> captures,
+                       LLVM::LLVMFuncOp body);
   void finish(Block &block);
   Type ptr() { return abi.ptr(); }
 
@@ -204,26 +208,66 @@ Value KernelLowering::appendToSizes(ArrayRef<Value> captures, LLVM::LLVMFuncOp b
   return memory;
 }
 
-/// Moves an outermost parallel loop to a range function and calls
-/// `parallel_for` in its place.
-LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned number,
-                                              LLVM::LLVMFuncOp body) {
-  Location loc = loop.getLoc();
-  OpBuilder::InsertionGuard guard(rewriter);
-  std::string name = (kernel.getSymName() + ".parallel_" + Twine(number)).str();
-  Block &source = kernel.getBody().front();
+/// A bound or step of a loop, where `lookup` gives its values.
+static Value materialize(OpBuilder &b, Location loc, OpFoldResult value,
+                         llvm::function_ref<Value(Value)> lookup) {
+  if (auto attribute = dyn_cast<Attribute>(value))
+    return arith::ConstantIndexOp::create(b, loc, cast<IntegerAttr>(attribute).getInt());
+  return lookup(cast<Value>(value));
+}
 
-  // What the loop uses from around it: numbers that come from memory or from
-  // another loop are passed, the rest is computed again.
-  llvm::SetVector<Value> used(loop->operand_begin(), loop->operand_end()), captures;
-  getUsedValuesDefinedAbove(loop.getRegion(), used);
-  DenseSet<Value> repeated;
-  for (Value value : used)
-    if (failed(collectCaptures(value, source, repeated, captures)))
-      return loop.emitOpError("in kernel '")
-             << kernel.getSymName() << "' uses a " << value.getType()
-             << " that can be neither computed again nor passed";
-  rewriter.setInsertionPoint(body);
+/// The number of iterations of each dimension of `loop`; `lookup` gives what its
+/// bounds are where this is computed.
+static SmallVector<Value> countIterations(OpBuilder &b, scf::ForallOp loop,
+                                          llvm::function_ref<Value(Value)> lookup) {
+  Location loc = loop.getLoc();
+  SmallVector<Value> counts;
+  for (auto [lower, upper, step] :
+       llvm::zip(loop.getMixedLowerBound(), loop.getMixedUpperBound(), loop.getMixedStep())) {
+    Value last = materialize(b, loc, upper, lookup);
+    Value first = materialize(b, loc, lower, lookup);
+    Value distance = b.createOrFold<arith::SubIOp>(loc, last, first);
+    counts.push_back(
+        b.createOrFold<arith::CeilDivSIOp>(loc, distance, materialize(b, loc, step, lookup)));
+  }
+  return counts;
+}
+
+/// Maps the induction variables of `loop` to their values in iteration `linear`
+/// of all, of which each dimension has as many as `counts` says.
+static void mapInductionVars(OpBuilder &b, scf::ForallOp loop, Value linear, ArrayRef<Value> counts,
+                             IRMapping &mapping) {
+  Location loc = loop.getLoc();
+  SmallVector<Value> positions(counts.size());
+  for (size_t i = counts.size(); i-- > 1;) {
+    positions[i] = arith::RemUIOp::create(b, loc, linear, counts[i]);
+    linear = arith::DivUIOp::create(b, loc, linear, counts[i]);
+  }
+  if (!positions.empty())
+    positions[0] = linear;
+  auto lookup = [&](Value value) { return mapping.lookup(value); };
+  for (auto [position, iv, lower, step] : llvm::zip_equal(
+           positions, loop.getInductionVars(), loop.getMixedLowerBound(), loop.getMixedStep())) {
+    Value scaled = b.createOrFold<arith::MulIOp>(loc, position, materialize(b, loc, step, lookup));
+    mapping.map(iv, b.createOrFold<arith::AddIOp>(loc, scaled, materialize(b, loc, lower, lookup)));
+  }
+}
+
+/// Copies `value` and what it is computed from, as far as `mapping` has it not.
+static void repeatComputation(OpBuilder &b, Value value, IRMapping &mapping) {
+  if (mapping.contains(value))
+    return;
+  Operation *def = value.getDefiningOp();
+  for (Value operand : def->getOperands())
+    repeatComputation(b, operand, mapping);
+  b.clone(*def, mapping);
+}
+
+/// Makes the function `name` that runs a range of the iterations of `loop`. Of
+/// what the loop uses from around it, `used`, it is given `captures`.
+void KernelLowering::createRange(scf::ForallOp loop, StringRef name, ArrayRef<Value> used,
+                                 ArrayRef<Value> captures) {
+  Location loc = loop.getLoc();
   SmallVector<Value> arguments;
   LLVM::LLVMFuncOp range = createFunction(name, captures.size(), 3, /*hidden=*/true, arguments);
   Block &block = range.getBody().front();
@@ -232,7 +276,7 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
   Value worker = range.getArguments().back();
 
   IRMapping mapping;
-  for (auto [from, to] : llvm::zip(source.getArguments(), arguments))
+  for (auto [from, to] : llvm::zip(kernel.getBody().front().getArguments(), arguments))
     mapping.map(from, to);
   rewriter.setInsertionPointToEnd(&block);
   auto [buffers, sizes] = countArguments(kernel);
@@ -240,58 +284,15 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
     Value bits = range.getArgument(4 + buffers + sizes + static_cast<unsigned>(i));
     mapping.map(value, fromBits(abi, bits, value.getType()));
   }
-  std::function<void(Value)> repeat = [&](Value value) {
-    if (mapping.contains(value))
-      return;
-    Operation *def = value.getDefiningOp();
-    for (Value operand : def->getOperands())
-      repeat(operand);
-    rewriter.clone(*def, mapping);
-  };
   for (Value value : used)
-    repeat(value);
+    repeatComputation(rewriter, value, mapping);
 
-  // The number of iterations of each dimension, here and at the call.
-  auto extents = [&](bool inRange) {
-    SmallVector<Value> values;
-    auto get = [&](OpFoldResult value) -> Value {
-      if (auto attribute = dyn_cast<Attribute>(value))
-        return arith::ConstantIndexOp::create(rewriter, loc, cast<IntegerAttr>(attribute).getInt());
-      Value v = cast<Value>(value);
-      return inRange ? mapping.lookup(v) : v;
-    };
-    for (auto [lower, upper, step] :
-         llvm::zip(loop.getMixedLowerBound(), loop.getMixedUpperBound(), loop.getMixedStep())) {
-      Value distance = rewriter.createOrFold<arith::SubIOp>(loc, get(upper), get(lower));
-      values.push_back(rewriter.createOrFold<arith::CeilDivSIOp>(loc, distance, get(step)));
-    }
-    return values;
-  };
-  SmallVector<Value> counts = extents(/*inRange=*/true);
+  SmallVector<Value> counts =
+      countIterations(rewriter, loop, [&](Value value) { return mapping.lookup(value); });
   auto forOp = scf::ForOp::create(rewriter, loc, abi.toIndex(begin), abi.toIndex(end),
                                   arith::ConstantIndexOp::create(rewriter, loc, 1));
   rewriter.setInsertionPointToStart(forOp.getBody());
-  Value rest = forOp.getInductionVar();
-  SmallVector<Value> positions(counts.size());
-  for (int64_t i = static_cast<int64_t>(counts.size()) - 1; i >= 0; --i) {
-    if (i == 0) {
-      positions[0] = rest;
-      break;
-    }
-    positions[i] = arith::RemUIOp::create(rewriter, loc, rest, counts[i]);
-    rest = arith::DivUIOp::create(rewriter, loc, rest, counts[i]);
-  }
-  for (auto [i, iv] : llvm::enumerate(loop.getInductionVars())) {
-    auto value = [&](OpFoldResult v) -> Value {
-      if (auto attribute = dyn_cast<Attribute>(v))
-        return arith::ConstantIndexOp::create(rewriter, loc, cast<IntegerAttr>(attribute).getInt());
-      return mapping.lookup(cast<Value>(v));
-    };
-    Value scaled =
-        rewriter.createOrFold<arith::MulIOp>(loc, positions[i], value(loop.getMixedStep()[i]));
-    mapping.map(
-        iv, rewriter.createOrFold<arith::AddIOp>(loc, scaled, value(loop.getMixedLowerBound()[i])));
-  }
+  mapInductionVars(rewriter, loop, forOp.getInductionVar(), counts, mapping);
   for (Operation &op : loop.getBody()->without_terminator())
     rewriter.clone(op, mapping);
   // Stack memory is taken once, not in every iteration.
@@ -306,32 +307,57 @@ LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned numbe
   });
   rewriter.setInsertionPointToEnd(&block);
   LLVM::ReturnOp::create(rewriter, loc, abi.constant(abi.i32(), 0));
+}
 
-  // The call, with the estimated nanoseconds of the whole loop.
-  ScheduleAttr schedule = kernel.getScheduleAttr();
-  int64_t itemCost = schedule && schedule.getCost() > 0 ? schedule.getCost() : kUnknownItemCost;
-  rewriter.setInsertionPoint(loop);
+/// Calls `parallel_for` with the range function `name` for `loop`, where the
+/// rewriter stands in `body`, and keeps the first status that is a failure.
+void KernelLowering::callParallelFor(scf::ForallOp loop, StringRef name, ArrayRef<Value> captures,
+                                     LLVM::LLVMFuncOp body) {
+  Location loc = loop.getLoc();
   Value count = arith::ConstantIndexOp::create(rewriter, loc, 1);
-  for (Value extent : extents(/*inRange=*/false)) {
+  for (Value extent : countIterations(rewriter, loop, [](Value value) { return value; })) {
     Value clamped = arith::MaxSIOp::create(rewriter, loc, extent,
                                            arith::ConstantIndexOp::create(rewriter, loc, 0));
     count = arith::MulIOp::create(rewriter, loc, count, clamped);
   }
+  // The estimated nanoseconds of the whole loop.
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  int64_t itemCost = schedule && schedule.getCost() > 0 ? schedule.getCost() : kUnknownItemCost;
   Value count64 = abi.fromIndex(count);
   Value cost = LLVM::MulOp::create(rewriter, loc, count64, abi.constant(abi.i64(), itemCost));
   Value function = LLVM::AddressOfOp::create(rewriter, loc, ptr(), name);
   Value env = body.getArgument(0);
   Value status = abi.callField(env, EnvOffset::ParallelFor, abi.i32(),
-                               {env, function, body.getArgument(1),
-                                appendToSizes(captures.getArrayRef(), body), body.getArgument(3),
-                                count64, cost});
-  // The first failing loop of the kernel gives its status.
+                               {env, function, body.getArgument(1), appendToSizes(captures, body),
+                                body.getArgument(3), count64, cost});
   if (kernelStatus) {
     Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::ne, kernelStatus,
                                         abi.constant(abi.i32(), 0));
     status = LLVM::SelectOp::create(rewriter, loc, failed, kernelStatus, status);
   }
   kernelStatus = status;
+}
+
+/// Moves an outermost parallel loop to a range function and calls
+/// `parallel_for` in its place.
+LogicalResult KernelLowering::outlineParallel(scf::ForallOp loop, unsigned number,
+                                              LLVM::LLVMFuncOp body) {
+  OpBuilder::InsertionGuard guard(rewriter);
+  std::string name = (kernel.getSymName() + ".parallel_" + Twine(number)).str();
+  // What the loop uses from around it: numbers that come from memory or from
+  // another loop are passed, the rest is computed again.
+  llvm::SetVector<Value> used(loop->operand_begin(), loop->operand_end()), captures;
+  getUsedValuesDefinedAbove(loop.getRegion(), used);
+  DenseSet<Value> repeated;
+  for (Value value : used)
+    if (failed(collectCaptures(value, kernel.getBody().front(), repeated, captures)))
+      return loop.emitOpError("in kernel '")
+             << kernel.getSymName() << "' uses a " << value.getType()
+             << " that can be neither computed again nor passed";
+  rewriter.setInsertionPoint(body);
+  createRange(loop, name, used.getArrayRef(), captures.getArrayRef());
+  rewriter.setInsertionPoint(loop);
+  callParallelFor(loop, name, captures.getArrayRef(), body);
   rewriter.eraseOp(loop);
   return success();
 }

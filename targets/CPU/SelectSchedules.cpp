@@ -49,78 +49,86 @@ static int64_t workPerElement(KernelOp kernel) {
   return most;
 }
 
-/// Pairs of rows and columns of register tiles lower than `rows`, for `n` columns: as
-/// many vectors as there are registers for accumulators, columns and a row, at most
-/// eight, and no more than cover the columns best.
-static SmallVector<int64_t> tilesForFewRows(int64_t rows, int64_t registers, int64_t lanes,
-                                            int64_t n) {
-  SmallVector<int64_t> tiles;
-  for (int64_t few : {int64_t(1), rows / 3, 2 * rows / 3}) {
-    if (few >= rows || few <= (tiles.empty() ? 0 : tiles[tiles.size() - 2]))
-      continue;
-    int64_t vectors = std::min<int64_t>(8, (registers - 1) / (few + 1));
-    while (vectors > 1 &&
-           llvm::alignTo(n, (vectors - 1) * lanes) <= llvm::alignTo(n, vectors * lanes))
-      --vectors;
-    tiles.append({few, vectors * lanes});
-  }
-  return tiles;
-}
+namespace {
+/// Rows and columns of a register tile, or of a work item.
+struct Tile {
+  int64_t rows, columns;
+};
 
-/// Register tile and work items of a kernel around one contraction. The root's
-/// loops are those of the result; rows and columns are its last two in that
-/// order of the contraction, the others are independent matrices.
+/// Chooses the tiles of a contraction.
 ///
 /// - Columns: as many vectors as leave registers for the row broadcasts; 12 x 2
 ///   accumulators of 32 registers (AVX-512), 6 x 2 of 16 (AVX2).
 /// - An unknown number of rows: lower and wider tiles besides.
 /// - Work items: all of k, a multiple of the register tile, sized so that the
 ///   packed columns (k x columns) stay in half of a 1 MiB L2 cache.
-static bool selectContractionSchedule(KernelOp kernel) {
-  std::optional<Contraction> contraction;
-  unsigned reductions = 0;
-  kernel->walk([&](linalg::GenericOp op) {
-    if (op.getNumReductionLoops() == 0)
-      return;
-    ++reductions;
-    contraction = Contraction::match(op);
-  });
-  TilingInterface root = getScheduledRoot(kernel);
-  auto generic = dyn_cast_or_null<linalg::LinalgOp>(root.getOperation());
-  if (!contraction || reductions != 1 || !generic || root->getNumResults() != 1)
-    return false;
-  linalg::GenericOp op = contraction->op;
-  auto resultType = cast<RankedTensorType>(op.getResult(0).getType());
-  AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
-  // The root must walk the contraction's result, one loop a dimension.
-  if (root != op.getOperation() &&
-      generic.getNumLoops() != static_cast<unsigned>(resultType.getRank()))
-    return false;
-  if (!contraction->accumulatorType.isIntOrFloat())
-    return false;
-  TargetAttr target = targetOf(kernel);
-  int64_t vectorBits = target ? target.getVectorBits() : 128;
-  int64_t lanes = vectorBits / contraction->accumulatorType.getIntOrFloatBitWidth();
-  if (lanes < 2)
-    return false;
+class ContractionTiling {
+public:
+  ContractionTiling(Contraction contraction, int64_t vectorBits);
 
-  SmallVector<int64_t> extents = op.getStaticLoopRanges();
-  // Loops without iterations are not worth tiles, and upstream cannot cut them.
-  if (llvm::is_contained(extents, 0))
-    return false;
-  // More than a million counts as a million: products of extents stay small.
-  auto extentOf = [&](unsigned loop) {
-    return std::min<int64_t>(
-        ShapedType::isDynamic(extents[loop]) ? kAssumedExtent * 4 : extents[loop], 1 << 20);
-  };
-  bool readsWindows = contraction->readsWindows();
-  int64_t m = contraction->m ? extentOf(*contraction->m) : 1;
-  int64_t n = extentOf(contraction->n), k = 1;
-  for (unsigned loop : contraction->k)
+  Tile registers() const { return registerTile; }
+  /// Pairs of rows and columns of lower register tiles; none if there are always as
+  /// many rows.
+  SmallVector<int64_t> fewRows() const;
+  int64_t lanes() const { return vectorLanes; }
+  /// Of the result's loop `loop` of the contraction; 0: all of it.
+  int64_t itemTile(unsigned loop) const;
+  /// Estimated nanoseconds of an item; 0: as of any kernel.
+  int64_t itemCost() const;
+
+private:
+  void chooseRegisterTile(int64_t vectorBits);
+  void chooseItemTile();
+  void chooseMatrixTiles();
+  int64_t extentOf(unsigned loop) const;
+  int64_t elementBits() const { return contraction.accumulatorType.getIntOrFloatBitWidth(); }
+  int64_t countItems() const {
+    return matrices * llvm::divideCeil(n, item.columns) * llvm::divideCeil(m, item.rows);
+  }
+  int64_t itemRows() const { return std::min(m, item.rows); }
+  int64_t itemColumns() const { return std::min(n, item.columns); }
+
+  const Contraction contraction;
+  SmallVector<int64_t> extents; ///< of the contraction's loops
+  int64_t vectorLanes;
+  int64_t m, n, k = 1, matrices = 1;
+  bool readsWindows;
+  Tile registerTile, item;
+  SmallVector<int64_t> matrixTiles; ///< of the loops that are no rows or columns
+  int64_t work = 0;                 ///< multiply-adds of an item
+};
+} // namespace
+
+/// The tile, a multiple of `unit`, that cuts `extent` into as many pieces as
+/// `tile` does, all of about the same size.
+static int64_t balance(int64_t extent, int64_t tile, int64_t unit) {
+  return llvm::alignTo(llvm::divideCeil(extent, llvm::divideCeil(extent, tile)), unit);
+}
+
+ContractionTiling::ContractionTiling(Contraction contraction, int64_t vectorBits)
+    : contraction(contraction), extents(contraction.op.getStaticLoopRanges()),
+      vectorLanes(vectorBits / contraction.accumulatorType.getIntOrFloatBitWidth()),
+      m(contraction.m ? extentOf(*contraction.m) : 1), n(extentOf(contraction.n)),
+      readsWindows(contraction.readsWindows()), matrixTiles(extents.size(), 1) {
+  for (unsigned loop : contraction.k)
     k = std::min<int64_t>(k * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
+  for (unsigned loop : contraction.others)
+    matrices = std::min<int64_t>(matrices * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
+  chooseRegisterTile(vectorBits);
+  chooseItemTile();
+  chooseMatrixTiles();
+}
+
+/// More than a million counts as a million: products of extents stay small.
+int64_t ContractionTiling::extentOf(unsigned loop) const {
+  return std::min<int64_t>(
+      ShapedType::isDynamic(extents[loop]) ? kAssumedExtent * 4 : extents[loop], 1 << 20);
+}
+
+void ContractionTiling::chooseRegisterTile(int64_t vectorBits) {
   // Vectors that cover n with the least waste, two of them if it does not matter.
   int64_t accumulators = vectorBits >= 512 ? 24 : 12, vectors = 2;
-  auto covered = [&](int64_t v) { return llvm::alignTo(n, v * lanes); };
+  auto covered = [&](int64_t v) { return llvm::alignTo(n, v * vectorLanes); };
   for (int64_t v : {4, 3, 1})
     if (covered(v) < covered(vectors))
       vectors = v;
@@ -133,73 +141,131 @@ static bool selectContractionSchedule(KernelOp kernel) {
     while (vectors > 1 && covered(vectors - 1) <= covered(vectors))
       --vectors;
   }
-  int64_t columns = vectors * lanes;
+  registerTile = {rows, vectors * vectorLanes};
+}
 
-  int64_t elementBytes =
-      std::max<int64_t>(1, contraction->accumulatorType.getIntOrFloatBitWidth() / 8);
-  int64_t columnTile =
-      std::max<int64_t>(columns, (512 * 1024 / (elementBytes * k)) / columns * columns);
-  columnTile = std::min<int64_t>(columnTile, 256 / columns * columns + columns);
-  int64_t rowTile = std::max<int64_t>(rows, 240 / rows * rows);
+/// As many vectors as there are registers for accumulators, columns and a row, at most
+/// eight, and no more than cover the columns best.
+SmallVector<int64_t> ContractionTiling::fewRows() const {
+  SmallVector<int64_t> tiles;
+  if (!contraction.m || !ShapedType::isDynamic(extents[*contraction.m]) || readsWindows)
+    return tiles;
+  int64_t most = registerTile.rows, registers = vectorLanes * elementBits() >= 512 ? 32 : 16;
+  for (int64_t rows : {int64_t(1), most / 3, 2 * most / 3}) {
+    if (rows >= most || rows <= (tiles.empty() ? 0 : tiles[tiles.size() - 2]))
+      continue;
+    int64_t vectors = std::min<int64_t>(8, (registers - 1) / (rows + 1));
+    auto covered = [&](int64_t v) { return llvm::alignTo(itemColumns(), v * vectorLanes); };
+    while (vectors > 1 && covered(vectors - 1) <= covered(vectors))
+      --vectors;
+    tiles.append({rows, vectors * vectorLanes});
+  }
+  return tiles;
+}
+
+void ContractionTiling::chooseItemTile() {
+  auto [rows, columns] = registerTile;
+  int64_t elementBytes = std::max<int64_t>(1, elementBits() / 8);
+  item.columns = std::max<int64_t>(columns, (512 * 1024 / (elementBytes * k)) / columns * columns);
+  item.columns = std::min<int64_t>(item.columns, 256 / columns * columns + columns);
+  item.rows = std::max<int64_t>(rows, 240 / rows * rows);
   // Windows are read row by row, which may be as long as they like.
   if (readsWindows)
-    columnTile = llvm::alignTo(n, columns);
+    item.columns = llvm::alignTo(n, columns);
   // At least a few items for each of some threads.
-  int64_t matrices = 1;
-  for (unsigned loop : contraction->others)
-    matrices = std::min<int64_t>(matrices * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
-  while (columnTile > columns &&
-         matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 8)
-    columnTile -= columns;
-  auto balance = [](int64_t extent, int64_t tile, int64_t unit) {
-    return llvm::alignTo(llvm::divideCeil(extent, llvm::divideCeil(extent, tile)), unit);
-  };
-  if (!readsWindows && n > columnTile)
-    columnTile = balance(n, columnTile, columns);
-  SmallVector<int64_t> few;
-  if (contraction->m && ShapedType::isDynamic(extents[*contraction->m]) && !readsWindows)
-    few = tilesForFewRows(rows, vectorBits >= 512 ? 32 : 16, lanes, std::min(n, columnTile));
-
+  while (item.columns > columns && countItems() < 8)
+    item.columns -= columns;
+  if (!readsWindows && n > item.columns)
+    item.columns = balance(n, item.columns, columns);
   // Few columns: rows are divided too.
-  while (rowTile > 2 * rows &&
-         matrices * llvm::divideCeil(n, columnTile) * llvm::divideCeil(m, rowTile) < 4 &&
-         std::min(m, rowTile) * std::min(n, columnTile) * k > kContractionWork)
-    rowTile = llvm::alignTo(rowTile / 2, rows);
-  if (m > rowTile)
-    rowTile = balance(m, rowTile, rows);
-  // Small matrices are taken several at a time, innermost loops first.
-  int64_t work = std::min(m, rowTile) * std::min(n, columnTile) * std::max<int64_t>(k, 1);
+  while (item.rows > 2 * rows && countItems() < 4 &&
+         itemRows() * itemColumns() * k > kContractionWork)
+    item.rows = llvm::alignTo(item.rows / 2, rows);
+  if (m > item.rows)
+    item.rows = balance(m, item.rows, rows);
+}
+
+/// Small matrices are taken several at a time, innermost loops first.
+void ContractionTiling::chooseMatrixTiles() {
+  work = itemRows() * itemColumns() * std::max<int64_t>(k, 1);
   int64_t itemWork = readsWindows ? kWindowWork : kContractionWork;
-  SmallVector<int64_t> otherTiles(extents.size(), 1);
-  for (unsigned loop : llvm::reverse(contraction->others)) {
-    int64_t extent = std::max<int64_t>(extentOf(loop), 1);
+  for (unsigned loop : llvm::reverse(contraction.others)) {
     if (work >= itemWork)
       break;
-    otherTiles[loop] =
+    int64_t extent = std::max<int64_t>(extentOf(loop), 1);
+    int64_t tile =
         std::min<int64_t>(extent, llvm::divideCeil(itemWork, std::max<int64_t>(work, 1)));
-    otherTiles[loop] = balance(extent, otherTiles[loop], 1);
-    work *= otherTiles[loop];
+    matrixTiles[loop] = balance(extent, tile, 1);
+    work *= matrixTiles[loop];
   }
+}
 
+int64_t ContractionTiling::itemTile(unsigned loop) const {
+  bool isDynamic = ShapedType::isDynamic(extents[loop]);
+  if (loop == contraction.n)
+    return item.columns < n || (isDynamic && !readsWindows) ? item.columns : 0;
+  if (contraction.m && loop == *contraction.m)
+    return item.rows < m || isDynamic ? item.rows : 0;
+  return extents[loop] == matrixTiles[loop] ? 0 : matrixTiles[loop];
+}
+
+int64_t ContractionTiling::itemCost() const {
+  if (!readsWindows)
+    return 0;
+  // Windows take longer to read than to multiply: about three vectors of
+  // multiply-adds in eight nanoseconds.
+  int64_t perNanosecond = std::max<int64_t>(1, vectorLanes * 3 / 8);
+  return std::max<int64_t>(1, work / perNanosecond);
+}
+
+/// The kernel's only reduction, if it is a contraction that has vectors of at
+/// least two elements and no loops without iterations: these are not worth
+/// tiles, and upstream cannot cut them.
+static std::optional<Contraction> matchContraction(KernelOp kernel, int64_t vectorBits) {
+  std::optional<Contraction> contraction;
+  unsigned reductions = 0;
+  kernel->walk([&](linalg::GenericOp op) {
+    if (op.getNumReductionLoops() == 0)
+      return;
+    ++reductions;
+    contraction = Contraction::match(op);
+  });
+  if (!contraction || reductions != 1 || !contraction->accumulatorType.isIntOrFloat() ||
+      vectorBits / contraction->accumulatorType.getIntOrFloatBitWidth() < 2 ||
+      llvm::is_contained(contraction->op.getStaticLoopRanges(), 0))
+    return std::nullopt;
+  return contraction;
+}
+
+/// Register tile and work items of a kernel around one contraction. The root's
+/// loops are those of the result; rows and columns are its last two in that
+/// order of the contraction, the others are independent matrices.
+static bool selectContractionSchedule(KernelOp kernel) {
+  TargetAttr target = targetOf(kernel);
+  int64_t vectorBits = target ? target.getVectorBits() : 128;
+  std::optional<Contraction> contraction = matchContraction(kernel, vectorBits);
+  TilingInterface root = getScheduledRoot(kernel);
+  auto generic = dyn_cast_or_null<linalg::LinalgOp>(root.getOperation());
+  if (!contraction || !generic || root->getNumResults() != 1)
+    return false;
+  // The root must walk the contraction's result, one loop a dimension.
+  linalg::GenericOp op = contraction->op;
+  auto resultType = cast<RankedTensorType>(op.getResult(0).getType());
+  if (root != op.getOperation() &&
+      generic.getNumLoops() != static_cast<unsigned>(resultType.getRank()))
+    return false;
+
+  ContractionTiling tiling(*contraction, vectorBits);
+  AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   SmallVector<int64_t> tiles(generic.getNumLoops(), 0);
   for (unsigned i = 0; i < outMap.getNumResults(); ++i) {
     unsigned loop = outMap.getDimPosition(i);
-    unsigned rootLoop = root == op.getOperation() ? loop : i;
-    if (loop == contraction->n)
-      tiles[rootLoop] = columnTile < n || (ShapedType::isDynamic(extents[loop]) && !readsWindows)
-                            ? columnTile
-                            : 0;
-    else if (contraction->m && loop == *contraction->m)
-      tiles[rootLoop] = rowTile < m || ShapedType::isDynamic(extents[loop]) ? rowTile : 0;
-    else
-      tiles[rootLoop] = extents[loop] == otherTiles[loop] ? 0 : otherTiles[loop];
+    tiles[root == op.getOperation() ? loop : i] = tiling.itemTile(loop);
   }
-  // With windows, which take longer to read than to multiply, about three vectors
-  // of multiply-adds in eight nanoseconds; the rest is estimated as for any kernel.
-  int64_t perNanosecond = std::max<int64_t>(1, lanes * 3 / 8);
-  int64_t cost = readsWindows ? std::max<int64_t>(1, work / perNanosecond) : 0;
-  kernel.setScheduleAttr(
-      ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, columns, lanes}, few, cost));
+  auto [rows, columns] = tiling.registers();
+  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {},
+                                           {rows, columns, tiling.lanes()}, tiling.fewRows(),
+                                           tiling.itemCost()));
   return true;
 }
 

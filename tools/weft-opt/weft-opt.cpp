@@ -6,8 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session/ToolMain.h"
-
-#include "transforms/Model/Passes.h"
+#include "transforms/Printing/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/FileUtilities.h"

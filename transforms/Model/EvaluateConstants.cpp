@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Session/HostEvaluator.h"
+#include "transforms/Model/EvaluateConstants.h"
+
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Model/ConstantSubgraphs.h"
 #include "transforms/Model/Passes.h"
@@ -135,13 +136,13 @@ static Value makeTensor(OpBuilder &b, Operation *op, RankedTensorType type,
 
 namespace {
 struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> {
-  using EvaluateConstantsBase::EvaluateConstantsBase;
+  explicit EvaluateConstants(ConstantEvaluator evaluator) : evaluator(evaluator) {}
 
   /// Evaluates together what can be; where that fails, halves.
   void evaluate(const ConstantSubgraphs &subgraphs, ArrayRef<Operation *> roots) {
     if (roots.empty() || failures >= kMaxFailures)
       return;
-    auto results = evaluateOnHost(outline(getOperation(), subgraphs, roots));
+    auto results = evaluator(outline(getOperation(), subgraphs, roots));
     if (results)
       return replace(roots, *results);
     ++failures;
@@ -186,6 +187,11 @@ struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> 
     }
   }
 
+  ConstantEvaluator evaluator;
   unsigned failures = 0;
 };
 } // namespace
+
+std::unique_ptr<Pass> weft::createEvaluateConstants(ConstantEvaluator evaluate) {
+  return std::make_unique<EvaluateConstants>(evaluate);
+}

@@ -12,7 +12,6 @@
 
 namespace weft {
 #define GEN_PASS_DECL
-#define GEN_PASS_REGISTRATION
 #include "transforms/Model/Passes.h.inc"
 } // namespace weft
 

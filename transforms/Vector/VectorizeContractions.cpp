@@ -29,11 +29,17 @@ using namespace mlir;
 using namespace weft;
 
 namespace {
-/// The part of a matrix that is accumulated in registers at a time.
-struct RegisterTile {
+/// Rows and vectors of columns that are accumulated in registers.
+struct TileShape {
   int64_t rows, vectors;
-  /// Where it takes its columns: [panels, k, columns], or null for the operand.
-  Value packed = {};
+};
+
+/// Where a register tile lies.
+struct RegisterTile {
+  TileShape shape;
+  Value packed, panel;                ///< where it takes its columns; null: from the operand
+  SmallVector<Value> rows, rowInside; ///< null: surely inside
+  SmallVector<Value> columns, laneMask;
 };
 
 /// Emits one contraction.
@@ -41,8 +47,9 @@ class ContractionEmitter {
 public:
   ContractionEmitter(const Contraction &contraction, const Epilogue &epilogue,
                      ScheduleAttr schedule, RewriterBase &rewriter)
-      : c(contraction), epilogue(epilogue), few(schedule.getFew()), rows(schedule.getVector()[0]),
-        columns(schedule.getVector()[1]), lanes(schedule.getVector()[2]), vectors(columns / lanes),
+      : c(contraction), epilogue(epilogue), few(schedule.getFew()),
+        lanes(schedule.getVector()[2]), whole{schedule.getVector()[0],
+                                              schedule.getVector()[1] / lanes},
         b(rewriter), loc(contraction.op->getLoc()) {}
   Value emit();
 
@@ -62,11 +69,13 @@ private:
   Value emitFewRows(ArrayRef<Value> outer, Value out, Value from, Value to,
                     ArrayRef<int64_t> tiles);
   Value roundDownToTile(Value count);
-  Value emitTiles(ArrayRef<Value> outer, Value out, Value from, Value to, RegisterTile tile,
-                  bool isWhole = false);
-  scf::ValueVector emitStep(ArrayRef<Value> outer, ValueRange at, ValueRange sums,
-                            ArrayRef<Value> rowIndex, ArrayRef<Value> columnIndex,
-                            ArrayRef<Value> laneMask, Value panel, RegisterTile tile);
+  Value emitTiles(ArrayRef<Value> outer, Value out, Value from, Value to, TileShape shape,
+                  Value packed, bool isWhole = false);
+  RegisterTile placeTile(Value row, Value panel, Value rowEnd, TileShape shape, bool isWhole);
+  Position outPosition(ArrayRef<Value> outer, const RegisterTile &tile, int64_t r, int64_t v);
+  scf::ValueVector accumulate(ArrayRef<Value> outer, const RegisterTile &tile, ValueRange kIvs,
+                              ValueRange accumulators);
+  Value store(ArrayRef<Value> outer, const RegisterTile &tile, ValueRange sums, Value out);
   Value readColumns(ArrayRef<Value> loops, Value column, Value mask);
   Value multiplyAdd(Value row, Value column, Value sum);
   Value widen(Value value, bool isRow);
@@ -75,7 +84,8 @@ private:
   Contraction c;
   const Epilogue &epilogue;
   ArrayRef<int64_t> few;
-  int64_t rows, columns, lanes, vectors;
+  int64_t lanes;
+  TileShape whole;
   RewriterBase &b;
   Location loc;
   SmallVector<Value> kExtents;
@@ -156,11 +166,12 @@ Value ContractionEmitter::readColumns(ArrayRef<Value> loops, Value column, Value
   return arith::SelectOp::create(b, loc, mask, result, zeros);
 }
 
-/// Copies the column operand to panels. Columns that were gathered for this tile are as
-/// good as packed: null.
+/// Copies the column operand to panels [panels, k, columns]. Columns that were gathered for this
+/// tile are as good as packed: null.
 Value ContractionEmitter::pack(ArrayRef<Value> outer) {
   if (c.columnOperand->get().getDefiningOp<Im2colOp>())
     return {};
+  int64_t vectors = whole.vectors, columns = vectors * lanes;
   auto type = cast<RankedTensorType>(c.columnOperand->get().getType());
   Value n = extent(c.n);
   Value panels = arith::CeilDivUIOp::create(b, loc, n, constant(columns));
@@ -247,6 +258,110 @@ Value ContractionEmitter::emit() {
   return nest.results.front();
 }
 
+/// Where the register tile of `shape` that begins at the loops' values `row` and
+/// `panel` lies: its rows, of which the last before `rowEnd` stands for those after it,
+/// and its vectors of columns with the lanes that are inside.
+RegisterTile ContractionEmitter::placeTile(Value row, Value panel, Value rowEnd, TileShape shape,
+                                           bool isWhole) {
+  RegisterTile tile;
+  tile.shape = shape;
+  tile.panel = panel;
+  auto maskType = VectorType::get({lanes}, b.getI1Type());
+  Value n = extent(c.n);
+  Value firstColumn = arith::MulIOp::create(b, loc, panel, constant(shape.vectors * lanes));
+  Value lastRow = arith::SubIOp::create(b, loc, rowEnd, constant(1));
+  for (int64_t r = 0; r < shape.rows; ++r) {
+    Value index = r == 0 ? row : Value(arith::AddIOp::create(b, loc, row, constant(r)));
+    Value inside;
+    if (r > 0 && !isWhole) {
+      inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index, rowEnd);
+      index = arith::MinSIOp::create(b, loc, index, lastRow);
+    }
+    tile.rows.push_back(index);
+    tile.rowInside.push_back(inside);
+  }
+  for (int64_t v = 0; v < shape.vectors; ++v) {
+    Value column = arith::AddIOp::create(b, loc, firstColumn, constant(v * lanes));
+    tile.columns.push_back(column);
+    tile.laneMask.push_back(vector::CreateMaskOp::create(
+        b, loc, maskType, ValueRange{arith::SubIOp::create(b, loc, n, column)}));
+  }
+  return tile;
+}
+
+/// The position in the result of row `r` and vector `v`.
+SmallVector<Value> ContractionEmitter::outPosition(ArrayRef<Value> outer, const RegisterTile &tile,
+                                                   int64_t r, int64_t v) {
+  SmallVector<Value> loops(outer);
+  if (c.m)
+    loops[*c.m] = tile.rows[r];
+  loops[c.n] = tile.columns[v];
+  return position(c.op.getDpsInitOperand(0), loops);
+}
+
+/// Multiply-adds of one position of the k loops.
+scf::ValueVector ContractionEmitter::accumulate(ArrayRef<Value> outer, const RegisterTile &tile,
+                                                ValueRange kIvs, ValueRange accumulators) {
+  SmallVector<Value> loops(outer);
+  Value k = constant(0);
+  for (auto [i, loop] : llvm::enumerate(c.k)) {
+    loops[loop] = kIvs[i];
+    k = i == 0 ? kIvs[0]
+               : Value(arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, k, kExtents[i]),
+                                             kIvs[i]));
+  }
+  SmallVector<Value> columnValues;
+  for (int64_t v = 0; v < tile.shape.vectors; ++v) {
+    Value values;
+    if (tile.packed) {
+      auto type = cast<RankedTensorType>(tile.packed.getType());
+      Value pad = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+      values = vector::TransferReadOp::create(
+          b, loc, VectorType::get({lanes}, type.getElementType()), tile.packed,
+          ValueRange{tile.panel, k, constant(v * lanes)}, pad, ArrayRef<bool>{true});
+    } else {
+      values = readColumns(loops, tile.columns[v], tile.laneMask[v]);
+    }
+    columnValues.push_back(widen(values, /*isRow=*/false));
+  }
+  auto vectorType = VectorType::get({lanes}, c.accumulatorType);
+  scf::ValueVector sums;
+  for (int64_t r = 0; r < tile.shape.rows; ++r) {
+    if (c.m)
+      loops[*c.m] = tile.rows[r];
+    Value element =
+        tensor::ExtractOp::create(b, loc, c.rowOperand->get(), position(c.rowOperand, loops));
+    Value row = vector::BroadcastOp::create(b, loc, vectorType, widen(element, /*isRow=*/true));
+    for (auto [v, column] : llvm::enumerate(columnValues))
+      sums.push_back(multiplyAdd(row, column, accumulators[r * columnValues.size() + v]));
+  }
+  return sums;
+}
+
+/// Writes what the epilogue makes of `sums` to `out`; rows and lanes that are not
+/// inside are left alone.
+Value ContractionEmitter::store(ArrayRef<Value> outer, const RegisterTile &tile, ValueRange sums,
+                                Value out) {
+  auto maskType = VectorType::get({lanes}, b.getI1Type());
+  int64_t rank = cast<RankedTensorType>(out.getType()).getRank();
+  auto map = AffineMapAttr::get(AffineMap::getMinorIdentityMap(rank, 1, b.getContext()));
+  auto [rows, vectors] = tile.shape;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value mask = tile.laneMask[v];
+      Value value = epilogue.finish(b, sums[r * vectors + v], outPosition(outer, tile, r, v), mask);
+      if (tile.rowInside[r]) {
+        Value inside = vector::BroadcastOp::create(b, loc, maskType, tile.rowInside[r]);
+        mask = arith::AndIOp::create(b, loc, mask, inside);
+      }
+      out = vector::TransferWriteOp::create(b, loc, out.getType(), value, out,
+                                            outPosition(outer, tile, r, v), map, mask,
+                                            b.getBoolArrayAttr({true}))
+                .getResult();
+    }
+  return out;
+}
+
 /// One of two results, both of which are written into the same tensor.
 Value ContractionEmitter::choose(Value condition, Emit then, Emit otherwise) {
   auto region = [&](Emit emit) {
@@ -270,181 +385,93 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
 
 /// A known number of rows: whole tiles, and one of exactly what is left.
 Value ContractionEmitter::emitRows(ArrayRef<Value> outer, Value out, int64_t extent) {
-  RegisterTile whole{rows, vectors}, rest{extent % rows, vectors};
-  whole.packed = rest.packed = c.packsColumns(rows) ? pack(outer) : Value();
+  Value packed = c.packsColumns(whole.rows) ? pack(outer) : Value();
+  TileShape rest{extent % whole.rows, whole.vectors};
   Value border = constant(extent - rest.rows);
-  if (extent >= rows)
-    out = emitTiles(outer, out, constant(0), border, whole, /*isWhole=*/true);
-  return rest.rows == 0 ? out
-                        : emitTiles(outer, out, border, constant(extent), rest, /*isWhole=*/true);
+  if (extent >= whole.rows)
+    out = emitTiles(outer, out, constant(0), border, whole, packed, /*isWhole=*/true);
+  if (rest.rows != 0)
+    out = emitTiles(outer, out, border, constant(extent), rest, packed, /*isWhole=*/true);
+  return out;
 }
 
 /// Whole tiles, then lower ones for the rows that are left.
 Value ContractionEmitter::emitManyRows(ArrayRef<Value> outer, Value out) {
-  RegisterTile whole{rows, vectors}, rest{std::max<int64_t>(1, rows / 3), vectors};
-  whole.packed = rest.packed = pack(outer);
-  Value m = extent(*c.m), border = roundDownToTile(m);
-  out = emitTiles(outer, out, constant(0), border, whole, /*isWhole=*/true);
-  return emitTiles(outer, out, border, m, rest);
+  TileShape rest{std::max<int64_t>(1, whole.rows / 3), whole.vectors};
+  Value packed = pack(outer), m = extent(*c.m), border = roundDownToTile(m);
+  out = emitTiles(outer, out, constant(0), border, whole, packed, /*isWhole=*/true);
+  return emitTiles(outer, out, border, m, rest, packed);
 }
 
 /// Whole tiles of packed columns where there are many rows. The others, or all if there
 /// are few, take the first of the schedule's tiles for few rows that has as many, and
 /// read the columns where they are: they do so at most twice.
 Value ContractionEmitter::emitAnyRows(ArrayRef<Value> outer, Value out) {
-  Value m = extent(*c.m), border = roundDownToTile(m);
-  Value packs = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt, m, constant(2 * rows));
+  Value m = extent(*c.m), border = roundDownToTile(m), rows = constant(whole.rows);
+  Value packs =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt, m, constant(2 * whole.rows));
   out = choose(
       packs,
       [&] {
-        RegisterTile whole{rows, vectors};
-        whole.packed = pack(outer);
-        return emitTiles(outer, out, constant(0), border, whole, /*isWhole=*/true);
+        Value packed = pack(outer);
+        return emitTiles(outer, out, constant(0), border, whole, packed, /*isWhole=*/true);
       },
       [&] { return out; });
   Value from = arith::SelectOp::create(b, loc, packs, border, constant(0));
   scf::LoopNest nest = scf::buildLoopNest(
-      b, loc, from, m, constant(rows), out,
+      b, loc, from, m, rows, out,
       [&](OpBuilder &, Location, ValueRange at, ValueRange carried) -> scf::ValueVector {
-        Value end = arith::AddIOp::create(b, loc, at[0], constant(rows));
-        end = arith::MinUIOp::create(b, loc, end, m);
-        return {emitFewRows(outer, carried[0], at[0], end, few)};
+        Value to = arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, at[0], rows), m);
+        return {emitFewRows(outer, carried[0], at[0], to, few)};
       });
   return nest.results.front();
 }
 
-/// `from` to `to`, which are at most the rows of a tile.
+/// `from` to `to`, which are at most the rows of a whole tile. `tiles` are pairs of rows
+/// and columns.
 Value ContractionEmitter::emitFewRows(ArrayRef<Value> outer, Value out, Value from, Value to,
                                       ArrayRef<int64_t> tiles) {
   if (tiles.empty())
-    return emitTiles(outer, out, from, to, {rows, vectors});
-  RegisterTile tile{tiles[0], tiles[1] / lanes};
+    return emitTiles(outer, out, from, to, whole, /*packed=*/{});
+  TileShape shape{tiles[0], tiles[1] / lanes};
   Value count = arith::SubIOp::create(b, loc, to, from);
-  Value fits = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ule, count, constant(tile.rows));
+  Value fits =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ule, count, constant(shape.rows));
   return choose(
-      fits, [&] { return emitTiles(outer, out, from, to, tile); },
+      fits, [&] { return emitTiles(outer, out, from, to, shape, /*packed=*/{}); },
       [&] { return emitFewRows(outer, out, from, to, tiles.drop_front(2)); });
 }
 
 /// The largest multiple of a tile's rows that is at most `count`.
 Value ContractionEmitter::roundDownToTile(Value count) {
-  Value left = arith::RemUIOp::create(b, loc, count, constant(rows));
+  Value left = arith::RemUIOp::create(b, loc, count, constant(whole.rows));
   return arith::SubIOp::create(b, loc, count, left);
 }
 
-/// One step along k: adds the products of a row's element and a vector of columns.
-scf::ValueVector ContractionEmitter::emitStep(ArrayRef<Value> outer, ValueRange at, ValueRange sums,
-                                              ArrayRef<Value> rowIndex, ArrayRef<Value> columnIndex,
-                                              ArrayRef<Value> laneMask, Value panel,
-                                              RegisterTile tile) {
-  SmallVector<Value> loops(outer);
-  Value k = constant(0);
-  for (auto [i, loop] : llvm::enumerate(c.k)) {
-    loops[loop] = at[i];
-    k = i == 0 ? at[0]
-               : Value(arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, k, kExtents[i]),
-                                             at[i]));
-  }
-  SmallVector<Value> columnValues;
-  for (int64_t v = 0; v < tile.vectors; ++v) {
-    Value values;
-    if (tile.packed) {
-      auto type = cast<RankedTensorType>(tile.packed.getType());
-      Value pad = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
-      values = vector::TransferReadOp::create(
-          b, loc, VectorType::get({lanes}, type.getElementType()), tile.packed,
-          ValueRange{panel, k, constant(v * lanes)}, pad, ArrayRef<bool>{true});
-    } else {
-      values = readColumns(loops, columnIndex[v], laneMask[v]);
-    }
-    columnValues.push_back(widen(values, /*isRow=*/false));
-  }
-  auto accumulatorVector = VectorType::get({lanes}, c.accumulatorType);
-  scf::ValueVector next;
-  for (int64_t r = 0; r < tile.rows; ++r) {
-    if (c.m)
-      loops[*c.m] = rowIndex[r];
-    Value element =
-        tensor::ExtractOp::create(b, loc, c.rowOperand->get(), position(c.rowOperand, loops));
-    Value row =
-        vector::BroadcastOp::create(b, loc, accumulatorVector, widen(element, /*isRow=*/true));
-    for (int64_t v = 0; v < tile.vectors; ++v)
-      next.push_back(multiplyAdd(row, columnValues[v], sums[r * tile.vectors + v]));
-  }
-  return next;
-}
-
-/// The rows `from` to `to` in register tiles. If the last one may have fewer rows, those
-/// beyond repeat the last and are not written.
+/// The rows `from` to `to` in register tiles; `isWhole`: their number is a multiple of
+/// that of a tile's.
 Value ContractionEmitter::emitTiles(ArrayRef<Value> outer, Value out, Value from, Value to,
-                                    RegisterTile tile, bool isWhole) {
-  Value zero = constant(0), one = constant(1), n = extent(c.n);
-  auto outType = cast<RankedTensorType>(out.getType());
-  auto maskType = VectorType::get({lanes}, b.getI1Type());
-  Value tileColumns = constant(tile.vectors * lanes);
-  Value panels = arith::CeilDivUIOp::create(b, loc, n, tileColumns);
-  OpOperand *outOperand = c.op.getDpsInitOperand(0);
-  auto outMap =
-      AffineMapAttr::get(AffineMap::getMinorIdentityMap(outType.getRank(), 1, b.getContext()));
-
+                                    TileShape shape, Value packed, bool isWhole) {
+  Value zero = constant(0), one = constant(1);
+  Value panels = arith::CeilDivUIOp::create(b, loc, extent(c.n), constant(shape.vectors * lanes));
   scf::LoopNest nest = scf::buildLoopNest(
-      b, loc, {from, zero}, {to, panels}, {constant(tile.rows), one}, out,
+      b, loc, {from, zero}, {to, panels}, {constant(shape.rows), one}, out,
       [&](OpBuilder &, Location, ValueRange ivs, ValueRange carried) -> scf::ValueVector {
-        Value firstColumn = arith::MulIOp::create(b, loc, ivs[1], tileColumns);
-        Value lastRow = arith::SubIOp::create(b, loc, to, one);
-        SmallVector<Value> rowIndex, rowInside, columnIndex, laneMask;
-        for (int64_t r = 0; r < tile.rows; ++r) {
-          Value row = r == 0 ? ivs[0] : Value(arith::AddIOp::create(b, loc, ivs[0], constant(r)));
-          if (r > 0 && !isWhole) {
-            rowInside.push_back(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, row, to));
-            row = arith::MinSIOp::create(b, loc, row, lastRow);
-          } else {
-            rowInside.push_back({});
-          }
-          rowIndex.push_back(row);
-        }
-        for (int64_t v = 0; v < tile.vectors; ++v) {
-          Value column = arith::AddIOp::create(b, loc, firstColumn, constant(v * lanes));
-          columnIndex.push_back(column);
-          laneMask.push_back(vector::CreateMaskOp::create(
-              b, loc, maskType, ValueRange{arith::SubIOp::create(b, loc, n, column)}));
-        }
-        auto outPosition = [&](int64_t r, int64_t v) {
-          SmallVector<Value> loops(outer);
-          if (c.m)
-            loops[*c.m] = rowIndex[r];
-          loops[c.n] = columnIndex[v];
-          return position(outOperand, loops);
-        };
+        RegisterTile tile = placeTile(ivs[0], ivs[1], to, shape, isWhole);
+        tile.packed = packed;
         SmallVector<Value> sums;
-        for (int64_t r = 0; r < tile.rows; ++r)
-          for (int64_t v = 0; v < tile.vectors; ++v)
-            sums.push_back(epilogue.start(b, carried[0], outPosition(r, v), lanes, laneMask[v]));
-
+        for (int64_t r = 0; r < shape.rows; ++r)
+          for (int64_t v = 0; v < shape.vectors; ++v)
+            sums.push_back(epilogue.start(b, carried[0], outPosition(outer, tile, r, v), lanes,
+                                          tile.laneMask[v]));
         // The k loops, innermost last; the accumulators are carried.
         SmallVector<Value> lower(kExtents.size(), zero), steps(kExtents.size(), one);
-        scf::LoopNest inner =
-            scf::buildLoopNest(b, loc, lower, kExtents, steps, sums,
-                               [&](OpBuilder &, Location, ValueRange at, ValueRange accumulators) {
-                                 return emitStep(outer, at, accumulators, rowIndex, columnIndex,
-                                                 laneMask, ivs[1], tile);
-                               });
-        Value result = carried[0];
-        for (int64_t r = 0; r < tile.rows; ++r)
-          for (int64_t v = 0; v < tile.vectors; ++v) {
-            Value mask = laneMask[v];
-            if (rowInside[r]) {
-              Value inside = vector::BroadcastOp::create(b, loc, maskType, rowInside[r]);
-              mask = arith::AndIOp::create(b, loc, mask, inside);
-            }
-            Value value = epilogue.finish(b, inner.results[r * tile.vectors + v], outPosition(r, v),
-                                          laneMask[v]);
-            result = vector::TransferWriteOp::create(b, loc, result.getType(), value, result,
-                                                     outPosition(r, v), outMap, mask,
-                                                     b.getBoolArrayAttr({true}))
-                         .getResult();
-          }
-        return {result};
+        scf::LoopNest inner = scf::buildLoopNest(
+            b, loc, lower, kExtents, steps, sums,
+            [&](OpBuilder &, Location, ValueRange kIvs, ValueRange accumulators) {
+              return accumulate(outer, tile, kIvs, accumulators);
+            });
+        return {store(outer, tile, inner.results, carried[0])};
       });
   return nest.results.front();
 }

@@ -8,7 +8,7 @@
 #ifndef WEFT_FRONTEND_ONNX_MODELGRAPH_H
 #define WEFT_FRONTEND_ONNX_MODELGRAPH_H
 
-#include "Session/GraphDrawing.h"
+#include "Support/GraphDrawing.h"
 
 #include "llvm/Support/Error.h"
 

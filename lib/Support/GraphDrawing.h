@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef WEFT_SESSION_GRAPHDRAWING_H
-#define WEFT_SESSION_GRAPHDRAWING_H
+#ifndef WEFT_SUPPORT_GRAPHDRAWING_H
+#define WEFT_SUPPORT_GRAPHDRAWING_H
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
@@ -46,4 +46,4 @@ std::string escapeXml(llvm::StringRef text);
 
 } // namespace weft
 
-#endif // WEFT_SESSION_GRAPHDRAWING_H
+#endif // WEFT_SUPPORT_GRAPHDRAWING_H

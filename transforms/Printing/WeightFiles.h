@@ -18,8 +18,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef WEFT_LIB_SESSION_WEIGHTFILES_H
-#define WEFT_LIB_SESSION_WEIGHTFILES_H
+#ifndef WEFT_TRANSFORMS_PRINTING_WEIGHTFILES_H
+#define WEFT_TRANSFORMS_PRINTING_WEIGHTFILES_H
+
+#include "Package/Weights.h"
+#include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
@@ -43,9 +46,15 @@ unsigned nameWeightFiles(mlir::ModuleOp module, llvm::StringRef spillCopy);
 /// out. Returns how many were.
 llvm::Expected<unsigned> saveWeightFiles(mlir::ModuleOp module, llvm::StringRef path);
 
+/// A weight as it is written to files.
+Weight makeWeight(WeightAttr weight, llvm::ArrayRef<uint8_t> bytes);
+
+/// The element type's own dtype, for tensors that no frontend named.
+weft_dtype dtypeOf(mlir::Type type);
+
 /// Makes the store forget the weights that `module` does not use.
 void releaseUnusedWeights(mlir::ModuleOp module);
 
 } // namespace weft
 
-#endif // WEFT_LIB_SESSION_WEIGHTFILES_H
+#endif // WEFT_TRANSFORMS_PRINTING_WEIGHTFILES_H

@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Session/WeightFiles.h"
 #include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Weft.h"
-#include "transforms/Model/Passes.h"
+#include "transforms/Printing/Passes.h"
+#include "transforms/Printing/WeightFiles.h"
 
 namespace weft {
 #define GEN_PASS_DEF_RESTOREMODULE
-#include "transforms/Model/Passes.h.inc"
+#include "transforms/Printing/Passes.h.inc"
 } // namespace weft
 
 using namespace mlir;

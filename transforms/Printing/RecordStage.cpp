@@ -7,12 +7,12 @@
 
 #include "dialects/Weft/IR/SourceNodes.h"
 #include "dialects/Weft/IR/Weft.h"
-#include "transforms/Model/Passes.h"
+#include "transforms/Printing/Passes.h"
 #include "weft/Stage.h"
 
 namespace weft {
 #define GEN_PASS_DEF_RECORDSTAGE
-#include "transforms/Model/Passes.h.inc"
+#include "transforms/Printing/Passes.h.inc"
 } // namespace weft
 
 using namespace mlir;

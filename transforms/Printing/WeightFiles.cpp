@@ -5,13 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Session/WeightFiles.h"
+#include "transforms/Printing/WeightFiles.h"
 
 #include "Base/MappedFile.h"
-#include "Package/Weights.h"
-#include "Session/BuildModuleInfo.h"
 #include "dialects/Weft/IR/Weft.h"
-#include "weft/Session.h"
+#include "weft/Version.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/SetVector.h"
@@ -31,6 +29,25 @@ using llvm::formatv;
 
 template <typename... Ts> static llvm::Error weightError(const char *format, Ts &&...values) {
   return llvm::createStringError(formatv(format, std::forward<Ts>(values)...).str());
+}
+
+weft_dtype weft::dtypeOf(Type type) {
+  uint8_t bits = static_cast<uint8_t>(type.getIntOrFloatBitWidth());
+  if (isa<BFloat16Type>(type))
+    return {WEFT_DTYPE_BFLOAT, bits, 1};
+  if (isa<FloatType>(type))
+    return {WEFT_DTYPE_FLOAT, bits, 1};
+  return {WEFT_DTYPE_INT, bits, 1};
+}
+
+Weight weft::makeWeight(WeightAttr weight, ArrayRef<uint8_t> bytes) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  Weight result;
+  result.name = weight.getKey().str();
+  result.dtype = dtypeOf(type.getElementType());
+  result.shape.assign(type.getShape().begin(), type.getShape().end());
+  result.bytes = bytes;
+  return result;
 }
 
 static WeightStore &storeOf(ModuleOp module) {

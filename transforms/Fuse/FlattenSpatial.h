@@ -1,12 +1,12 @@
-//===- Convolution.h - What may stand around a convolution ----------------===//
+//===- FlattenSpatial.h - What may stand around a convolution ---*- C++ -*-===//
 //
 // Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef WEFT_TRANSFORMS_TILE_CONVOLUTION_H
-#define WEFT_TRANSFORMS_TILE_CONVOLUTION_H
+#ifndef WEFT_TRANSFORMS_FUSE_FLATTENSPATIAL_H
+#define WEFT_TRANSFORMS_FUSE_FLATTENSPATIAL_H
 
 #include "mlir/IR/Operation.h"
 
@@ -19,4 +19,4 @@ bool canFlattenSpatial(mlir::Operation *op);
 
 } // namespace weft
 
-#endif // WEFT_TRANSFORMS_TILE_CONVOLUTION_H
+#endif // WEFT_TRANSFORMS_FUSE_FLATTENSPATIAL_H

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Session/GraphDrawing.h"
+#include "Support/GraphDrawing.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"

@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Session/WeightFiles.h"
 #include "dialects/Weft/IR/Weft.h"
-#include "transforms/Model/Passes.h"
+#include "transforms/Printing/Passes.h"
+#include "transforms/Printing/WeightFiles.h"
 
 namespace weft {
 #define GEN_PASS_DEF_SAVEWEIGHTS
-#include "transforms/Model/Passes.h.inc"
+#include "transforms/Printing/Passes.h.inc"
 } // namespace weft
 
 using namespace mlir;

@@ -1,0 +1,18 @@
+//===- Passes.h - The passes of printed modules -----------------*- C++ -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_TRANSFORMS_PRINTING_PASSES_H
+#define WEFT_TRANSFORMS_PRINTING_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace weft {
+#define GEN_PASS_DECL
+#include "transforms/Printing/Passes.h.inc"
+} // namespace weft
+
+#endif // WEFT_TRANSFORMS_PRINTING_PASSES_H
