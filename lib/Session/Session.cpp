@@ -228,6 +228,10 @@ ExitCode Compilation::drawGraph() {
 }
 
 ExitCode Compilation::importPrinted() {
+  if (std::string flag = options.import.firstGiven(); !flag.empty())
+    return fail(flag + " has no effect on '" + options.input +
+                    "', whose inputs and extents are decided: give it with the model",
+                ExitCode::Usage);
   module = parseSourceFile<ModuleOp>(options.input, context.get());
   if (!module)
     return ExitCode::Error;
@@ -254,8 +258,14 @@ ExitCode Compilation::import() {
   nodeCount = importContext.nodeCount;
   if (module)
     return ExitCode::Success;
-  return importContext.failure == ImportFailure::Unsupported ? ExitCode::Unsupported
-                                                             : ExitCode::Error;
+  switch (importContext.failure) {
+  case ImportFailure::Unsupported:
+    return ExitCode::Unsupported;
+  case ImportFailure::Usage:
+    return ExitCode::Usage;
+  default:
+    return ExitCode::Error;
+  }
 }
 
 std::string Compilation::summaryOf(Stage stage) {
