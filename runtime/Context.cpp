@@ -116,6 +116,10 @@ weft_error *weft_context_create(weft_loaded_module *module, uint32_t function,
     return makeError(module->allocator, WEFT_NOT_FOUND,
                      "module '%s' has %u functions, there is no number %u", description.name,
                      description.function_count, function);
+  if (!module->variant)
+    return makeError(module->allocator, WEFT_UNAVAILABLE,
+                     "module '%s' was loaded to be described: it cannot run on this CPU",
+                     description.name);
   if (options.threads < 0 || options.threads > maxThreads)
     return makeError(module->allocator, WEFT_INVALID_ARGUMENT,
                      "%d threads are asked for, expected 0 to %d", options.threads, maxThreads);

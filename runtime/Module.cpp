@@ -40,6 +40,9 @@ public:
     if (!readStruct(given, options))
       return makeError(standard, WEFT_INVALID_ARGUMENT, "%s: struct_size of the options is not set",
                        what);
+    if (options.flags & ~uint32_t(WEFT_MODULE_DESCRIBE))
+      return makeError(standard, WEFT_INVALID_ARGUMENT, "%s: unknown flags 0x%x", what,
+                       options.flags);
     weft_allocator table;
     if (weft_error *error = readAllocator(options.allocator, table))
       return error;
@@ -69,14 +72,19 @@ public:
     module->description = query(WEFT_MODULE_ABI_MAJOR);
     if (weft_error *error = checkDescription(module->allocator, name, module->description))
       return error;
-    if (weft_error *error = chooseVariant(module->allocator, name, *module->description,
-                                          wantedVariant(options.cpu), hasFeatures, module->variant))
-      return error;
+    if (weft_error *error =
+            chooseVariant(module->allocator, name, *module->description, wantedVariant(options.cpu),
+                          hasFeatures, module->variant)) {
+      if (!(options.flags & WEFT_MODULE_DESCRIBE))
+        return error;
+      weft_error_free(error);
+    }
     if (weft_error *error = bindWeights(name, modulePath))
       return error;
     Text line;
     line.append("module '%s': %s by %s, variant %s", name, module->description->name,
-                module->description->compiler_version, module->variant->cpu);
+                module->description->compiler_version,
+                module->variant ? module->variant->cpu : "none");
     if (module->weightsPath.size())
       line.append(", weights in '%s'", module->weightsPath.text());
     module->log(WEFT_LOG_INFO, line.get());

@@ -110,9 +110,16 @@ typedef void (*weft_parallel_fn)(void *user, int32_t count, weft_task_fn task, v
    wrote, see module.h.) */
 typedef struct weft_loaded_module weft_loaded_module;
 
+/* Flags of weft_module_options. */
+enum {
+  /* Loads what cannot run on this machine too, to be looked at: such a module
+     has no variant, and contexts of it are refused. */
+  WEFT_MODULE_DESCRIBE = 1
+};
+
 typedef struct weft_module_options {
   uint32_t struct_size;
-  uint32_t reserved;
+  uint32_t flags;
   const weft_allocator *allocator; /* NULL: the C library's; copied */
   weft_log_fn log;                 /* may be NULL */
   void *log_user;
@@ -150,7 +157,8 @@ WEFT_API void weft_module_release(weft_loaded_module *module);
    module. */
 WEFT_API const weft_module *weft_module_description(const weft_loaded_module *module);
 /* The variant that was chosen: the first that this machine has the features
-   for, unless one was asked for. */
+   for, unless one was asked for. NULL of a module that was loaded only to be
+   described and cannot run here. */
 WEFT_API const weft_variant *weft_module_variant(const weft_loaded_module *module);
 /* Path of the mapped weights file, or NULL. */
 WEFT_API const char *weft_module_weights_path(const weft_loaded_module *module);

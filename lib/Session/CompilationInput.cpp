@@ -20,6 +20,10 @@ using namespace mlir;
 using namespace weft;
 
 ExitCode Compilation::importPrinted() {
+  if (std::string flag = options.import.firstGiven(); !flag.empty())
+    return fail(flag + " has no effect on '" + options.input +
+                    "', whose inputs and extents are decided: give it with the model",
+                ExitCode::Usage);
   module = parseSourceFile<ModuleOp>(options.input, context.get());
   if (!module)
     return ExitCode::Error;
@@ -46,8 +50,14 @@ ExitCode Compilation::import() {
   nodeCount = importContext.nodeCount;
   if (module)
     return ExitCode::Success;
-  return importContext.failure == ImportFailure::Unsupported ? ExitCode::Unsupported
-                                                             : ExitCode::Error;
+  switch (importContext.failure) {
+  case ImportFailure::Unsupported:
+    return ExitCode::Unsupported;
+  case ImportFailure::Usage:
+    return ExitCode::Usage;
+  default:
+    return ExitCode::Error;
+  }
 }
 
 static std::array<uint8_t, 32> hashOf(StringRef path) {

@@ -78,6 +78,21 @@
 // FOREIGN: cannot run here: module '{{.*}}none.so' cannot run on this CPU: diamondrapids needs {{.*}}; clearwaterforest needs {{.*}}, which it lacks
 // RUN: not weft run %t/none.so --input=8x600xf32=random:1 2>&1 | FileCheck %s --check-prefix=LACKS
 // LACKS: error: module '{{.*}}none.so' cannot run on this CPU: diamondrapids needs
+// All that it consists of can be seen nevertheless.
+// RUN: weft inspect %t/none.so | FileCheck %s --check-prefix=SEEN
+// SEEN: variant diamondrapids: {{.*}} of code (
+// SEEN-NEXT: variant clearwaterforest: {{.*}} of code (
+// SEEN-NEXT: not here module '{{.*}}none.so' cannot run on this CPU: diamondrapids needs {{.*}}; clearwaterforest needs
+// SEEN-NEXT: function main
+// SEEN: kernels 1
+// SEEN: contract_0 {{[0-9.]+ [kK]?B +[0-9.]+ [kK]?B}}
+// RUN: weft inspect %t/none.so --json | FileCheck %s --check-prefix=SEEN-JSON
+// SEEN-JSON: "runs_here": false
+// SEEN-JSON: "refusal": "module '{{.*}}none.so' cannot run on this CPU
+// SEEN-JSON: "chosen": false
+// SEEN-JSON: "chosen": false
+// RUN: weft inspect %t/both.so --json | FileCheck %s --check-prefix=RUNS
+// RUNS: "runs_here": true
 
 // RUN: not weft compile %s --cpu=haswell,haswell -o %t/no.so 2>&1 | FileCheck %s --check-prefix=TWICE
 // TWICE: error: --cpu=haswell,haswell: 'haswell' and 'haswell' need the same extensions; give one of them

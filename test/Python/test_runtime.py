@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import unittest
+import warnings
 from pathlib import Path
 
 try:
@@ -437,6 +438,20 @@ class RuntimeTest(unittest.TestCase):
         (y,) = session.run(["y"], {"bias": self.bias, "x": np.asfortranarray(self.x)})
         np.testing.assert_array_equal(y, self.y)
         self.assertEqual(session.get_providers(), ["CPUExecutionProvider"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for known in (None, [], ["CPUExecutionProvider"], [("WeftExecutionProvider", {})]):
+                weft.InferenceSession(PLAIN, providers=known)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            wanted = ["CUDAExecutionProvider", ("Other", {"device": 0}), "CPUExecutionProvider"]
+            weft.InferenceSession(PLAIN, providers=wanted)
+        (warning,) = caught
+        self.assertEqual(warning.filename, __file__)
+        self.assertIn(
+            "Specified providers 'CUDAExecutionProvider', 'Other' are not in available",
+            str(warning.message),
+        )
         self.assertEqual(session.get_overridable_initializers(), [])
         self.assertEqual(session.get_modelmeta().custom_metadata_map, {})
 

@@ -103,14 +103,40 @@ class DiagnosisTest(unittest.TestCase):
     def test_dimensions_that_are_not_there(self):
         self.assertIn(
             "--dim gives 'bach', but the inputs' symbolic dimensions are 'batch'",
-            self.refusal("--dim=bach=4"),
+            self.refusal("--dim=bach=4", code=2),
         )
         self.model = self.folder / "fixed.onnx"
         relu = helper.make_node("Relu", ["x"], ["y"])
         save(self.model, [relu], [value("x", [2])], [value("y", [2])])
         self.assertIn(
             "--dim gives 'batch', but the inputs have no symbolic dimension",
-            self.refusal("--dim=batch=4"),
+            self.refusal("--dim=batch=4", code=2),
+        )
+        self.assertIn(
+            "--shape gives 'z', but the inputs are 'x'",
+            self.refusal("--shape=z:4", code=2),
+        )
+
+    def test_dimensions_of_what_is_compiled(self):
+        printed, module = self.folder / "m.mlir", self.folder / "m.so"
+        self.weft("compile", self.model, "--compile-to=model", "-o", printed)
+        self.weft("compile", printed, "-o", module)
+        for flag in ("--dim=batch=4", "--shape=x:4x32", "--all-dynamic"):
+            said = self.weft("compile", printed, "-o", self.output, flag, code=2).stderr
+            name = flag.split("=")[0]
+            self.assertIn(f"{name} has no effect on '{printed}', whose inputs and extents", said)
+            self.assertFalse(self.output.exists())
+        # There it is for inputs that are made up.
+        for path in (printed, module):
+            short = ["--duration=0.01", "--threads=1"]
+            self.weft("bench", path, "--dim=batch=4", *short)
+            self.assertIn(
+                f"--dim gives 'bach', but '{path}' has the symbolic dimensions 'batch'",
+                self.weft("bench", path, "--dim=bach=4", *short, code=2).stderr,
+            )
+        self.assertIn(
+            "option '--cpu=native' has no effect on it",
+            self.weft("bench", module, "--dim=batch=4", "--cpu=native", code=2).stderr,
         )
 
     def test_contradictory_dimensions(self):

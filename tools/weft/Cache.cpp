@@ -178,12 +178,21 @@ std::vector<Option> weft::cacheOptions() {
   return options;
 }
 
+/// IR has its extents: there --dim is for the inputs that are made up.
+static std::vector<std::string> compilerArguments(const std::string &path,
+                                                  const Arguments &arguments) {
+  std::vector<std::string> words = arguments.forCompiler();
+  if (path.ends_with(".mlir"))
+    std::erase_if(words, [](const std::string &word) { return word.starts_with("--dim="); });
+  return words;
+}
+
 static int compileInto(const Compiler &compiler, const std::string &model,
                        const std::string &module, const Arguments &arguments, double &seconds) {
   CompileRequest request;
   request.input = model;
   request.output = module;
-  request.arguments = arguments.forCompiler();
+  request.arguments = compilerArguments(model, arguments);
   request.quiet = arguments.has("quiet");
   CompileOutcome outcome = compiler.compile(request);
   seconds = outcome.seconds;
@@ -198,26 +207,48 @@ static int compileInto(const Compiler &compiler, const std::string &model,
 }
 
 static int loadInto(const std::string &path, std::optional<Loaded> &loaded, double compileSeconds,
-                    bool compiled) {
+                    bool compiled, bool toDescribe) {
   double start = now();
-  Result<Program> program = Program::load(path);
+  Result<Program> program = toDescribe ? Program::describe(path) : Program::load(path);
   if (!program)
     return fail(program.error());
   loaded = Loaded{*std::move(program), path, compiled, compileSeconds, now() - start};
   return ExitSuccess;
 }
 
+/// What is compiled already takes only --dim, and that for its own dimensions:
+/// inputs are made up of such extents.
+static int checkDims(const Program &program, const std::string &path, const Arguments &arguments) {
+  const weft_function &function = program.entry();
+  std::string known;
+  for (uint32_t i = 0; i < function.symbol_count; ++i)
+    known += std::string(i ? ", '" : "'") + function.symbols[i].name + "'";
+  for (const std::string &text : arguments.all("dim")) {
+    std::string name = text.substr(0, text.find('='));
+    if (std::none_of(function.symbols, function.symbols + function.symbol_count,
+                     [&](const weft_symbol &symbol) { return name == symbol.name; }))
+      return fail("--dim gives '" + name + "', but '" + path + "' " +
+                      (known.empty() ? "has no symbolic dimension"
+                                     : "has the symbolic dimensions " + known),
+                  ExitUsage);
+  }
+  return ExitSuccess;
+}
+
 int weft::loadProgram(const std::string &path, const Arguments &arguments,
-                      std::optional<Loaded> &loaded) {
+                      std::optional<Loaded> &loaded, bool toDescribe) {
   Result<bool> isModule = isModuleFile(path);
   if (!isModule)
     return fail(isModule.error());
   if (*isModule) {
-    if (!arguments.forCompiler().empty() && !arguments.has("dim"))
-      return fail("'" + path + "' is compiled already: option '" + arguments.forCompiler().front() +
-                      "' has no effect on it",
-                  ExitUsage);
-    return loadInto(path, loaded, 0, false);
+    for (const std::string &option : arguments.forCompiler())
+      if (!option.starts_with("--dim="))
+        return fail("'" + path + "' is compiled already: option '" + option +
+                        "' has no effect on it",
+                    ExitUsage);
+    if (int code = loadInto(path, loaded, 0, false, toDescribe))
+      return code;
+    return checkDims(loaded->program, path, arguments);
   }
   Result<Compiler> compiler = Compiler::open();
   if (!compiler)
@@ -243,7 +274,7 @@ int weft::loadProgram(const std::string &path, const Arguments &arguments,
     std::string module = entry + "/module.so";
     if (fs::exists(module, failed)) {
       double start = now();
-      Result<Program> program = Program::load(module);
+      Result<Program> program = toDescribe ? Program::describe(module) : Program::load(module);
       if (program) {
         ::utimensat(AT_FDCWD, entry.c_str(), nullptr, 0); // used now
         loaded = Loaded{*std::move(program), module, false, 0, now() - start};
@@ -262,14 +293,17 @@ int weft::loadProgram(const std::string &path, const Arguments &arguments,
   double seconds = 0;
   if (int code = compileInto(*compiler, path, module, arguments, seconds))
     return code;
-  if (!useCache)
+  if (!useCache) {
     // The mapping outlives the file.
-    return loadInto(module, loaded, seconds, true);
+    if (int code = loadInto(module, loaded, seconds, true, toDescribe))
+      return code;
+    return path.ends_with(".mlir") ? checkDims(loaded->program, path, arguments) : ExitSuccess;
+  }
   fs::rename(temporary->path(), entry, failed);
   if (failed && !fs::exists(entry + "/module.so"))
     return fail(entry + ": cannot add to the cache: " + failed.message());
   if (!failed)
     temporary->release();
   evict(folder, entry);
-  return loadInto(entry + "/module.so", loaded, seconds, true);
+  return loadInto(entry + "/module.so", loaded, seconds, true, toDescribe);
 }

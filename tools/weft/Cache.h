@@ -45,7 +45,9 @@ std::vector<Option> cacheOptions();
 /// the cache has it. The key is the SHA-256 of model, options, compiler and
 /// CPU; plugins and external data count by name, size and time of change.
 /// Returns the exit code and has printed the error if that is not ExitSuccess.
-int loadProgram(const std::string &path, const Arguments &arguments, std::optional<Loaded> &loaded);
+/// To be described, a module need not be able to run here.
+int loadProgram(const std::string &path, const Arguments &arguments, std::optional<Loaded> &loaded,
+                bool toDescribe = false);
 
 /// Whether the file is a module (an ELF file) and not a model.
 Result<bool> isModuleFile(const std::string &path);

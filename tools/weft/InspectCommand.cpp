@@ -105,12 +105,18 @@ static Json variantsJson(const Program &program, const ElfSymbols &symbols) {
     json.set("cpu", variant.cpu);
     json.set("features", variant.features);
     json.set("code_bytes", bytes);
-    json.set("chosen", &variant == &program.variant());
-    if (&variant == &program.variant())
+    bool isChosen = program.refusal().empty() && &variant == &program.variant();
+    json.set("chosen", isChosen);
+    if (isChosen)
       json.set("reason", program.variantReason());
     variants.append(std::move(json));
   }
   return variants;
+}
+
+/// The variant whose code is shown: the best, where none can run.
+static const weft_variant &shownVariant(const Program &program) {
+  return program.refusal().empty() ? program.variant() : program.description().variants[0];
 }
 
 static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
@@ -127,6 +133,9 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
   Result<Json> options = Json::parse(module.options ? module.options : "", "options");
   json.set("options", options ? *options : Json());
   json.set("source_sha256", hex(module.source_hash));
+  json.set("runs_here", program.refusal().empty());
+  if (!program.refusal().empty())
+    json.set("refusal", program.refusal());
   json.set("variants", variantsJson(program, symbols));
   Json functions = Json::array();
   for (uint32_t i = 0; i < module.function_count; ++i)
@@ -148,7 +157,7 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
       kernel.set("nodes", fallback->node);
       kernel.set("reason", fallback->message);
     }
-    if (std::optional<int64_t> bytes = kernelBytes(symbols, program.variant(), i))
+    if (std::optional<int64_t> bytes = kernelBytes(symbols, shownVariant(program), i))
       kernel.set("code_bytes", *bytes);
     Json sizes = Json::object();
     for (uint32_t v = 0; v < module.variant_count; ++v)
@@ -187,6 +196,8 @@ static void printModule(const Loaded &loaded, const Json &json) {
                 reason ? (", chosen here: " + reason->asString()).c_str() : "",
                 variant.find("features")->asString().c_str());
   }
+  if (std::string why = loaded.program.refusal(); !why.empty())
+    std::printf("not here    %s\n", why.c_str());
   for (uint32_t f = 0; f < module.function_count; ++f) {
     const weft_function &function = module.functions[f];
     std::printf("function    %s\n", function.name);
@@ -232,7 +243,7 @@ static int disassemble(const Loaded &loaded, const ElfSymbols &symbols, const st
     if (name != module.kernels[i].name)
       continue;
     std::optional<ElfSymbol> symbol =
-        symbols.find(reinterpret_cast<const void *>(loaded.program.variant().kernels[i]));
+        symbols.find(reinterpret_cast<const void *>(shownVariant(loaded.program).kernels[i]));
     if (!symbol)
       return fail(loaded.path +
                   ": the module has no symbols to find the code "
@@ -281,7 +292,7 @@ int weft::runInspect(const Command &command, const Arguments &arguments) {
     return outcome.code;
   }
   std::optional<Loaded> loaded;
-  if (int code = loadProgram(path, arguments, loaded))
+  if (int code = loadProgram(path, arguments, loaded, /*toDescribe=*/true))
     return code;
   ElfSymbols symbols = ElfSymbols::read(loaded->path, &loaded->program.entry());
   if (std::optional<std::string> kernel = arguments.get("disassemble"))

@@ -36,13 +36,39 @@ static Error take(weft_error *error) {
   return result;
 }
 
-Result<Program> Program::load(const std::string &path) {
+static Result<weft_loaded_module *> loadFile(const std::string &path, uint32_t flags) {
   weft_loaded_module *loaded = nullptr;
+  weft_module_options options{};
+  options.struct_size = sizeof(options);
+  options.flags = flags;
   // A bare name is a file of the current folder.
-  if (weft_error *error = weft_module_load_file(path.c_str(), nullptr, &loaded))
+  if (weft_error *error = weft_module_load_file(path.c_str(), &options, &loaded))
     return take(error);
+  return loaded;
+}
+
+Result<Program> Program::describe(const std::string &path) {
+  Result<Program> program = load(path);
+  if (program)
+    return program;
+  Result<weft_loaded_module *> loaded = loadFile(path, WEFT_MODULE_DESCRIBE);
+  if (!loaded || weft_module_variant(*loaded)) {
+    if (loaded)
+      weft_module_release(*loaded);
+    return program;
+  }
+  Program described;
+  described.module.reset(*loaded);
+  described.whyNot = program.error().message;
+  return described;
+}
+
+Result<Program> Program::load(const std::string &path) {
+  Result<weft_loaded_module *> loaded = loadFile(path, 0);
+  if (!loaded)
+    return loaded.error();
   Program program;
-  program.module.reset(loaded);
+  program.module.reset(*loaded);
   if (program.description().function_count == 0)
     return Error{path + ": the module has no functions"};
   return program;

@@ -23,9 +23,13 @@ std::string wantedVariant();
 class Program {
 public:
   static Result<Program> load(const std::string &path);
+  /// Loads what cannot run here too, to be looked at: see `refusal`.
+  static Result<Program> describe(const std::string &path);
 
   const weft_module &description() const { return *weft_module_description(module.get()); }
   const weft_variant &variant() const { return *weft_module_variant(module.get()); }
+  /// Why the module cannot run here, so that it has no variant; empty if it can.
+  const std::string &refusal() const { return whyNot; }
   /// Why it is this variant: "the best of x86-64-v4, x86-64-v3".
   std::string variantReason() const;
   /// The function that the commands call.
@@ -39,6 +43,7 @@ private:
     void operator()(weft_loaded_module *module) const { weft_module_release(module); }
   };
   std::unique_ptr<weft_loaded_module, Release> module;
+  std::string whyNot;
 };
 
 /// A context of a program and the tensors bound to it. While it lives, Ctrl-C

@@ -37,10 +37,19 @@ struct ImportOptions {
   /// Inputs that become constants, by position among the inputs: TensorProto
   /// files (`--constant-inputs=DIR` with input_N.pb).
   std::string constantInputs;
+
+  /// The flag of one of those that are given; empty if there is none.
+  std::string firstGiven() const {
+    return !dims.empty()             ? "--dim"
+           : !shapes.empty()         ? "--shape"
+           : allDynamic              ? "--all-dynamic"
+           : !constantInputs.empty() ? "--constant-inputs"
+                                     : "";
+  }
 };
 
-/// Why an import gave nothing.
-enum class ImportFailure { None, Error, Unsupported };
+/// Why an import gave nothing. Usage: the options do not fit the model.
+enum class ImportFailure { None, Error, Unsupported, Usage };
 
 /// What a frontend gets, and where it leaves word of what it found. Errors are
 /// diagnostics of the context.

@@ -37,6 +37,10 @@ OpFoldResult DimBuilder::cached(Kind kind, ArrayRef<OpFoldResult> operands,
   key.first = kind;
   for (OpFoldResult operand : operands)
     key.second.push_back(operand.getOpaqueValue());
+  // Operands of commutative operations are sorted in the key alone: addresses
+  // differ from run to run, the IR must not.
+  if (llvm::is_contained({Add, Mul, Min, Max, Equal}, kind))
+    llvm::sort(key.second);
   for (auto &scope : scopes)
     if (auto it = scope.find(key); it != scope.end())
       return it->second;
@@ -54,10 +58,9 @@ OpFoldResult DimBuilder::cached(Kind kind, ArrayRef<OpFoldResult> operands,
       return constant(folded);                                                                     \
   }
 
-/// Commutative operations have constants last and values in a fixed order.
+/// Commutative operations have constants last.
 static void order(OpFoldResult &x, OpFoldResult &y) {
-  if (isa<Attribute>(x) ||
-      (isa<Value>(x) && isa<Value>(y) && x.getOpaqueValue() > y.getOpaqueValue()))
+  if (isa<Attribute>(x))
     std::swap(x, y);
 }
 

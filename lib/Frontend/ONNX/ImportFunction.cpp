@@ -219,17 +219,27 @@ LogicalResult Importer::createFunction() {
     }
     inputs.push_back(std::move(input));
   }
+  auto misuse = [&](const Twine &message) {
+    (void)error(loc, message);
+    context.failure = ImportFailure::Usage;
+    return failure();
+  };
   for (auto &[name, shape] : options.shapes)
-    if (!usedShapes.contains(name))
-      return error(loc, "a shape is given for " + quote(name) + ", which is no input");
+    if (!usedShapes.contains(name)) {
+      std::string known;
+      for (const Input &input : inputs)
+        known += (known.empty() ? "" : ", ") + quote(input.info->name);
+      return misuse("--shape gives " + quote(name) + ", but " +
+                    (known.empty() ? "there are no inputs" : "the inputs are " + known));
+    }
   for (auto &[name, range] : options.dims)
     if (!knownSymbols.contains(name)) {
       std::string known;
       for (const std::string &symbol : knownSymbols)
         known += (known.empty() ? "" : ", ") + quote(symbol);
-      return error(loc, "--dim gives " + quote(name) + ", but " +
-                            (known.empty() ? "the inputs have no symbolic dimension"
-                                           : "the inputs' symbolic dimensions are " + known));
+      return misuse("--dim gives " + quote(name) + ", but " +
+                    (known.empty() ? "the inputs have no symbolic dimension"
+                                   : "the inputs' symbolic dimensions are " + known));
     }
 
   bool constant = !options.constantInputs.empty();

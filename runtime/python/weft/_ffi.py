@@ -139,7 +139,7 @@ class Tensor(c.Structure):
 class ModuleOptions(c.Structure):
     _fields_ = [
         ("struct_size", c.c_uint32),
-        ("reserved", c.c_uint32),
+        ("flags", c.c_uint32),
         ("allocator", c.c_void_p),
         ("log", c.c_void_p),
         ("log_user", c.c_void_p),

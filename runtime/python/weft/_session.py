@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes as c
 import os
+import warnings
 from typing import (
     Any,
     Dict,
@@ -203,6 +204,25 @@ class IOBinding:
         self._results = dict(zip(names, self._context(*values, out=arrays)))
 
 
+_PROVIDER = "CPUExecutionProvider"
+
+
+def _warn_of_providers(providers: Any) -> None:
+    """Says, as ONNX Runtime does, which providers are not there. A provider is a
+    name, or a pair of name and options."""
+    names = [entry[0] if isinstance(entry, tuple) else entry for entry in providers or []]
+    unknown = [name for name in names if name not in (_PROVIDER, "WeftExecutionProvider")]
+    if unknown:
+        several = len(unknown) > 1
+        warnings.warn(
+            f"Specified provider{'s' if several else ''} "
+            f"{', '.join(repr(name) for name in unknown)} "
+            f"{'are' if several else 'is'} not in available provider names. "
+            f"Available providers: '{_PROVIDER}'",
+            stacklevel=3,
+        )
+
+
 class InferenceSession:
     """Takes a module, or an ONNX model, which is compiled first. `options` are
     those of weft.compile()."""
@@ -215,6 +235,7 @@ class InferenceSession:
         provider_options: Any = None,
         **options: Any,
     ) -> None:
+        _warn_of_providers(providers)
         threads = getattr(sess_options, "intra_op_num_threads", 0) or None
         if isinstance(path_or_bytes, bytes):
             is_module = path_or_bytes[:4] == b"\x7fELF"
@@ -245,10 +266,10 @@ class InferenceSession:
         return ModelMetadata(**known)
 
     def get_providers(self) -> List[str]:
-        return ["CPUExecutionProvider"]
+        return [_PROVIDER]
 
     def get_provider_options(self) -> Dict[str, Dict[str, str]]:
-        return {"CPUExecutionProvider": {}}
+        return {_PROVIDER: {}}
 
     def io_binding(self) -> IOBinding:
         return IOBinding(self)

@@ -217,6 +217,11 @@ def transposed_cases():
     for pad in ("SAME_UPPER", "SAME_LOWER"):
         case(f"transposed-{pad}", [1, 3, 5, 6], [3, 2, 3, 4], strides=[2, 3],
              transpose={"auto_pad": pad})
+        # The filter does not reach over a stride; onnxruntime gives less.
+        case(f"transposed-short-{pad}", [1, 3, 5, 6], [3, 2, 1, 2], strides=[2, 3],
+             transpose={"auto_pad": pad})
+        case(f"transposed-{pad}-more", [1, 3, 5, 6], [3, 2, 4, 3], strides=[3, 2],
+             transpose={"auto_pad": pad, "output_padding": [2, 1]})
     case("transposed-shape", [1, 3, 5, 6], [3, 2, 3, 3], strides=[3, 2],
          transpose={"output_shape": [10, 12]})
     # Asked for beyond the filter's reach: only the bias is there.

@@ -142,6 +142,10 @@ case('range_f',N('Range',['a','b','c'],['y']),{'a':np.array(1,np.float32),"b":np
 case('range_d',N('Range',['a','b','c'],['y']),{'a':np.array(1,np.float64),'b':np.array(4,np.float64),'c':np.array(0.3,np.float64)})
 case('range_i',N('Range',['a','b','c'],['y']),{'a':np.array(10,np.int32),'b':np.array(-4,np.int32),'c':np.array(-3,np.int32)})
 case('range_e',N('Range',['a','b','c'],['y']),{'a':np.array(10,np.int64),'b':np.array(20,np.int64),'c':np.array(-3,np.int64)})
+for t,(a,b,c) in enumerate([(-2**62,2**62-1,2**61),(2**62-1,-2**62,-2**61),(5,-7,-2**63),(5,-2**63,1),(-7,2**63-1,-1),(-2**63,-2**63+3,1)]):
+    bounds={'a':np.array(a,np.int64),'b':np.array(b,np.int64),'c':np.array(c,np.int64)}
+    case('range_wide',N('Range',['a','b','c'],['y']),bounds,oracle='ref')
+    case('range_wide_c',N('Range',['a','b','c'],['y']),{'x':f(1)},consts=bounds,oracle='ref')
 case('range_big',N('Range',['a','b','c'],['y']),{'x':f(1)},consts=dict(a=np.int64(0),b=np.int64(1000),c=np.int64(3)))
 for k in (-1,0,2): case('eye',N('EyeLike',['x'],['y'],k=k,dtype=T.INT32),{'x':f(3,5)},dyn=('x',))
 case('onehot',N('OneHot',['i','d','v'],['y'],axis=1),{'i':I(0,-1,2,7,-9),'d':I(4),'v':np.array([2,5],np.float32)},dyn=('i',))
@@ -247,6 +251,12 @@ failures = [
     (N('Split', ['x', 's'], ['y', 'z']), [('x', F, ['a']), ('s', L, [2])], ['x=4xf32=1', 's=2xi64=3 2'], {}, 1, 'parts of 5 in sum for an extent of 4'),
     (N('Slice', ['x', 's', 'e', 'a', 't'], ['y']), [('x', F, ['a']), ('t', L, [1])], ['x=4xf32=1', 't=1xi64=0'], {'s': I(0), 'e': I(3), 'a': I(0)}, 1, 'a step of 0'),
     (N('Range', ['a', 'b', 'c'], ['y']), [('a', F, []), ('b', F, []), ('c', F, [])], ['a=f32=0', 'b=f32=1', 'c=f32=0'], {}, 1, 'counts without end'),
+    (N('Range', ['a', 'b', 'c'], ['y']), [('a', L, []), ('b', L, []), ('c', L, [])], [f'a=i64={-2**63}', f'b=i64={2**63-1}', 'c=i64=1'], {}, 1, 'counts from -9223372036854775808 to 9223372036854775807, which are 2^63 or more apart'),
+    (N('Range', ['a', 'b', 'c'], ['y']), [('a', L, []), ('c', L, [])], [f'a=i64={2**62}', 'c=i64=-3'], {'b': np.int64(-2**62)}, 1, 'which are 2^63 or more apart'),
+    (N('Range', ['a', 'b', 'c'], ['y']), [('x', L, [])], ['x=i64=0'], {'a': np.int64(-2**63), 'b': np.int64(2**63-1), 'c': np.int64(1)}, 1, 'which are 2^63 or more apart'),
+    (N('Range', ['a', 'b', 'c'], ['y']), [('a', L, []), ('b', L, []), ('c', L, [])], ['a=i64=0', f'b=i64={2**63-1}', 'c=i64=1'], {}, 1, 'more than 2^44 elements'),
+    *[(N(kind, ['x', 'w', 'r', '', 'n'], ['y'], hidden_size=2, direction=direction), [('x', F, ['s', 2, 1]), ('n', T.INT32, [2])], ['x=3x2x1xf32=1', f'n=2xi32=3 {length}'], {'w': f(1, 2 * gates, 1), 'r': f(1, 2 * gates, 2)}, 4, 'has a length that is not in 0 to 3 (element 1 of sequence_lens)') for kind, gates in (('RNN', 1), ('GRU', 3), ('LSTM', 4)) for length in (4, -1) for direction in ('forward', 'reverse')],
+    (N('GRU', ['x', 'w', 'r', '', 'n'], ['y'], hidden_size=2), [('x', F, [3, 2, 1])], ['x=3x2x1xf32=1'], {'w': f(1, 6, 1), 'r': f(1, 6, 2), 'n': np.array([3, 4], np.int32)}, 4, 'has a length of 4 in sequence_lens, expected 0 to 3'),
     (N('Pad', ['x', 'p'], ['y']), [('x', F, ['a']), ('p', L, [2])], ['x=4xf32=1', 'p=2xi64=-3 -2'], {}, 1, 'an extent of -1 is left'),
     (N('Squeeze', ['x', 'p'], ['y']), [('x', F, ['a', 2]), ('p', L, [1])], ['x=1x2xf32=1', 'p=1xi64=1'], {}, 1, 'a dimension of extent 2, expected 1'),
     (N('Expand', ['x', 'p'], ['y']), [('x', F, ['a']), ('p', L, [1])], ['x=3xf32=1', 'p=1xi64=2'], {}, 1, 'cannot broadcast extents 3 and 2'),
@@ -257,7 +267,7 @@ path = root + "/failure.onnx"
 for node, inputs, values, constants, rank, message in failures:
     graph = h.make_graph(
         [node], "g", [h.make_tensor_value_info(*i) for i in inputs],
-        [h.make_tensor_value_info("y", F, [None] * rank)],
+        [h.make_tensor_value_info("y", inputs[0][1] if node.op_type == "Range" else F, [None] * rank)],
         [nh.from_array(v, k) for k, v in constants.items()])
     onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 18)], ir_version=8), path)
     run = subprocess.run([weft, "run", "--no-cache", "--quiet", path, *("--input=" + v for v in values)],

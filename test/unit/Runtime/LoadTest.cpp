@@ -192,6 +192,25 @@ TEST_F(LoadTest, NamesTheMissingFeatures) {
                         "time-travel, which it lacks"));
 }
 
+TEST_F(LoadTest, DescribesWhatCannotRun) {
+  auto options = rt::moduleOptions();
+  options.flags = WEFT_MODULE_DESCRIBE;
+  weft_loaded_module *module = nullptr;
+  ASSERT_EQ(weft_module_load_file(modulePath("never").c_str(), &options, &module), nullptr);
+  EXPECT_STREQ(weft_module_description(module)->variants[0].cpu, "future");
+  EXPECT_EQ(weft_module_variant(module), nullptr);
+  weft_context *context = nullptr;
+  weft_error *error = weft_context_create(module, 0, nullptr, &context);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(weft_error_code(error), WEFT_UNAVAILABLE);
+  EXPECT_THAT(weft_error_message(error), HasSubstr("cannot run on this CPU"));
+  weft_error_free(error);
+  weft_module_release(module);
+
+  options.flags = 2;
+  EXPECT_THAT(loadError(modulePath("plain"), &options), HasSubstr("unknown flags 0x2"));
+}
+
 TEST_F(LoadTest, TakesTheVariantThatIsAskedFor) {
   auto options = rt::moduleOptions();
   options.cpu = "x86-64";

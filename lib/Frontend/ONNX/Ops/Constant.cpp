@@ -178,6 +178,46 @@ static LogicalResult buildEyeLike(NodeContext &node) {
 // Range
 //===----------------------------------------------------------------------===//
 
+/// How many numbers there are from `start` to `limit` by `delta`, which is not 0.
+static FailureOr<OpFoldResult> countNumbers(NodeContext &node, ElementType type, OpFoldResult start,
+                                            OpFoldResult limit, OpFoldResult delta) {
+  DimBuilder &d = node.dims;
+  OpFoldResult zero = d.constant(0), one = d.constant(1);
+  bool isWide = type == ElementType::Int64;
+  // -2^63 has no negative; what it counts, the next number counts too.
+  auto magnitude = [&](OpFoldResult x) {
+    return negate(node, isWide ? d.max(x, d.constant(-INT64_MAX)) : x);
+  };
+  OpFoldResult from = start, to = limit, step = delta;
+  if (std::optional<int64_t> known = DimBuilder::constantOf(delta)) {
+    if (*known < 0) {
+      std::swap(from, to);
+      step = magnitude(delta);
+    }
+  } else {
+    OpFoldResult isDown = d.less(delta, zero);
+    from = d.select(isDown, limit, start);
+    to = d.select(isDown, start, limit);
+    step = d.max(d.select(isDown, magnitude(delta), delta), one);
+  }
+  OpFoldResult distance = d.sub(to, from);
+  OpFoldResult count = d.ceilDiv(distance, step);
+  // Numbers that the data or the model gives, unlike extents, can be so far apart
+  // that the distance wraps around.
+  bool isGiven = dependsOnData(from) || dependsOnData(to) ||
+                 (DimBuilder::constantOf(from) && DimBuilder::constantOf(to));
+  if (isWide && isGiven && DimBuilder::constantOf(from) != 0 &&
+      !(isNonNegative(from) && isNonNegative(to))) {
+    OpFoldResult some = d.less(from, to);
+    OpFoldResult isTooFar = both(node, some, d.less(distance, zero));
+    if (failed(require(node, d.equal(isTooFar, zero), WEFT_INVALID_ARGUMENT,
+                       "counts from {0} to {1}, which are 2^63 or more apart", {start, limit})))
+      return failure();
+    return d.select(some, count, zero);
+  }
+  return isNonNegative(count) ? count : d.max(count, zero);
+}
+
 static LogicalResult rangeOfExtents(NodeContext &node, ElementType type) {
   DimBuilder &d = node.dims;
   OpFoldResult bounds[3];
@@ -188,21 +228,14 @@ static LogicalResult rangeOfExtents(NodeContext &node, ElementType type) {
     bounds[i] = *bound;
   }
   auto [start, limit, delta] = bounds;
-  OpFoldResult zero = d.constant(0), one = d.constant(1);
+  OpFoldResult zero = d.constant(0);
   if (failed(require(node, d.equal(d.equal(delta, zero), zero), WEFT_INVALID_ARGUMENT,
                      "has a delta of 0")))
     return failure();
-  OpFoldResult count;
-  if (std::optional<int64_t> step = DimBuilder::constantOf(delta)) {
-    OpFoldResult up = *step > 0 ? d.sub(limit, start) : d.sub(start, limit);
-    count = d.ceilDiv(up, *step > 0 ? delta : negate(node, delta));
-  } else {
-    OpFoldResult isDown = d.less(delta, zero);
-    OpFoldResult distance = d.select(isDown, d.sub(start, limit), d.sub(limit, start));
-    count = d.ceilDiv(distance, d.max(d.select(isDown, negate(node, delta), delta), one));
-  }
-  if (!isNonNegative(count))
-    count = d.max(count, zero);
+  FailureOr<OpFoldResult> numbers = countNumbers(node, type, start, limit, delta);
+  if (failed(numbers))
+    return failure();
+  OpFoldResult count = *numbers;
   if (dependsOnData(count) && failed(requireExtents(node, {count})))
     return failure();
   if (auto known = DimBuilder::constantOf(count); known && *known <= 64) {
@@ -262,7 +295,7 @@ static LogicalResult buildRange(NodeContext &node) {
     if (delta == 0 || !(number < 0x1p44))
       return node.error("counts from " + Twine(std::to_string(start)) + " to " +
                         std::to_string(limit) + " by " + std::to_string(delta));
-    count = d.constant(std::max<int64_t>(0, static_cast<int64_t>(number)));
+    count = d.constant(number > 0 ? static_cast<int64_t>(number) : 0);
   } else {
     Value distance = arith::SubFOp::create(b, loc, scalars[1], scalars[0]);
     Value number =

@@ -13,7 +13,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Frontend/ONNX/ElementOps.h"
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/IndexOps.h"
 #include "Frontend/ONNX/Loops.h"
 #include "Frontend/ONNX/Ops/CompositeInputs.h"
 #include "Frontend/ONNX/Ops/Families.h"
@@ -483,6 +485,33 @@ static LogicalResult checkShape(NodeContext &node, size_t index, StringRef what,
   return success();
 }
 
+/// Sequences are of 0 to `steps` elements.
+static LogicalResult checkLengths(NodeContext &node, OpFoldResult steps) {
+  const TensorValue &lengths = node.input(4);
+  if (!isInteger(lengths.elementType))
+    return node.error("has sequence_lens " + describe(lengths) + ", expected integers");
+  std::optional<SmallVector<double>> numbers = constantNumbers(lengths);
+  std::optional<int64_t> most = DimBuilder::constantOf(steps);
+  if (numbers && most) {
+    for (double length : *numbers)
+      if (length < 0 || length > static_cast<double>(*most))
+        return node.error("has a length of " + Twine(static_cast<int64_t>(length)) +
+                          " in sequence_lens, expected 0 to " + Twine(*most));
+    return success();
+  }
+  Value limit = node.dims.value(steps);
+  assertNoElement(node, lengths,
+                  [&](OpBuilder &b, Location loc, Value length) -> Value {
+                    KernelIndex k{b, loc};
+                    Value wide = k.fromElement(length, lengths.elementType);
+                    return arith::OrIOp::create(b, loc, k.less(wide, k.constant(0)),
+                                                k.less(limit, wide));
+                  },
+                  WEFT_OUT_OF_RANGE,
+                  "has a length that is not in 0 to {1} (element {0} of sequence_lens)", {steps});
+  return success();
+}
+
 /// x[d, ...] of a tensor with a leading dimension for the directions.
 static TensorValue ofDirection(NodeContext &node, const TensorValue &x, int64_t d) {
   Dims offsets(x.rank(), node.dims.constant(0)), ones(x.rank(), node.dims.constant(1)),
@@ -530,8 +559,8 @@ static LogicalResult buildRecurrent(NodeContext &node, CellKind kind) {
     if (node.hasInput(i) && node.input(i).elementType != type)
       return node.error("has inputs of types " + name(type) + " and " +
                         name(node.input(i).elementType));
-  if (node.hasInput(4) && !isInteger(node.input(4).elementType))
-    return node.error("has sequence_lens " + describe(node.input(4)) + ", expected integers");
+  if (node.hasInput(4) && failed(checkLengths(node, steps)))
+    return failure();
   bool wantAll = node.hasOutput(0);
   ElementType compute = type == ElementType::Double ? type : ElementType::Float;
 
