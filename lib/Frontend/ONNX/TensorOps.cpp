@@ -117,6 +117,9 @@ std::optional<SmallVector<double>> weft::onnx::constantNumbers(const TensorValue
   return numbers;
 }
 
+/// Each element becomes operations of its own.
+static constexpr int64_t kMaxShapeElements = 4096;
+
 FailureOr<Dims> weft::onnx::shapeElements(NodeContext &node, const TensorValue &x) {
   if (x.elements)
     return Dims(*x.elements);
@@ -128,6 +131,9 @@ FailureOr<Dims> weft::onnx::shapeElements(NodeContext &node, const TensorValue &
   if (ShapedType::isDynamic(count))
     return node.unsupported("the number of elements of " + describe(x) +
                             " decides a rank and is known only at run time");
+  if (count > kMaxShapeElements)
+    return node.unsupported("each element of " + describe(x) + " is for a dimension, and at most " +
+                            Twine(kMaxShapeElements) + " are taken");
   Value tensor = node.value(x);
   Dims elements;
   for (int64_t i = 0; i < count; ++i) {
