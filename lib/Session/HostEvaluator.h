@@ -35,11 +35,14 @@ struct EvaluatedTensor {
 /// machine and runs the function in this process, on one thread. The results
 /// are the function's, in its order. `module` is consumed.
 ///
+/// Fails, too, where results or what is between take more than `maxBytes`: what the
+/// extents are that only the evaluation finds is not in the module's types.
+///
 /// Code is generated for x86-64-v3, or x86-64-v2 where this machine is no more,
 /// whatever the module is for, so that weights do not depend on it. Fails
 /// without diagnostics; the error says why.
 llvm::Expected<llvm::SmallVector<EvaluatedTensor>>
-evaluateOnHost(mlir::OwningOpRef<mlir::ModuleOp> module);
+evaluateOnHost(mlir::OwningOpRef<mlir::ModuleOp> module, int64_t maxBytes);
 
 } // namespace weft
 
