@@ -29,4 +29,8 @@ save("reshape-elements", "Reshape", (T.FLOAT, [2, 3]), (T.INT64, [2**31]))
 save("blocks", "DepthToSpace", (T.FLOAT, [1, "c", 2, 2]), blocksize=2**60)
 save("space-blocks", "SpaceToDepth", (T.FLOAT, [1, 1, 2, 2]), blocksize=2**60)
 save("zero-point", "MatMulInteger", (T.UINT8, [4]), (T.UINT8, [4, 2]), (T.UINT8, [1]), (T.UINT8, [2, 4, 2]))
+save("scale", "QLinearMatMul", (T.UINT8, [4]), (T.FLOAT, []), (T.UINT8, []), (T.UINT8, [4, 3]),
+     (T.FLOAT, []), (T.UINT8, []), (T.FLOAT, []), (T.UINT8, [0]))
+save("scales", "QLinearMatMul", (T.UINT8, [2, 4]), (T.FLOAT, []), (T.UINT8, []), (T.UINT8, [4, 3]),
+     (T.FLOAT, []), (T.UINT8, []), (T.FLOAT, []), (T.UINT8, [5]))
 save("packed-input", "Identity", (T.FLOAT6E2M3, [2**60, "n", 6]), opset=25)

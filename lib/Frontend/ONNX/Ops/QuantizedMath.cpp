@@ -238,8 +238,6 @@ static FailureOr<TensorValue> centered(NodeContext &node, const TensorValue &x,
     if (llvm::all_of(*numbers, [](double number) { return number == 0; }))
       return x;
   TensorValue zero = isSingle(*zeroPoint) ? reshape(node, *zeroPoint, {}) : *zeroPoint;
-  if (zero.rank() > x.rank())
-    return node.error("has a zero point " + describe(zero) + " for " + describe(x));
   return elementwiseTo(node, {x, zero}, ElementType::Int16, x.dims,
                        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
                          Value code =
