@@ -159,11 +159,17 @@ static FailureOr<std::optional<Dims>> readAxes(NodeContext &node, std::optional<
   return std::optional<Dims>(axes);
 }
 
+static constexpr int64_t kMaxMarkedRank = 64;
+
 /// For axes that are data: 1 for each dimension of `rank` that is among them.
 static FailureOr<Dims> markAxes(NodeContext &node, ArrayRef<OpFoldResult> axes, int64_t rank) {
   DimBuilder &d = node.dims;
   if (static_cast<int64_t>(axes.size()) > rank)
     return node.error("has " + Twine(axes.size()) + " axes for rank " + Twine(rank));
+  // Each axis is compared to each dimension.
+  if (rank > kMaxMarkedRank)
+    return node.unsupported("axes that are known only at run time are taken for up to " +
+                            Twine(kMaxMarkedRank) + " dimensions, not " + Twine(rank));
   Dims marks(rank, d.constant(0));
   OpFoldResult extent = d.constant(rank), distinct = d.constant(0);
   for (OpFoldResult raw : axes) {
