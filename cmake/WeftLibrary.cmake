@@ -15,6 +15,12 @@ target_include_directories(weft-compile-options INTERFACE
   ${PROJECT_BINARY_DIR}/include ${PROJECT_BINARY_DIR})
 target_compile_definitions(weft-compile-options INTERFACE ${WEFT_LLVM_DEFINITIONS})
 target_compile_options(weft-compile-options INTERFACE -fno-exceptions -fvisibility-inlines-hidden)
+if(WEFT_FUZZ)
+  # MLIR's headers are most of what is compiled: without the checks that the
+  # address sanitizer makes anyway, and that MLIR's libraries know nothing of.
+  target_compile_options(weft-compile-options INTERFACE
+    -fno-sanitize=alignment,function,null,object-size,vptr)
+endif()
 
 # The shared precompiled header.
 add_library(weft-pch OBJECT ${PROJECT_SOURCE_DIR}/lib/Support/PrecompiledHeader.cpp)

@@ -67,6 +67,10 @@ endfunction()
 # The install tree
 #===------------------------------------------------------------------------===#
 
+if(NOT WEFT_BUILD_COMPILER)
+  return()
+endif()
+
 include(CMakePackageConfigHelpers)
 set(WEFT_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Weft)
 

@@ -43,8 +43,9 @@ using Memory = std::unique_ptr<void, FreeMemory>;
 /// behind its functions.
 class Environment {
 public:
-  Environment(WeightStore &store, ArrayRef<int64_t> elementBytes)
-      : results(elementBytes.size()), store(store), elementBytes(elementBytes) {
+  Environment(WeightStore &store, ArrayRef<int64_t> elementBytes, int64_t maxBytes)
+      : results(elementBytes.size()), store(store), elementBytes(elementBytes),
+        bytesLeft(maxBytes) {
     env.struct_size = sizeof(env);
     env.max_workers = 1;
     env.context = this;
@@ -85,6 +86,10 @@ private:
   }
   static void *alloc(const weft_env *env, int64_t bytes) {
     Environment &self = of(env);
+    if (bytes > self.bytesLeft) {
+      self.record("it takes " + std::to_string(bytes) + " bytes of memory");
+      return nullptr;
+    }
     Memory memory = bytes < 0 ? nullptr : allocate(static_cast<uint64_t>(bytes));
     if (!memory) {
       self.record("out of memory");
@@ -107,6 +112,11 @@ private:
         self.record("a result is larger than an address space");
         return nullptr;
       }
+    if (bytes > self.bytesLeft) {
+      self.record("a result has " + std::to_string(bytes) + " bytes");
+      return nullptr;
+    }
+    self.bytesLeft -= bytes;
     if (bytes <= kMaxInlineConstantBytes) {
       // Never null, which would be a failure.
       result.small.reserve(static_cast<size_t>(kMaxInlineConstantBytes));
@@ -129,6 +139,7 @@ private:
 
   WeightStore &store;
   ArrayRef<int64_t> elementBytes;
+  int64_t bytesLeft; ///< that results may take
   std::vector<Memory> allocations;
   static constexpr int32_t neverCancelled = 0;
 };
@@ -249,7 +260,7 @@ static llvm::Error bindWeights(ModuleOp module, WeightStore &store,
 }
 
 llvm::Expected<llvm::SmallVector<EvaluatedTensor>>
-weft::evaluateOnHost(OwningOpRef<ModuleOp> module) {
+weft::evaluateOnHost(OwningOpRef<ModuleOp> module, int64_t maxBytes) {
   llvm::Expected<TargetAttr> target = hostTarget(*module);
   if (!target)
     return target.takeError();
@@ -276,7 +287,7 @@ weft::evaluateOnHost(OwningOpRef<ModuleOp> module) {
     return jit.takeError();
 
   WeightStore &store = (*module)->getContext()->getOrLoadDialect<WeftDialect>()->getWeightStore();
-  Environment environment(store, elementBytes);
+  Environment environment(store, elementBytes, maxBytes);
   decltype(weft_function::workspace_size) workspaceSize = nullptr;
   decltype(weft_function::invoke) invoke = nullptr;
   if (llvm::Error error = find(**jit, entry + ".invoke", invoke))

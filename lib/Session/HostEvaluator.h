@@ -19,7 +19,7 @@ namespace weft {
 /// Code is generated for x86-64-v3, or x86-64-v2 where this machine is no more,
 /// whatever the module is for, so that weights do not depend on it.
 llvm::Expected<llvm::SmallVector<EvaluatedTensor>>
-evaluateOnHost(mlir::OwningOpRef<mlir::ModuleOp> module);
+evaluateOnHost(mlir::OwningOpRef<mlir::ModuleOp> module, int64_t maxBytes);
 
 } // namespace weft
 

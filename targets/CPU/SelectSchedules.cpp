@@ -419,7 +419,13 @@ static constexpr int64_t kAssumedRowLength = 1024;
 /// about kRowItemElements elements, inner dimensions first.
 static void selectRowSchedule(KernelOp kernel, RowKernel &rows) {
   SmallVector<int64_t> extents = rows.getRowExtents();
-  if (llvm::is_contained(extents, 0))
+  // Rows without elements have no tiles: MLIR takes no slice at the end of a
+  // dimension, which is where a slice of an empty one begins.
+  auto isEmpty = [](Type type) {
+    auto shaped = dyn_cast<ShapedType>(type);
+    return shaped && llvm::is_contained(shaped.getShape(), 0);
+  };
+  if (llvm::is_contained(extents, 0) || llvm::any_of(kernel.getArgumentTypes(), isEmpty))
     return;
   int64_t left = std::max<int64_t>(1, kRowItemElements / rows.getRowLength(kAssumedRowLength));
   SmallVector<int64_t> tiles(extents.size(), 0);

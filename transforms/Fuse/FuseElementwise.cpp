@@ -32,6 +32,17 @@ static bool readsByPosition(Operation *op, bool once) {
       .wasInterrupted();
 }
 
+/// Larger bodies are no faster and take long to compile: to merge an operation
+/// clones the body, and LLVM's schedulers and register allocators take more than
+/// linear time for one block.
+static constexpr int64_t kMaxBodyOperations = 512;
+
+static int64_t countOperations(Operation *op) {
+  int64_t count = 0;
+  op->walk([&](Operation *) { ++count; });
+  return count;
+}
+
 namespace {
 struct FuseElementwise : weft::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
@@ -48,7 +59,9 @@ struct FuseElementwise : weft::impl::FuseElementwiseBase<FuseElementwise> {
       // reduced, which is as often as before; into a contraction, more often.
       if (!consumer || consumer.getNumReductionLoops() > 0)
         return false;
-      return producer->hasOneUse() || isa<linalg::FillOp>(producer);
+      if (!producer->hasOneUse() && !isa<linalg::FillOp>(producer))
+        return false;
+      return countOperations(producer) + countOperations(consumer) <= kMaxBodyOperations;
     });
     linalg::GenericOp::getCanonicalizationPatterns(patterns, &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

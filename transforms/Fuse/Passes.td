@@ -12,7 +12,8 @@ def FuseElementwise : Pass<"weft-fuse-elementwise"> {
   let description = [{
     Upstream's elementwise fusion on `linalg.generic`: a producer that is
     purely parallel moves into its only consumer. A producer with several
-    consumers stays, because computing it again costs more than reading it.
+    consumers stays, because computing it again costs more than reading it, and
+    so does one with which the body would have more than 512 operations.
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect"];
 }

@@ -142,7 +142,7 @@ struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> 
   void evaluate(const ConstantSubgraphs &subgraphs, ArrayRef<Operation *> roots) {
     if (roots.empty() || failures >= kMaxFailures)
       return;
-    auto results = evaluator(outline(getOperation(), subgraphs, roots));
+    auto results = evaluator(outline(getOperation(), subgraphs, roots), maxBytes);
     if (results)
       return replace(roots, *results);
     ++failures;

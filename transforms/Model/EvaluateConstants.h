@@ -34,9 +34,11 @@ struct EvaluatedTensor {
 
 /// Compiles a module and runs its one function, which takes no arguments. The
 /// module is as the stage `model` leaves it. Gives the results in the function's
-/// order, or says why there are none; emits no diagnostics.
+/// order, or says why there are none; emits no diagnostics. Fails, too, where results or
+/// what is between take more than `maxBytes`: what the extents are that only the
+/// evaluation finds is not in the module's types.
 using ConstantEvaluator = llvm::Expected<llvm::SmallVector<EvaluatedTensor>> (*)(
-    mlir::OwningOpRef<mlir::ModuleOp> module);
+    mlir::OwningOpRef<mlir::ModuleOp> module, int64_t maxBytes);
 
 /// The pass `weft-evaluate-constants`. Who builds pipelines gives it `evaluate`:
 /// it takes all later stages, and transformations know nothing of those.

@@ -181,7 +181,8 @@ def EvaluateConstants : Pass<"weft-evaluate-constants", "::mlir::ModuleOp"> {
       the bytes of the constants that they are computed from and more than 1 MiB
       (1 KiB if the elements are only repeated);
     - what exceeds `max-bytes` of results or `max-operations` scalar operations
-      in all. Operations are estimated from the IR, never measured, so that
+      in all, or of one result whose extents are known only when it is evaluated.
+      Operations are estimated from the IR, never measured, so that
       equal inputs give equal modules.
 
     Operations with side effects (assertions) are never evaluated; a subgraph

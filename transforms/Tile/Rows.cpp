@@ -12,11 +12,18 @@
 
 using namespace mlir;
 
+static bool isEmpty(Value tensor) {
+  return llvm::is_contained(cast<RankedTensorType>(tensor.getType()).getShape(), 0);
+}
+
 SmallVector<Value>
 weft::createRowLoop(RewriterBase &rewriter, Location loc, Value input, ValueRange inits,
                     int64_t along, llvm::function_ref<SmallVector<Value>(Value, ValueRange)> row) {
   auto type = cast<RankedTensorType>(input.getType());
   int64_t rank = type.getRank();
+  // MLIR takes no slice of an empty dimension.
+  if (isEmpty(input) || llvm::any_of(inits, isEmpty))
+    return SmallVector<Value>(inits);
   if (rank == 1)
     return row(input, inits);
   SmallVector<OpFoldResult> extents, offsets, sizes(rank, rewriter.getIndexAttr(1)),

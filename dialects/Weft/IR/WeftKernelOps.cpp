@@ -127,11 +127,13 @@ LogicalResult DispatchOp::verify() {
   auto isTensor = [](Value v) { return isa<TensorType>(v.getType()); };
   if (!llvm::all_equal(llvm::map_range(shaped, isTensor)))
     return emitOpError("has both tensors and memrefs");
-  // On memory, kernels assume that what they write is nothing else.
+  // On memory, kernels assume that what they write is nothing else. Nothing is
+  // written into an empty buffer, and all of these may be one.
   if (!shaped.empty() && !isTensor(shaped.front())) {
     llvm::SmallDenseSet<Value> others(getInputs().begin(), getInputs().end());
     for (Value out : getOuts())
-      if (!others.insert(out).second)
+      if (!llvm::is_contained(cast<ShapedType>(out.getType()).getShape(), 0) &&
+          !others.insert(out).second)
         return emitOpError("writes a buffer that it also has as another operand");
   }
   return success();

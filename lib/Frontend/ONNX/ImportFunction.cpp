@@ -252,6 +252,13 @@ LogicalResult Importer::createFunction() {
         shape.push_back(std::holds_alternative<int64_t>(dim) ? std::get<int64_t>(dim)
                                                              : ShapedType::kDynamic);
       ElementType element = input.info->type.elementType;
+      // Types count elements: first whether they can be counted.
+      TensorValue extents;
+      extents.elementType = element;
+      extents.dims = getAsIndexOpFoldResult(b.getContext(), shape);
+      if (!fitsInMemory(extents))
+        return error(loc, "input " + quote(input.info->name) +
+                              " is larger than memory that can be addressed");
       if (sharesBytes(element)) {
         types.push_back(packedType(&context.context, element, shape).getComponentTypes().front());
         continue;
@@ -301,9 +308,6 @@ LogicalResult Importer::createFunction() {
         dimNames.push_back(b.getStringAttr(std::get<std::string>(dim)));
       }
     }
-    if (!fitsInMemory(value))
-      return error(loc, "input " + quote(input.info->name) +
-                            " is larger than memory that can be addressed");
     function.setArgAttr(next, WeftDialect::nameAttrName, b.getStringAttr(name));
     function.setArgAttr(next, WeftDialect::dtypeAttrName,
                         b.getStringAttr(dtypeName(value.elementType)));

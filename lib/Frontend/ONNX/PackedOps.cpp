@@ -30,10 +30,7 @@ bool weft::onnx::isPackedInteger(ElementType type) {
 
 using MakeFloat = FloatType (*)(MLIRContext *);
 
-template <typename T>
-static FloatType make(MLIRContext *context) {
-  return T::get(context);
-}
+template <typename T> static FloatType make(MLIRContext *context) { return T::get(context); }
 
 /// What makes MLIR's type for a small float; null for other types.
 static MakeFloat smallFloat(ElementType type) {

@@ -29,8 +29,9 @@ inline bool fitsInMemory(const TensorValue &value) {
   }
   unsigned bits = bitWidth(value.elementType); // 0: a string's address
   int64_t size = 0;
-  overflows |= __builtin_mul_overflow(count, int64_t(bits ? bits : 64), &size);
-  return isEmpty || (!overflows && size / 8 <= most);
+  overflows |= __builtin_mul_overflow(count, int64_t(bits < 8 ? 64 : bits), &size);
+  // The other extents of empty tensors are multiplied, too, for strides.
+  return !overflows && (isEmpty || size / 8 <= most);
 }
 
 } // namespace weft::onnx

@@ -8,6 +8,7 @@
 #include "Frontend/ONNX/TensorOps.h"
 
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/IndexOps.h"
 #include "Frontend/ONNX/PackedOps.h"
 #include "dialects/Weft/IR/Weft.h"
 
@@ -117,6 +118,9 @@ std::optional<SmallVector<double>> weft::onnx::constantNumbers(const TensorValue
   return numbers;
 }
 
+/// Each element becomes operations of its own.
+static constexpr int64_t kMaxShapeElements = 4096;
+
 FailureOr<Dims> weft::onnx::shapeElements(NodeContext &node, const TensorValue &x) {
   if (x.elements)
     return Dims(*x.elements);
@@ -128,6 +132,9 @@ FailureOr<Dims> weft::onnx::shapeElements(NodeContext &node, const TensorValue &
   if (ShapedType::isDynamic(count))
     return node.unsupported("the number of elements of " + describe(x) +
                             " decides a rank and is known only at run time");
+  if (count > kMaxShapeElements)
+    return node.unsupported("each element of " + describe(x) + " is for a dimension, and at most " +
+                            Twine(kMaxShapeElements) + " are taken");
   Value tensor = node.value(x);
   Dims elements;
   for (int64_t i = 0; i < count; ++i) {
@@ -252,9 +259,29 @@ static bool affineMapFor(NodeContext &node, const TensorValue &input, ArrayRef<O
   return true;
 }
 
-FailureOr<TensorValue> weft::onnx::elementwiseTo(NodeContext &node, ArrayRef<TensorValue> inputs,
-                                                 ElementType resultType,
-                                                 ArrayRef<OpFoldResult> dims, ElementBuilder body) {
+/// Requires that an input can be broadcast to `dims`.
+static LogicalResult requireBroadcast(NodeContext &node, const TensorValue &input,
+                                      ArrayRef<OpFoldResult> dims) {
+  int64_t rank = static_cast<int64_t>(dims.size()), offset = rank - input.rank();
+  if (offset < 0)
+    return node.error("cannot broadcast " + describe(input) + " to rank " + Twine(rank));
+  OpFoldResult one = node.dims.constant(1);
+  for (int64_t i = 0; i < input.rank(); ++i) {
+    OpFoldResult extent = input.dims[i], wanted = dims[offset + i];
+    if (DimBuilder::same(extent, wanted) || DimBuilder::constantOf(extent) == 1)
+      continue;
+    OpFoldResult fits = either(node, node.dims.equal(extent, wanted), node.dims.equal(extent, one));
+    if (failed(require(node, fits, WEFT_INVALID_ARGUMENT, "cannot broadcast extent {0} to {1}",
+                       {extent, wanted})))
+      return failure();
+  }
+  return success();
+}
+
+/// The loop nest over `dims`, to which the inputs can be broadcast.
+static TensorValue buildElementwise(NodeContext &node, ArrayRef<TensorValue> inputs,
+                                    ElementType resultType, ArrayRef<OpFoldResult> dims,
+                                    ElementBuilder body) {
   int64_t rank = static_cast<int64_t>(dims.size());
   SmallVector<Value> operands;
   SmallVector<AffineMap> maps;
@@ -304,12 +331,21 @@ FailureOr<TensorValue> weft::onnx::elementwiseTo(NodeContext &node, ArrayRef<Ten
   return makeValue(generic.getResult(0), resultType, dims);
 }
 
+FailureOr<TensorValue> weft::onnx::elementwiseTo(NodeContext &node, ArrayRef<TensorValue> inputs,
+                                                 ElementType resultType,
+                                                 ArrayRef<OpFoldResult> dims, ElementBuilder body) {
+  for (const TensorValue &input : inputs)
+    if (failed(requireBroadcast(node, input, dims)))
+      return failure();
+  return buildElementwise(node, inputs, resultType, dims, body);
+}
+
 FailureOr<TensorValue> weft::onnx::elementwise(NodeContext &node, ArrayRef<TensorValue> inputs,
                                                ElementType resultType, ElementBuilder body) {
   FailureOr<Dims> dims = broadcastDims(node, inputs);
   if (failed(dims))
     return failure();
-  return elementwiseTo(node, inputs, resultType, *dims, body);
+  return buildElementwise(node, inputs, resultType, *dims, body);
 }
 
 Value weft::onnx::toBool(OpBuilder &b, Location loc, Value bit) {

@@ -108,6 +108,11 @@ TensorValue weft::onnx::reshape(NodeContext &node, const TensorValue &x,
   }
   if (x.packed && sharesBytes(x.elementType))
     return reinterpretPacked(node, x, x.elementType, dims);
+  // MLIR refuses to collapse an extent of 0 with one that it does not know.
+  if (llvm::any_of(x.dims, [](OpFoldResult dim) { return DimBuilder::constantOf(dim) == 0; })) {
+    result.value = makeEmpty(node, x.elementType, dims);
+    return result;
+  }
   Location loc = node.b.getLoc();
   Value value = node.value(x);
   auto type = mlir::cast<RankedTensorType>(value.getType());

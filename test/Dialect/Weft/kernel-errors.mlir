@@ -87,6 +87,17 @@ func.func @aliased(%x: memref<4xf32>) {
 
 // -----
 
+// Nothing is written into an empty buffer.
+weft.kernel @k(%n: index, %x: memref<?x0xf32>, %y: memref<?x0xf32>) outs 1 {
+  weft.yield
+}
+func.func @empty(%n: index, %x: memref<?x0xf32>) {
+  weft.dispatch @k[%n] ins(%x : memref<?x0xf32>) outs(%x : memref<?x0xf32>)
+  return
+}
+
+// -----
+
 weft.kernel @k(%x: memref<4xf32>, %y: memref<4xf32>) outs 2 {
   weft.yield
 }

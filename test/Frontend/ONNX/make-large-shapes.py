@@ -25,6 +25,7 @@ save(prefix + "62.onnx", [h.make_node("Relu", ["x"], ["y"])], [("x", [2**62])], 
 save(prefix + "63.onnx", [h.make_node("Relu", ["x"], ["y"])], [("x", [2**63 - 1, 1])], 2)
 save(prefix + "dim.onnx", [h.make_node("Relu", ["x"], ["y"])], [("x", ["b", 4])], 2)
 save(prefix + "empty.onnx", [h.make_node("Relu", ["x"], ["y"])], [("x", [0, 2**40])], 2)
+save(prefix + "strides.onnx", [h.make_node("Relu", ["x"], ["y"])], [("x", [0, 2**40, 2**40])], 3)
 save(
     prefix + "outer.onnx",
     [h.make_node("Mul", ["a", "c"], ["y"], name="outer")],

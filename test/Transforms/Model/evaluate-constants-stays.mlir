@@ -41,6 +41,28 @@ func.func @too_large() -> tensor<32768xi32> {
   return %t : tensor<32768xi32>
 }
 
+// What is larger than the types say.
+// CHECK-LABEL: func @found_large
+func.func @found_large() -> tensor<?xi32> {
+  // CHECK: linalg.generic
+  // REMARK-DAG: 'linalg.generic' cannot be evaluated: a result has 400000 bytes
+  %d = arith.constant dense<50000> : tensor<1xi64>
+  %e = tensor.empty() : tensor<1xi64>
+  %s = linalg.add ins(%d, %d : tensor<1xi64>, tensor<1xi64>) outs(%e : tensor<1xi64>) -> tensor<1xi64>
+  %c0 = arith.constant 0 : index
+  %found = tensor.extract %s[%c0] : tensor<1xi64>
+  %n = arith.index_cast %found : i64 to index
+  %o = tensor.empty(%n) : tensor<?xi32>
+  %t = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+    outs(%o : tensor<?xi32>) {
+  ^bb0(%b: i32):
+    %i = linalg.index 0 : index
+    %v = arith.index_cast %i : index to i32
+    linalg.yield %v : i32
+  } -> tensor<?xi32>
+  return %t : tensor<?xi32>
+}
+
 // What was asserted before is not known to hold: reads and divisions that may
 // fail stay, and an assertion is never taken away unless it holds.
 // CHECK-LABEL: func @asserted

@@ -19,3 +19,12 @@ weft.kernel @columns(%x: tensor<3x64x1000xf32>, %y: tensor<3x64x1000xf32>) outs 
   %r = weft.scan sum dimension = 1 ins(%x : tensor<3x64x1000xf32>) outs(%y : tensor<3x64x1000xf32>) -> tensor<3x64x1000xf32>
   weft.yield %r : tensor<3x64x1000xf32>
 }
+
+// There are no rows to cut out of an empty tensor.
+// CHECK-LABEL: weft.kernel @empty
+// CHECK-SAME: %[[Y:[^:, ]+]]: tensor<?x0xf32>) outs
+// CHECK-NEXT: weft.yield %[[Y]]
+weft.kernel @empty(%n: index, %x: tensor<?x0xf32>, %y: tensor<?x0xf32>) outs 1 {
+  %r = weft.scan sum dimension = 1 ins(%x : tensor<?x0xf32>) outs(%y : tensor<?x0xf32>) -> tensor<?x0xf32>
+  weft.yield %r : tensor<?x0xf32>
+}

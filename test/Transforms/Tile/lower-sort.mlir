@@ -53,6 +53,16 @@ weft.kernel @few_columns(%a: index, %n: index, %x: tensor<?x?xi8>, %v: tensor<3x
   weft.yield %y, %j : tensor<3x?xi8>, tensor<3x?xi64>
 }
 
+// Nothing is kept: there are no rows to cut out.
+// CHECK-LABEL: weft.kernel @nothing
+// CHECK-SAME: %[[V:[^:, ]+]]: tensor<3x?x0xi8>, %[[P:[^:, ]+]]: tensor<3x?x0xi64>
+// CHECK-NEXT: weft.yield %[[V]], %[[P]]
+weft.kernel @nothing(%n: index, %x: tensor<3x?x5xi8>, %v: tensor<3x?x0xi8>, %p: tensor<3x?x0xi64>) outs 2 {
+  %y, %j = weft.sort dimension = 2 ins(%x : tensor<3x?x5xi8>) outs(%v, %p : tensor<3x?x0xi8>, tensor<3x?x0xi64>)
+    -> tensor<3x?x0xi8>, tensor<3x?x0xi64>
+  weft.yield %y, %j : tensor<3x?x0xi8>, tensor<3x?x0xi64>
+}
+
 func.func @main(
     %a: index {weft.symbol = "a"}, %n: index {weft.symbol = "n"}, %b: index {weft.symbol = "b"}, %m: index {weft.symbol = "m"},
     %x: tensor<?x?xf32> {weft.dims = ["a", "n"], weft.dtype = "f32", weft.name = "x"},

@@ -107,6 +107,9 @@ static LogicalResult buildReshape(NodeContext &node) {
     for (size_t i : unclear)
       target[i] = d.select(d.equal((*shape)[i], minusOne), rest, target[i]);
   }
+  for (int64_t i = 0; target.empty() && i < x.rank(); ++i)
+    if (x.staticDim(i) != 1 && !ShapedType::isDynamic(x.staticDim(i)))
+      return node.error("cannot reshape " + describe(x) + " to one element");
   Dims data;
   for (size_t i : unclear)
     data.push_back(target[i]);
@@ -156,9 +159,17 @@ static FailureOr<std::optional<Dims>> readAxes(NodeContext &node, std::optional<
   return std::optional<Dims>(axes);
 }
 
+static constexpr int64_t kMaxMarkedRank = 64;
+
 /// For axes that are data: 1 for each dimension of `rank` that is among them.
 static FailureOr<Dims> markAxes(NodeContext &node, ArrayRef<OpFoldResult> axes, int64_t rank) {
   DimBuilder &d = node.dims;
+  if (static_cast<int64_t>(axes.size()) > rank)
+    return node.error("has " + Twine(axes.size()) + " axes for rank " + Twine(rank));
+  // Each axis is compared to each dimension.
+  if (rank > kMaxMarkedRank)
+    return node.unsupported("axes that are known only at run time are taken for up to " +
+                            Twine(kMaxMarkedRank) + " dimensions, not " + Twine(rank));
   Dims marks(rank, d.constant(0));
   OpFoldResult extent = d.constant(rank), distinct = d.constant(0);
   for (OpFoldResult raw : axes) {
@@ -412,11 +423,14 @@ static LogicalResult buildTile(NodeContext &node) {
 // Blocks of pixels
 //===----------------------------------------------------------------------===//
 
+/// The square of a size is a number of channels.
+static constexpr int64_t kMaxBlockSize = int64_t(1) << 30;
+
 static LogicalResult buildDepthToSpace(NodeContext &node) {
   const TensorValue x = node.input(0);
   DimBuilder &d = node.dims;
   int64_t block = node.getInt("blocksize", 0);
-  if (x.rank() != 4 || block < 1)
+  if (x.rank() != 4 || block < 1 || block > kMaxBlockSize)
     return node.error("expects a tensor of rank 4 and a positive blocksize, got " + describe(x) +
                       " and " + Twine(block));
   std::string mode = node.getString("mode", "DCR");
@@ -440,7 +454,7 @@ static LogicalResult buildSpaceToDepth(NodeContext &node) {
   const TensorValue x = node.input(0);
   DimBuilder &d = node.dims;
   int64_t block = node.getInt("blocksize", 0);
-  if (x.rank() != 4 || block < 1)
+  if (x.rank() != 4 || block < 1 || block > kMaxBlockSize)
     return node.error("expects a tensor of rank 4 and a positive blocksize, got " + describe(x) +
                       " and " + Twine(block));
   OpFoldResult size = d.constant(block), area = d.constant(block * block);
