@@ -9,6 +9,7 @@
 #include "transforms/Tile/Contraction.h"
 #include "transforms/Vector/Epilogue.h"
 #include "transforms/Vector/Passes.h"
+#include "transforms/Vector/TransposeSquare.h"
 #include "transforms/Vector/WindowContraction.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -61,6 +62,10 @@ private:
   /// Where `operand` is read for the given values of the loops.
   Position position(OpOperand *operand, ArrayRef<Value> loops);
   Value pack(ArrayRef<Value> outer);
+  bool packsSquares();
+  bool rowsHaveKnownDistance();
+  Value packSquares(ArrayRef<Value> outer, Value panels, Value empty);
+  Value readAlongK(ArrayRef<Value> outer, Value column, Value k, Value mask);
   Value choose(Value condition, Emit then, Emit otherwise);
   Value emitMatrix(ArrayRef<Value> outer, Value out);
   Value emitRows(ArrayRef<Value> outer, Value out, int64_t extent);
@@ -69,6 +74,7 @@ private:
   Value emitFewRows(ArrayRef<Value> outer, Value out, Value from, Value to,
                     ArrayRef<int64_t> tiles);
   Value roundDownToTile(Value count);
+  Value roundUpToLanes(Value count);
   Value emitTiles(ArrayRef<Value> outer, Value out, Value from, Value to, TileShape shape,
                   Value packed, bool isWhole = false);
   RegisterTile placeTile(Value row, Value panel, Value rowEnd, TileShape shape, bool isWhole);
@@ -175,8 +181,12 @@ Value ContractionEmitter::pack(ArrayRef<Value> outer) {
   auto type = cast<RankedTensorType>(c.columnOperand->get().getType());
   Value n = extent(c.n);
   Value panels = arith::CeilDivUIOp::create(b, loc, n, constant(columns));
-  SmallVector<OpFoldResult> sizes{panels, kTotal, b.getIndexAttr(columns)};
+  bool squares = packsSquares();
+  Value rows = squares ? roundUpToLanes(kTotal) : kTotal;
+  SmallVector<OpFoldResult> sizes{panels, rows, b.getIndexAttr(columns)};
   Value empty = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
+  if (squares)
+    return packSquares(outer, panels, empty);
   Value zero = constant(0), one = constant(1);
   SmallVector<Value> lower(1 + kExtents.size(), zero), steps(1 + kExtents.size(), one);
   SmallVector<Value> upper{panels};
@@ -203,6 +213,70 @@ Value ContractionEmitter::pack(ArrayRef<Value> outer) {
                                                    ValueRange{ivs[0], k, constant(v * lanes)},
                                                    ArrayRef<bool>{true})
                        .getResult();
+        }
+        return {result};
+      });
+  return nest.results.front();
+}
+
+Value ContractionEmitter::roundUpToLanes(Value count) {
+  return arith::MulIOp::create(b, loc, arith::CeilDivUIOp::create(b, loc, count, constant(lanes)),
+                               constant(lanes));
+}
+
+/// Whether columns are packed by squares that are transposed in registers: where
+/// neighbours along k are neighbours in memory, and those along n are not.
+bool ContractionEmitter::packsSquares() {
+  Type element = getElementTypeOrSelf(c.columnOperand->get().getType());
+  return c.k.size() == 1 && lanes <= kMaxSquare && llvm::isPowerOf2_64(lanes) &&
+         element.isIntOrFloat() && element.getIntOrFloatBitWidth() >= 8 &&
+         llvm::isPowerOf2_64(element.getIntOrFloatBitWidth()) &&
+         !columnsAreContiguous(c.columnOperand, c.n) &&
+         columnsAreContiguous(c.columnOperand, c.k.front());
+}
+
+/// `lanes` elements along k of a column; 0 where the mask is.
+Value ContractionEmitter::readAlongK(ArrayRef<Value> outer, Value column, Value k, Value mask) {
+  auto type = cast<RankedTensorType>(c.columnOperand->get().getType());
+  SmallVector<Value> at(outer);
+  at[c.n] = column;
+  at[c.k.front()] = k;
+  auto map = AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+  return vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, type.getElementType()),
+                                        c.columnOperand->get(), position(c.columnOperand, at),
+                                        AffineMapAttr::get(map), zero, mask,
+                                        b.getBoolArrayAttr({true}));
+}
+
+/// Fills the panels square by square. The last column stands for those beyond n; beyond
+/// k are zeros.
+Value ContractionEmitter::packSquares(ArrayRef<Value> outer, Value panels, Value empty) {
+  Value zero = constant(0), one = constant(1), k = kExtents.front(), n = extent(c.n);
+  Value lastColumn = arith::SubIOp::create(b, loc, n, one);
+  auto maskType = VectorType::get({lanes}, b.getI1Type());
+  scf::LoopNest nest = scf::buildLoopNest(
+      b, loc, {zero, zero}, {panels, k}, {one, constant(lanes)}, empty,
+      [&](OpBuilder &, Location, ValueRange ivs, ValueRange carried) -> scf::ValueVector {
+        Value first = arith::MulIOp::create(b, loc, ivs[0], constant(whole.vectors * lanes));
+        Value left = arith::SubIOp::create(b, loc, k, ivs[1]);
+        Value mask = vector::CreateMaskOp::create(b, loc, maskType, left);
+        Value result = carried[0];
+        for (int64_t v = 0; v < whole.vectors; ++v) {
+          SmallVector<Value> square;
+          for (int64_t lane = 0; lane < lanes; ++lane) {
+            Value column = arith::AddIOp::create(b, loc, first, constant(v * lanes + lane));
+            column = arith::MinSIOp::create(b, loc, column, lastColumn);
+            square.push_back(readAlongK(outer, column, ivs[1], mask));
+          }
+          transposeSquare(b, loc, square);
+          for (auto [i, row] : llvm::enumerate(square)) {
+            Value at = arith::AddIOp::create(b, loc, ivs[1], constant(i));
+            result = vector::TransferWriteOp::create(b, loc, row, result,
+                                                     ValueRange{ivs[0], at, constant(v * lanes)},
+                                                     ArrayRef<bool>{true})
+                         .getResult();
+          }
         }
         return {result};
       });
@@ -258,6 +332,12 @@ Value ContractionEmitter::emit() {
   return nest.results.front();
 }
 
+/// Whether rows lie a constant number of elements apart.
+bool ContractionEmitter::rowsHaveKnownDistance() {
+  auto type = cast<RankedTensorType>(c.rowOperand->get().getType());
+  return llvm::none_of(type.getShape().drop_front(), ShapedType::isDynamic);
+}
+
 /// Where the register tile of `shape` that begins at the loops' values `row` and
 /// `panel` lies: its rows, of which the last before `rowEnd` stands for those after it,
 /// and its vectors of columns with the lanes that are inside.
@@ -270,10 +350,14 @@ RegisterTile ContractionEmitter::placeTile(Value row, Value panel, Value rowEnd,
   Value n = extent(c.n);
   Value firstColumn = arith::MulIOp::create(b, loc, panel, constant(shape.vectors * lanes));
   Value lastRow = arith::SubIOp::create(b, loc, rowEnd, constant(1));
+  // Rows an unknown distance apart are clamped in any case: LLVM would derive their
+  // addresses from one another, in so many registers that accumulators are spilled,
+  // which takes 1.4 times as long.
+  bool clamps = !isWhole || !rowsHaveKnownDistance();
   for (int64_t r = 0; r < shape.rows; ++r) {
     Value index = r == 0 ? row : Value(arith::AddIOp::create(b, loc, row, constant(r)));
     Value inside;
-    if (r > 0 && !isWhole) {
+    if (r > 0 && clamps) {
       inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index, rowEnd);
       index = arith::MinSIOp::create(b, loc, index, lastRow);
     }

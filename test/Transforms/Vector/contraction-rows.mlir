@@ -65,10 +65,15 @@ weft.kernel @unknown(%a: tensor<?x64xf32>, %b: tensor<64x16xf32>, %out: tensor<?
   weft.yield %sum : tensor<?x16xf32>
 }
 
-// Columns that lie one by one in memory are packed however few rows there are.
+// Columns whose neighbours are not neighbours in memory are packed however few rows there
+// are, by squares that are transposed in registers.
 // CHECK-LABEL: weft.kernel @gathered
 // CHECK-NOT: scf.if
 // CHECK: tensor.empty({{.*}}) : tensor<?x?x16xf32>
+// CHECK-NOT: tensor.extract %
+// CHECK-COUNT-16: vector.transfer_read %{{.*}} : tensor<16x64xf32>, vector<16xf32>
+// CHECK: vector.shuffle
+// CHECK-COUNT-16: vector.transfer_write
 // CHECK-COUNT-5: math.fma
 // CHECK-NOT: math.fma
 // CHECK: weft.yield
