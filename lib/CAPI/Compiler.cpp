@@ -117,6 +117,68 @@ static std::string howToReproduce(const std::string &path) {
   return "reproduce it with: weft-opt --run-reproducer " + path;
 }
 
+/// What the worker does: compiles, and sends its messages to `pipe`.
+[[noreturn]] static void runWorker(const CompileOptions &options, int pipe) {
+  for (int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGINT, SIGTERM})
+    ::signal(signal, SIG_DFL);
+  MessageWriter writer(pipe);
+  ExitCode code = compile(
+      options,
+      [&](int step, llvm::StringRef stage, llvm::StringRef summary) {
+        writer.send(MessageKind::Progress, step, stage, summary);
+      },
+      [&](llvm::StringRef line) { writer.send(MessageKind::Text, 0, line, ""); },
+      [&](llvm::StringRef path) { writer.send(MessageKind::Reproducer, 0, path, ""); });
+  ::_exit(static_cast<int>(code));
+}
+
+namespace {
+/// What is known of the worker besides its text.
+struct WorkerState {
+  std::string lastStage = "input";
+  std::string reproducer; ///< its path, if there is one
+};
+} // namespace
+
+/// Reads the worker's messages from `pipe` until it ends.
+static WorkerState readMessages(const weft_compile_options &request, int pipe, std::string &text) {
+  WorkerState state;
+  MessageHeader header;
+  while (readAll(pipe, &header, sizeof header)) {
+    std::string first(header.firstSize, '\0'), second(header.secondSize, '\0');
+    if (!readAll(pipe, first.data(), first.size()) || !readAll(pipe, second.data(), second.size()))
+      break;
+    switch (header.kind) {
+    case MessageKind::Text:
+      append(text, first);
+      break;
+    case MessageKind::Reproducer:
+      state.reproducer = first;
+      break;
+    case MessageKind::Progress:
+      state.lastStage = first;
+      if (request.progress && !request.quiet)
+        request.progress(request.user, header.step, 8, first.c_str(), second.c_str());
+      break;
+    }
+  }
+  return state;
+}
+
+/// The sentence about a worker that `signal` has ended.
+static std::string describeDeath(const weft_compile_options &request, const CompileOptions &options,
+                                 const WorkerState &state, int signal) {
+  std::string command = "weft compile " + options.input;
+  for (int i = 0; i < request.argument_count; ++i)
+    command += std::string(" ") + request.arguments[i];
+  return "error: " + options.input + ": the compiler's worker was ended by signal " +
+         std::to_string(signal) + " (" + ::strsignal(signal) +
+         (signal == SIGKILL ? ", out of memory perhaps" : "") + ") after the stage '" +
+         state.lastStage + "'; nothing was written; " +
+         (state.reproducer.empty() ? "reproduce it with: " + command + " --dump-stages=DIR"
+                                   : howToReproduce(state.reproducer));
+}
+
 /// Runs the compilation in a child; reads its messages until it ends.
 static int compileInWorker(const weft_compile_options &request, const CompileOptions &options,
                            std::string &text) {
@@ -138,38 +200,10 @@ static int compileInWorker(const weft_compile_options &request, const CompileOpt
     if (::getppid() != parent)
       ::_exit(static_cast<int>(ExitCode::Internal));
     ::close(pipes[0]);
-    for (int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGINT, SIGTERM})
-      ::signal(signal, SIG_DFL);
-    MessageWriter writer(pipes[1]);
-    ExitCode code = compile(
-        options,
-        [&](int step, llvm::StringRef stage, llvm::StringRef summary) {
-          writer.send(MessageKind::Progress, step, stage, summary);
-        },
-        [&](llvm::StringRef line) { writer.send(MessageKind::Text, 0, line, ""); },
-        [&](llvm::StringRef path) { writer.send(MessageKind::Reproducer, 0, path, ""); });
-    ::_exit(static_cast<int>(code));
+    runWorker(options, pipes[1]);
   }
   ::close(pipes[1]);
-  MessageHeader header;
-  std::string lastStage = "input", reproducer;
-  while (readAll(pipes[0], &header, sizeof header)) {
-    std::string first(header.firstSize, '\0'), second(header.secondSize, '\0');
-    if (!readAll(pipes[0], first.data(), first.size()) ||
-        !readAll(pipes[0], second.data(), second.size()))
-      break;
-    if (header.kind == MessageKind::Text) {
-      append(text, first);
-      continue;
-    }
-    if (header.kind == MessageKind::Reproducer) {
-      reproducer = first;
-      continue;
-    }
-    lastStage = first;
-    if (request.progress && !request.quiet)
-      request.progress(request.user, header.step, 8, first.c_str(), second.c_str());
-  }
+  WorkerState state = readMessages(request, pipes[0], text);
   ::close(pipes[0]);
   int status = 0;
   pid_t waited;
@@ -183,23 +217,15 @@ static int compileInWorker(const weft_compile_options &request, const CompileOpt
     return static_cast<int>(ExitCode::Internal);
   }
   if (WIFEXITED(status)) {
-    if (!reproducer.empty())
-      append(text, "note: " + howToReproduce(reproducer));
+    if (!state.reproducer.empty())
+      append(text, "note: " + howToReproduce(state.reproducer));
     return WEXITSTATUS(status);
   }
   int signal = WTERMSIG(status);
   // Nobody reads standard output any more: no error, and nothing to say.
   if (signal == SIGPIPE && options.output == "-")
     return static_cast<int>(ExitCode::Success);
-  std::string command = "weft compile " + options.input;
-  for (int i = 0; i < request.argument_count; ++i)
-    command += std::string(" ") + request.arguments[i];
-  append(text, "error: " + options.input + ": the compiler's worker was ended by signal " +
-                   std::to_string(signal) + " (" + ::strsignal(signal) +
-                   (signal == SIGKILL ? ", out of memory perhaps" : "") + ") after the stage '" +
-                   lastStage + "'; nothing was written; " +
-                   (reproducer.empty() ? "reproduce it with: " + command + " --dump-stages=DIR"
-                                       : howToReproduce(reproducer)));
+  append(text, describeDeath(request, options, state, signal));
   return static_cast<int>(ExitCode::Internal);
 }
 

@@ -137,12 +137,16 @@ Result<Tensor> Tensor::strings(Dims dims, std::span<const std::string_view> valu
   return tensor;
 }
 
-std::string_view Tensor::stringAt(int64_t index) const {
-  const weft_string *string;
-  std::memcpy(&string, raw() + index * int64_t(sizeof string), sizeof string);
+std::string_view weft::textOf(const weft_string *string) {
   if (!string)
     return {};
   return {reinterpret_cast<const char *>(string + 1), static_cast<size_t>(string->size)};
+}
+
+std::string_view Tensor::stringAt(int64_t index) const {
+  const weft_string *string;
+  std::memcpy(&string, raw() + index * int64_t(sizeof string), sizeof string);
+  return textOf(string);
 }
 
 Tensor Tensor::withDims(Dims dims) const {

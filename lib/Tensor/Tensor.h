@@ -10,6 +10,7 @@
 
 #include "Base/Result.h"
 #include "Tensor/DataType.h"
+#include "weft-runtime/module.h"
 
 #include <memory>
 #include <span>
@@ -34,6 +35,9 @@ struct ByteSource {
 
   static Result<ByteSource> open(const std::string &path);
 };
+
+/// The text of a counted string, which may be null.
+std::string_view textOf(const weft_string *string);
 
 /// A dense row-major tensor. The bytes are the tensor's own, 64-byte aligned,
 /// or lie in a mapped file, aligned for their elements; copies share them.

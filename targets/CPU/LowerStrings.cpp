@@ -8,6 +8,7 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/ABI.h"
 #include "targets/CPU/Passes.h"
+#include "weft-runtime/module.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/PatternMatch.h"
@@ -38,13 +39,12 @@ private:
 };
 } // namespace
 
-/// Appends a `weft_string` and gives its position, a multiple of 8.
+/// Appends a `weft_string` and gives its position, which is aligned.
 static int64_t appendString(std::string &bytes, StringRef text) {
-  bytes.resize(llvm::alignTo(bytes.size(), 8));
+  bytes.resize(llvm::alignTo(bytes.size(), alignof(weft_string)));
   int64_t position = static_cast<int64_t>(bytes.size());
-  uint64_t size = text.size();
-  for (int i = 0; i < 8; ++i, size >>= 8)
-    bytes += static_cast<char>(size & 0xff);
+  weft_string header{static_cast<int64_t>(text.size())};
+  bytes.append(reinterpret_cast<const char *>(&header), sizeof header);
   bytes += text;
   return position;
 }

@@ -176,11 +176,7 @@ Result<std::vector<Tensor>> Call::outputs() const {
       std::vector<std::string_view> texts;
       auto *strings = static_cast<const weft_string *const *>(view.data);
       for (int64_t element = 0; element < tensor->count(); ++element)
-        if (const weft_string *string = strings[element])
-          texts.emplace_back(reinterpret_cast<const char *>(string + 1),
-                             static_cast<size_t>(string->size));
-        else
-          texts.emplace_back();
+        texts.push_back(textOf(strings[element]));
       tensor = Tensor::strings(Dims(tensor->dims()), texts);
       if (!tensor)
         return tensor.error();

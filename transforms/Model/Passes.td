@@ -79,6 +79,12 @@ def SimplifyDims : InterfacePass<"weft-simplify-dims", "::mlir::FunctionOpInterf
     As affine maps do, this takes index arithmetic not to overflow; what is
     computed from the contents of tensors is left alone.
 
+    Runs in stage `model` only, although dispatches have extents too. After `fuse`
+    and after `tile` it left the number of kernels and of their arguments as it was
+    in all of sixteen models (BERT, Llama, Whisper, text detection, speech, Mamba),
+    and the size of their code within 0.4%, to either side: `fuse` takes extents
+    from values that are there already.
+
     ```mlir
     %n = tensor.dim %x, %c0 : tensor<?x8xf32>    // of an argument with weft.dims ["n", 8]
     %size = arith.muli %n, %c8 : index

@@ -40,16 +40,15 @@ bool weft::writesEachResultOnce(linalg::GenericOp op) {
   });
 }
 
-int64_t weft::chooseLanes(const VectorBody &body, int64_t vectorBits) {
+int64_t weft::chooseLanes(const VectorBody &body, int64_t extent, int64_t vectorBits) {
   // SSE has no masked accesses, AVX2 only those of words.
   if (vectorBits < 256 || (vectorBits < 512 && body.narrowestAccess() < 32))
     return 0;
-  return vectorBits / static_cast<int64_t>(llvm::PowerOf2Ceil(body.widestBits()));
-}
-
-int64_t weft::fitLanes(int64_t lanes, int64_t extent) {
+  int64_t lanes = vectorBits / static_cast<int64_t>(llvm::PowerOf2Ceil(body.widestBits()));
   if (ShapedType::isDynamic(extent))
     return lanes;
+  if (extent < kMinRow)
+    return 0;
   while (lanes > 1 && lanes / 2 >= extent)
     lanes /= 2;
   return lanes;

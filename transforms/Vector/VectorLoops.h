@@ -69,12 +69,10 @@ inline constexpr int64_t kMinRow = 4;
 /// Whether the parallel loops are those along which every result varies.
 bool writesEachResultOnce(mlir::linalg::GenericOp op);
 
-/// Lanes for rows of `extent` elements: not many more than there are.
-int64_t fitLanes(int64_t lanes, int64_t extent);
-
-/// Lanes of the vectors that compute `body`; 0 where the chip has no masks for
-/// what it reads and writes.
-int64_t chooseLanes(const VectorBody &body, int64_t vectorBits);
+/// Lanes of the vectors that compute `body` along a loop of `extent`, not many
+/// more than it has elements. 0 where it is too short, and where the chip has no
+/// masks for what the body reads and writes.
+int64_t chooseLanes(const VectorBody &body, int64_t extent, int64_t vectorBits);
 
 } // namespace weft
 

@@ -178,9 +178,8 @@ struct VectorizeElementwise : weft::impl::VectorizeElementwiseBase<VectorizeElem
       VectorBody body(op, *loop);
       if (!body.obstacle().empty())
         continue;
-      int64_t extent = op.getStaticLoopRanges()[*loop];
-      int64_t lanes = fitLanes(chooseLanes(body, vectorBits), extent);
-      if (lanes == 0 || (!ShapedType::isDynamic(extent) && extent < kMinRow))
+      int64_t lanes = chooseLanes(body, op.getStaticLoopRanges()[*loop], vectorBits);
+      if (lanes == 0)
         continue;
       ElementwiseEmitter(op, *loop, std::move(body), lanes, rewriter).run();
       ++numOperations;

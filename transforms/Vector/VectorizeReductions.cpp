@@ -239,9 +239,8 @@ struct VectorizeReductions : weft::impl::VectorizeReductionsBase<VectorizeReduct
       VectorBody body(op, op.getNumLoops() - 1);
       if (!body.obstacle().empty())
         continue;
-      int64_t extent = op.getStaticLoopRanges().back();
-      int64_t lanes = fitLanes(chooseLanes(body, vectorBits), extent);
-      if (lanes == 0 || (!ShapedType::isDynamic(extent) && extent < kMinRow))
+      int64_t lanes = chooseLanes(body, op.getStaticLoopRanges().back(), vectorBits);
+      if (lanes == 0)
         continue;
       ReductionEmitter(op, combiners, arg, body, lanes, rewriter).run();
       ++numReductions;

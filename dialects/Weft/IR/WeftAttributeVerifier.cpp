@@ -102,9 +102,13 @@ struct Holder {
 using Check = std::string (*)(Holder, Attribute);
 } // namespace
 
-template <typename AttrT> static bool isArrayOf(Attribute value) {
+static bool isArrayOf(Attribute value, llvm::function_ref<bool(Attribute)> isEntry) {
   auto array = dyn_cast_or_null<ArrayAttr>(value);
-  return array && llvm::all_of(array, llvm::IsaPred<AttrT>);
+  return array && llvm::all_of(array, isEntry);
+}
+
+template <typename AttrT> static bool isArrayOf(Attribute value) {
+  return isArrayOf(value, llvm::IsaPred<AttrT>);
 }
 
 static IntegerAttr int64Of(Attribute value) {
@@ -151,12 +155,11 @@ static std::string symbolProblem(Holder holder, Attribute value) {
 }
 
 static std::string dimsProblem(Holder, Attribute value) {
-  auto dims = dyn_cast<ArrayAttr>(value);
   auto isExtent = [](Attribute dim) {
     IntegerAttr number = int64Of(dim);
     return isa<StringAttr>(dim) || (number && number.getInt() >= -1);
   };
-  return dims && llvm::all_of(dims, isExtent)
+  return isArrayOf(value, isExtent)
              ? ""
              : "expected an array of names of symbols and of numbers from -1 on";
 }
@@ -227,11 +230,10 @@ static std::string kernelsProblem(Holder, Attribute value) {
 
 static std::string variantKernelsProblem(Holder holder, Attribute value) {
   auto kernels = holder.op->getAttrOfType<ArrayAttr>(WeftDialect::kernelsAttrName);
-  auto tables = dyn_cast<ArrayAttr>(value);
   auto isTable = [&](Attribute table) {
     return isArrayOf<StringAttr>(table) && cast<ArrayAttr>(table).size() == kernels.size();
   };
-  return kernels && tables && llvm::all_of(tables, isTable)
+  return kernels && isArrayOf(value, isTable)
              ? ""
              : ("expected arrays of as many strings as '" + WeftDialect::kernelsAttrName + "' has")
                    .str();
@@ -256,11 +258,10 @@ static std::string reasonsProblem(Holder, Attribute value) {
 }
 
 static std::string sitesProblem(Holder, Attribute value) {
-  auto sites = dyn_cast<ArrayAttr>(value);
   auto isSite = [](Attribute site) {
     return isArrayOf<StringAttr>(site) && cast<ArrayAttr>(site).size() == 3;
   };
-  return sites && llvm::all_of(sites, isSite) ? "" : "expected arrays of three strings";
+  return isArrayOf(value, isSite) ? "" : "expected arrays of three strings";
 }
 
 /// A tensor whose elements have a size. Those of weights have all extents.
@@ -270,13 +271,12 @@ static bool isTensor(Type type) {
 }
 
 static std::string weightsProblem(Holder, Attribute value) {
-  auto weights = dyn_cast<ArrayAttr>(value);
   auto isWeight = [](Attribute attribute) {
     auto weight = dyn_cast<WeightAttr>(attribute);
     return weight && isTensor(weight.getType()) &&
            cast<RankedTensorType>(weight.getType()).hasStaticShape();
   };
-  return weights && llvm::all_of(weights, isWeight)
+  return isArrayOf(value, isWeight)
              ? ""
              : "expected an array of #weft.weight of static tensors of integers or floats";
 }

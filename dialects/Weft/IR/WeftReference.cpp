@@ -59,111 +59,161 @@ static Value multiplyAdd(OpBuilder &b, Location loc, Value x, Value y, Value sum
 // Convolution
 //===----------------------------------------------------------------------===//
 
-/// Loops of a convolution: n, m, output positions, c, kernel positions.
-/// Without pads and with static groups the input is read through an affine map;
-/// else through explicit positions that are tested against its extents.
-FailureOr<SmallVector<Value>> ConvOp::lowerToReference(OpBuilder &b) {
-  Location loc = getLoc();
-  MLIRContext *context = b.getContext();
-  auto inputType = cast<RankedTensorType>(getInput().getType());
-  auto filterType = cast<RankedTensorType>(getFilter().getType());
-  auto resultType = cast<RankedTensorType>(getInit().getType());
-  int64_t spatial = inputType.getRank() - 2, loops = 3 + 2 * spatial;
-  int64_t groups = getGroups();
-  bool noPads = llvm::all_of(getPads(), [](int64_t p) { return p == 0; });
+namespace {
+/// Lowers a convolution to one `linalg.generic` with the loops n, m, output
+/// positions, c, kernel positions.
+class ConvolutionReference {
+public:
+  ConvolutionReference(ConvOp conv, OpBuilder &b)
+      : conv(conv), b(b), loc(conv.getLoc()),
+        inputType(cast<RankedTensorType>(conv.getInput().getType())),
+        filterType(cast<RankedTensorType>(conv.getFilter().getType())),
+        resultType(cast<RankedTensorType>(conv.getInit().getType())),
+        spatial(inputType.getRank() - 2), loops(3 + 2 * spatial),
+        iterators(2 + spatial, utils::IteratorType::parallel) {
+    iterators.append(1 + spatial, utils::IteratorType::reduction);
+  }
 
-  auto d = [&](int64_t i) { return getAffineDimExpr(i, context); };
-  SmallVector<AffineExpr> output, window{d(2 + spatial)}, filter{d(1), d(2 + spatial)};
+  /// Whether affine maps say where the input is read: there are no pads, and the
+  /// groups are static.
+  bool isAffine();
+  Value lowerAffine();
+  /// Reads the input at positions that are tested against its extents.
+  Value lowerTested();
+
+private:
+  AffineExpr loop(int64_t i) { return getAffineDimExpr(i, b.getContext()); }
+  AffineMap mapTo(ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(loops, 0, exprs, b.getContext());
+  }
+  /// The loops of the result, and `first` followed by those of the kernel.
+  AffineMap outputMap();
+  AffineMap kernelMap(ArrayRef<AffineExpr> first);
+  Value testedSum(OpBuilder &b, Location loc, Value sum, Value inputExists,
+                  ArrayRef<Value> inputExtents, Value groupChannels, Value groupOutputs);
+
+  ConvOp conv;
+  OpBuilder &b;
+  Location loc;
+  RankedTensorType inputType, filterType, resultType;
+  int64_t spatial, loops;
+  SmallVector<utils::IteratorType> iterators;
+};
+} // namespace
+
+AffineMap ConvolutionReference::outputMap() {
+  SmallVector<AffineExpr> exprs;
   for (int64_t i = 0; i < 2 + spatial; ++i)
-    output.push_back(d(i));
+    exprs.push_back(loop(i));
+  return mapTo(exprs);
+}
+
+AffineMap ConvolutionReference::kernelMap(ArrayRef<AffineExpr> first) {
+  SmallVector<AffineExpr> exprs(first);
+  for (int64_t i = 0; i < spatial; ++i)
+    exprs.push_back(loop(3 + spatial + i));
+  return mapTo(exprs);
+}
+
+bool ConvolutionReference::isAffine() {
+  bool noPads = llvm::all_of(conv.getPads(), [](int64_t p) { return p == 0; });
+  return !conv.getTransposed() && noPads &&
+         (conv.getGroups() == 1 || !(inputType.isDynamicDim(1) || resultType.isDynamicDim(1)));
+}
+
+Value ConvolutionReference::lowerAffine() {
+  int64_t groups = conv.getGroups();
+  AffineExpr channel = loop(2 + spatial);
+  if (groups > 1)
+    channel =
+        loop(1).floorDiv(resultType.getDimSize(1) / groups) * (inputType.getDimSize(1) / groups) +
+        channel;
+  SmallVector<AffineExpr> input{loop(0), channel};
+  for (int64_t i = 0; i < spatial; ++i)
+    input.push_back(loop(2 + i) * conv.getStrides()[i] +
+                    loop(3 + spatial + i) * conv.getDilations()[i]);
+  auto generic = linalg::GenericOp::create(
+      b, loc, resultType, ValueRange{conv.getInput(), conv.getFilter()}, conv.getInit(),
+      ArrayRef<AffineMap>{mapTo(input), kernelMap({loop(1), loop(2 + spatial)}), outputMap()},
+      iterators, [](OpBuilder &b, Location loc, ValueRange args) {
+        linalg::YieldOp::create(b, loc, multiplyAdd(b, loc, args[0], args[1], args[2]));
+      });
+  return generic.getResult(0);
+}
+
+/// `sum` and the product of one position of the kernel, if that is inside.
+Value ConvolutionReference::testedSum(OpBuilder &b, Location loc, Value sum, Value inputExists,
+                                      ArrayRef<Value> inputExtents, Value groupChannels,
+                                      Value groupOutputs) {
+  IndexMath m{b, loc};
+  auto index = [&](int64_t i) -> Value { return linalg::IndexOp::create(b, loc, i); };
+  Value outputChannel = index(1), channel = index(2 + spatial);
+  Value group = m.div(outputChannel, groupOutputs);
+  Value absolute = m.add(m.mul(group, groupChannels), channel);
+  SmallVector<Value> input{index(0), absolute}, filter;
+  if (conv.getTransposed())
+    filter = {absolute, m.sub(outputChannel, m.mul(group, groupOutputs))};
+  else
+    filter = {outputChannel, channel};
+  Value inside = arith::ConstantIntOp::create(b, loc, 1, 1);
+  Value zero = m.constant(0);
   for (int64_t i = 0; i < spatial; ++i) {
-    filter.push_back(d(3 + spatial + i));
-    window.push_back(d(3 + spatial + i));
+    Value o = index(2 + i), k = index(3 + spatial + i);
+    Value stride = m.constant(conv.getStrides()[i]), begin = m.constant(conv.getPads()[i]);
+    Value offset = m.mul(k, m.constant(conv.getDilations()[i]));
+    Value position;
+    if (conv.getTransposed()) {
+      Value scaled = m.sub(m.add(o, begin), offset);
+      inside = m.both(inside, m.cmp(arith::CmpIPredicate::eq, m.rem(scaled, stride), zero));
+      position = m.div(scaled, stride);
+      inside = m.both(inside, m.cmp(arith::CmpIPredicate::sge, scaled, zero));
+    } else {
+      position = m.sub(m.add(m.mul(o, stride), offset), begin);
+      inside = m.both(inside, m.cmp(arith::CmpIPredicate::sge, position, zero));
+    }
+    inside = m.both(inside, m.cmp(arith::CmpIPredicate::slt, position, inputExtents[i]));
+    input.push_back(m.clamp(position, inputExtents[i]));
+    filter.push_back(k);
   }
-  AffineMap outputMap = AffineMap::get(loops, 0, output, context);
-  AffineMap filterMap = AffineMap::get(loops, 0, filter, context);
-  SmallVector<utils::IteratorType> iterators(2 + spatial, utils::IteratorType::parallel);
-  iterators.append(1 + spatial, utils::IteratorType::reduction);
+  Value x = readIf(b, loc, inputExists, inputType.getElementType(), [&](OpBuilder &b) -> Value {
+    return tensor::ExtractOp::create(b, loc, conv.getInput(), input);
+  });
+  Value w = tensor::ExtractOp::create(b, loc, conv.getFilter(), filter);
+  return m.select(inside, multiplyAdd(b, loc, x, w, sum), sum);
+}
 
-  bool affine = !getTransposed() && noPads &&
-                (groups == 1 || !(inputType.isDynamicDim(1) || resultType.isDynamicDim(1)));
-  if (affine) {
-    SmallVector<AffineExpr> input{d(0), d(2 + spatial)};
-    if (groups > 1)
-      input[1] =
-          d(1).floorDiv(resultType.getDimSize(1) / groups) * (inputType.getDimSize(1) / groups) +
-          d(2 + spatial);
-    for (int64_t i = 0; i < spatial; ++i)
-      input.push_back(d(2 + i) * getStrides()[i] + d(3 + spatial + i) * getDilations()[i]);
-    auto generic = linalg::GenericOp::create(
-        b, loc, resultType, ValueRange{getInput(), getFilter()}, getInit(),
-        ArrayRef<AffineMap>{AffineMap::get(loops, 0, input, context), filterMap, outputMap},
-        iterators, [](OpBuilder &b, Location loc, ValueRange args) {
-          linalg::YieldOp::create(b, loc, multiplyAdd(b, loc, args[0], args[1], args[2]));
-        });
-    return SmallVector<Value>(generic.getResults());
-  }
-
+Value ConvolutionReference::lowerTested() {
   // Extents of the inner loops: channels of a group, then the kernel's.
   IndexMath m{b, loc};
-  Value inputChannels = m.dim(getInput(), 1);
-  Value groupChannels = m.div(inputChannels, m.constant(groups));
-  Value groupOutputs = m.div(m.dim(getInit(), 1), m.constant(groups));
+  Value inputChannels = m.dim(conv.getInput(), 1);
+  Value groupChannels = m.div(inputChannels, m.constant(conv.getGroups()));
+  Value groupOutputs = m.div(m.dim(conv.getInit(), 1), m.constant(conv.getGroups()));
   SmallVector<OpFoldResult> windowSizes{groupChannels};
   for (int64_t i = 0; i < spatial; ++i)
-    windowSizes.push_back(tensor::getMixedSize(b, loc, getFilter(), 2 + i));
-  Value windowTensor = tensor::EmptyOp::create(b, loc, windowSizes, filterType.getElementType());
+    windowSizes.push_back(tensor::getMixedSize(b, loc, conv.getFilter(), 2 + i));
+  Value window = tensor::EmptyOp::create(b, loc, windowSizes, filterType.getElementType());
   SmallVector<Value> inputExtents;
   for (int64_t i = 0; i < spatial; ++i)
-    inputExtents.push_back(m.dim(getInput(), 2 + i));
-
+    inputExtents.push_back(m.dim(conv.getInput(), 2 + i));
   SmallVector<int64_t> clamped;
   for (int64_t i = 0; i < spatial; ++i)
     clamped.push_back(2 + i);
-  Value exists = isNotEmpty(m, getInput(), clamped);
+  Value exists = isNotEmpty(m, conv.getInput(), clamped);
 
   auto generic = linalg::GenericOp::create(
-      b, loc, resultType, windowTensor, getInit(),
-      ArrayRef<AffineMap>{AffineMap::get(loops, 0, window, context), outputMap}, iterators,
+      b, loc, resultType, window, conv.getInit(),
+      ArrayRef<AffineMap>{kernelMap({loop(2 + spatial)}), outputMap()}, iterators,
       [&](OpBuilder &b, Location loc, ValueRange args) {
-        IndexMath m{b, loc};
-        auto index = [&](int64_t i) -> Value { return linalg::IndexOp::create(b, loc, i); };
-        Value outputChannel = index(1), channel = index(2 + spatial);
-        Value group = m.div(outputChannel, groupOutputs);
-        Value absolute = m.add(m.mul(group, groupChannels), channel);
-        SmallVector<Value> input{index(0), absolute}, filter;
-        if (getTransposed())
-          filter = {absolute, m.sub(outputChannel, m.mul(group, groupOutputs))};
-        else
-          filter = {outputChannel, channel};
-        Value inside = arith::ConstantIntOp::create(b, loc, 1, 1);
-        Value zero = m.constant(0);
-        for (int64_t i = 0; i < spatial; ++i) {
-          Value o = index(2 + i), k = index(3 + spatial + i);
-          Value stride = m.constant(getStrides()[i]), begin = m.constant(getPads()[i]);
-          Value offset = m.mul(k, m.constant(getDilations()[i]));
-          Value position;
-          if (getTransposed()) {
-            Value scaled = m.sub(m.add(o, begin), offset);
-            inside = m.both(inside, m.cmp(arith::CmpIPredicate::eq, m.rem(scaled, stride), zero));
-            position = m.div(scaled, stride);
-            inside = m.both(inside, m.cmp(arith::CmpIPredicate::sge, scaled, zero));
-          } else {
-            position = m.sub(m.add(m.mul(o, stride), offset), begin);
-            inside = m.both(inside, m.cmp(arith::CmpIPredicate::sge, position, zero));
-          }
-          inside = m.both(inside, m.cmp(arith::CmpIPredicate::slt, position, inputExtents[i]));
-          input.push_back(m.clamp(position, inputExtents[i]));
-          filter.push_back(k);
-        }
-        Value x = readIf(b, loc, exists, inputType.getElementType(), [&](OpBuilder &b) -> Value {
-          return tensor::ExtractOp::create(b, loc, getInput(), input);
-        });
-        Value w = tensor::ExtractOp::create(b, loc, getFilter(), filter);
-        Value next = multiplyAdd(b, loc, x, w, args[1]);
-        linalg::YieldOp::create(b, loc, m.select(inside, next, args[1]));
+        linalg::YieldOp::create(
+            b, loc, testedSum(b, loc, args[1], exists, inputExtents, groupChannels, groupOutputs));
       });
-  return SmallVector<Value>(generic.getResults());
+  return generic.getResult(0);
+}
+
+FailureOr<SmallVector<Value>> ConvOp::lowerToReference(OpBuilder &b) {
+  ConvolutionReference reference(*this, b);
+  return SmallVector<Value>{reference.isAffine() ? reference.lowerAffine()
+                                                 : reference.lowerTested()};
 }
 
 //===----------------------------------------------------------------------===//
