@@ -23,6 +23,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -100,18 +101,170 @@ static bool isName(std::string_view name) {
   return !name.empty() && name != "?" && name != "-1" && name != "None";
 }
 
+//===----------------------------------------------------------------------===//
+// Inputs
+//===----------------------------------------------------------------------===//
+
 namespace {
 /// An input of the entry and its extents: sizes, or names of symbols.
-struct Input {
+struct EntryInput {
   const ValueInfo *info;
   SmallVector<std::variant<int64_t, std::string>> dims;
 };
+
+/// Decides the extents of the inputs by the model and by what the user says.
+class Signature {
+public:
+  Signature(Importer &importer, Location loc)
+      : importer(importer), options(importer.getContext().options), loc(loc) {}
+
+  LogicalResult add(const ValueInfo &info);
+  /// Refuses options for inputs and dimensions that are not there.
+  LogicalResult checkOptions();
+
+  SmallVector<EntryInput> inputs;
+  SmallVector<std::string> symbols; ///< in the order of their first use
+
+private:
+  LogicalResult checkType(const ValueInfo &info);
+  std::string symbolOf(const ValueInfo &info, size_t axis) const;
+  LogicalResult addGiven(EntryInput &input, size_t axis, StringRef symbol, int64_t given);
+  LogicalResult misuse(const Twine &message);
+
+  Importer &importer;
+  const ImportOptions &options;
+  Location loc;
+  llvm::StringSet<> seen, usedShapes;
+  std::set<std::string> knownSymbols; // sorted, for messages
+  llvm::StringMap<int64_t> fixedSymbols;
+};
 } // namespace
+
+static std::string inputText(const ValueInfo &info) { return "input " + quote(info.name); }
 
 static std::string rangeText(const DimRange &range) {
   return std::to_string(range.min) +
          (range.min == range.max ? "" : ".." + std::to_string(range.max));
 }
+
+LogicalResult Signature::checkType(const ValueInfo &info) {
+  ImportContext &context = importer.getContext();
+  bool isTensor = info.type.kind == onnx::ValueType::Kind::Tensor &&
+                  storageType(&context.context, info.type.elementType);
+  if (isTensor && info.type.hasShape)
+    return success();
+  context.failure = ImportFailure::Unsupported;
+  return emitError(loc) << context.path << ": " << inputText(info)
+                        << (isTensor ? " has no rank"
+                                     : " is not a tensor of strings or of real numbers, which is "
+                                       "all that entry points take");
+}
+
+/// The name of a free dimension; empty for an extent.
+std::string Signature::symbolOf(const ValueInfo &info, size_t axis) const {
+  const Dimension &dim = info.type.shape[axis];
+  bool isNamed = dim.kind == Dimension::Kind::Parameter && isName(dim.parameter);
+  if (isNamed && !options.allDynamic)
+    return std::string(dim.parameter);
+  // Some exporters write -1 for a free dimension.
+  if (dim.kind != Dimension::Kind::Value || dim.value == -1 || options.allDynamic)
+    return (str(info.name) + "." + Twine(axis)).str();
+  return "";
+}
+
+/// An extent that --shape gives; `symbol` is empty where the model has one too.
+LogicalResult Signature::addGiven(EntryInput &input, size_t axis, StringRef symbol, int64_t given) {
+  std::string what = inputText(*input.info);
+  const Dimension &dim = input.info->type.shape[axis];
+  if (symbol.empty() && given != dim.value)
+    return importer.error(loc, what + " has extent " + Twine(dim.value) + " in dimension " +
+                                   Twine(axis) + ", but " + Twine(given) + " is given");
+  auto range = options.dims.find(symbol.str());
+  if (range != options.dims.end() && (given < range->second.min || given > range->second.max))
+    return importer.error(loc, what + " is given extent " + Twine(given) + " in dimension " +
+                                   Twine(axis) + " by --shape, but --dim says that '" + symbol +
+                                   "' is " + rangeText(range->second));
+  if (!symbol.empty()) {
+    auto [first, isNew] = fixedSymbols.insert({symbol, given});
+    if (!isNew && first->second != given)
+      return importer.error(loc, what + " is given extent " + Twine(given) + " in dimension " +
+                                     Twine(axis) + ", but another input's shape says that '" +
+                                     symbol + "' is " + Twine(first->second));
+  }
+  input.dims.push_back(given);
+  return success();
+}
+
+LogicalResult Signature::add(const ValueInfo &info) {
+  if (failed(checkType(info)))
+    return failure();
+  EntryInput input{&info, {}};
+  std::string what = inputText(info);
+  auto shape = options.shapes.find(std::string(info.name));
+  bool hasShape = shape != options.shapes.end();
+  if (hasShape) {
+    usedShapes.insert(str(info.name));
+    if (shape->second.size() != info.type.shape.size())
+      return importer.error(loc, what + " has rank " + Twine(info.type.shape.size()) +
+                                     ", but the given shape has " + Twine(shape->second.size()) +
+                                     " dimensions");
+  }
+  for (auto [axis, dim] : llvm::enumerate(info.type.shape)) {
+    std::string symbol = symbolOf(info, axis);
+    if (symbol.empty() && dim.value < 0)
+      return importer.error(loc, what + " has extent " + Twine(dim.value) + " in dimension " +
+                                     Twine(axis));
+    if (!symbol.empty())
+      knownSymbols.insert(symbol);
+    if (hasShape && shape->second[axis] >= 0) {
+      if (failed(addGiven(input, axis, symbol, shape->second[axis])))
+        return failure();
+      continue;
+    }
+    auto range = options.dims.find(symbol);
+    if (symbol.empty()) {
+      input.dims.push_back(dim.value);
+    } else if (range != options.dims.end() && range->second.min == range->second.max) {
+      input.dims.push_back(range->second.min);
+    } else {
+      input.dims.push_back(symbol);
+      if (seen.insert(symbol).second)
+        symbols.push_back(symbol);
+    }
+  }
+  inputs.push_back(std::move(input));
+  return success();
+}
+
+LogicalResult Signature::misuse(const Twine &message) {
+  (void)importer.error(loc, message);
+  importer.getContext().failure = ImportFailure::Usage;
+  return failure();
+}
+
+LogicalResult Signature::checkOptions() {
+  for (auto &[name, shape] : options.shapes)
+    if (!usedShapes.contains(name)) {
+      std::string known = llvm::join(
+          llvm::map_range(inputs, [](const EntryInput &i) { return quote(i.info->name); }), ", ");
+      return misuse("--shape gives " + quote(name) + ", but " +
+                    (known.empty() ? "there are no inputs" : "the inputs are " + known));
+    }
+  for (auto &[name, range] : options.dims)
+    if (!knownSymbols.contains(name)) {
+      std::string known = llvm::join(
+          llvm::map_range(knownSymbols, [](const std::string &symbol) { return quote(symbol); }),
+          ", ");
+      return misuse("--dim gives " + quote(name) + ", but " +
+                    (known.empty() ? "the inputs have no symbolic dimension"
+                                   : "the inputs' symbolic dimensions are " + known));
+    }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The entry
+//===----------------------------------------------------------------------===//
 
 FailureOr<TensorValue> Importer::constantInput(size_t index, const ValueInfo &input) {
   SmallString<128> path(context.options.constantInputs);
@@ -133,194 +286,119 @@ FailureOr<TensorValue> Importer::constantInput(size_t index, const ValueInfo &in
                       ArrayRef<uint8_t>(bytes.data(), bytes.size()), str(input.name));
 }
 
+/// The types of an entry's arguments: symbols, then inputs.
+static SmallVector<int64_t> shapeOf(const EntryInput &input) {
+  SmallVector<int64_t> shape;
+  for (auto &dim : input.dims)
+    shape.push_back(std::holds_alternative<int64_t>(dim) ? std::get<int64_t>(dim)
+                                                         : ShapedType::kDynamic);
+  return shape;
+}
+
+/// Whether the elements can be counted, as types do.
+static bool isCountable(Builder &b, const EntryInput &input) {
+  TensorValue extents;
+  extents.elementType = input.info->type.elementType;
+  extents.dims = getAsIndexOpFoldResult(b.getContext(), shapeOf(input));
+  return fitsInMemory(extents);
+}
+
+static SmallVector<mlir::Type> argumentTypes(Builder &b, const Signature &signature) {
+  SmallVector<mlir::Type> types(signature.symbols.size(), b.getIndexType());
+  for (const EntryInput &input : signature.inputs) {
+    SmallVector<int64_t> shape = shapeOf(input);
+    ElementType element = input.info->type.elementType;
+    if (sharesBytes(element))
+      types.push_back(packedType(b.getContext(), element, shape).getComponentTypes().front());
+    else
+      types.push_back(RankedTensorType::get(shape, storageType(b.getContext(), element)));
+  }
+  return types;
+}
+
+void Importer::addSymbols(ArrayRef<std::string> names) {
+  for (auto [i, name] : llvm::enumerate(names)) {
+    symbols[name] = function.getArgument(i);
+    function.setArgAttr(i, WeftDialect::symbolAttrName, b.getStringAttr(name));
+    auto range = context.options.dims.find(name);
+    if (range != context.options.dims.end())
+      function.setArgAttr(i, WeftDialect::symbolRangeAttrName,
+                          b.getDenseI64ArrayAttr({range->second.min, range->second.max}));
+  }
+}
+
+LogicalResult Importer::addInput(unsigned argument, const ValueInfo &info,
+                                 ArrayRef<std::variant<int64_t, std::string>> extents) {
+  TensorValue value;
+  value.elementType = info.type.elementType;
+  SmallVector<mlir::Attribute> dimNames;
+  for (auto &dim : extents) {
+    if (auto *size = std::get_if<int64_t>(&dim)) {
+      value.dims.push_back(b.getIndexAttr(*size));
+      dimNames.push_back(b.getI64IntegerAttr(*size));
+    } else {
+      value.dims.push_back(symbols[std::get<std::string>(dim)]);
+      dimNames.push_back(b.getStringAttr(std::get<std::string>(dim)));
+    }
+  }
+  auto set = [&](StringRef name, mlir::Attribute attribute) {
+    function.setArgAttr(argument, name, attribute);
+  };
+  set(WeftDialect::nameAttrName, b.getStringAttr(str(info.name)));
+  set(WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value.elementType)));
+  set(WeftDialect::dimsAttrName, b.getArrayAttr(dimNames));
+  if (sharesBytes(value.elementType))
+    set(WeftDialect::packedAttrName,
+        TypeAttr::get(packedType(&context.context, value.elementType, value.dims)));
+  Node none;
+  NodeContext builder(*this, none, 1);
+  scopes.back().values[str(info.name)] =
+      fromComponent(builder, function.getArgument(argument), value.elementType, value.dims);
+  return success();
+}
+
 LogicalResult Importer::createFunction() {
   const Graph &graph = model->graph;
   Location loc = NameLoc::get(b.getStringAttr(str(graph.name)));
-  const ImportOptions &options = context.options;
   llvm::StringSet<> initializers;
   for (const Tensor &tensor : graph.initializers)
     initializers.insert(str(tensor.name));
-
-  SmallVector<Input> inputs;
-  SmallVector<std::string> symbolNames;
-  llvm::StringSet<> seen, usedShapes;
-  std::set<std::string> knownSymbols; // sorted, for messages
-  llvm::StringMap<int64_t> fixedSymbols;
-  for (const ValueInfo &info : graph.inputs) {
-    if (initializers.contains(str(info.name)))
-      continue;
-    std::string what = "input " + quote(info.name);
-    if (info.type.kind != onnx::ValueType::Kind::Tensor ||
-        !storageType(&context.context, info.type.elementType)) {
-      context.failure = ImportFailure::Unsupported;
-      return emitError(loc) << context.path << ": " << what
-                            << " is not a tensor of strings or of real numbers, which is all that "
-                               "entry points take";
-    }
-    if (!info.type.hasShape) {
-      context.failure = ImportFailure::Unsupported;
-      return emitError(loc) << context.path << ": " << what << " has no rank";
-    }
-    Input input{&info, {}};
-    auto shape = options.shapes.find(std::string(info.name));
-    if (shape != options.shapes.end()) {
-      usedShapes.insert(str(info.name));
-      if (shape->second.size() != info.type.shape.size())
-        return error(loc, what + " has rank " + Twine(info.type.shape.size()) +
-                              ", but the given shape has " + Twine(shape->second.size()) +
-                              " dimensions");
-    }
-    for (auto [axis, dim] : llvm::enumerate(info.type.shape)) {
-      std::string symbol;
-      if (dim.kind == Dimension::Kind::Parameter && isName(dim.parameter))
-        symbol = std::string(dim.parameter);
-      else if (dim.kind != Dimension::Kind::Value || dim.value == -1 || options.allDynamic)
-        // Some exporters write -1 for a free dimension.
-        symbol = (str(info.name) + "." + Twine(axis)).str();
-      if (options.allDynamic)
-        symbol = (str(info.name) + "." + Twine(axis)).str();
-      if (symbol.empty() && dim.value < 0)
-        return error(loc,
-                     what + " has extent " + Twine(dim.value) + " in dimension " + Twine(axis));
-      if (!symbol.empty())
-        knownSymbols.insert(symbol);
-      int64_t given = shape != options.shapes.end() ? shape->second[axis] : -1;
-      if (given >= 0 && symbol.empty() && given != dim.value)
-        return error(loc, what + " has extent " + Twine(dim.value) + " in dimension " +
-                              Twine(axis) + ", but " + Twine(given) + " is given");
-      if (given >= 0) {
-        auto range = options.dims.find(symbol);
-        if (range != options.dims.end() && (given < range->second.min || given > range->second.max))
-          return error(loc, what + " is given extent " + Twine(given) + " in dimension " +
-                                Twine(axis) + " by --shape, but --dim says that '" + symbol +
-                                "' is " + rangeText(range->second));
-        if (!symbol.empty()) {
-          auto [first, isNew] = fixedSymbols.insert({symbol, given});
-          if (!isNew && first->second != given)
-            return error(loc, what + " is given extent " + Twine(given) + " in dimension " +
-                                  Twine(axis) + ", but another input's shape says that '" + symbol +
-                                  "' is " + Twine(first->second));
-        }
-        input.dims.push_back(given);
-        continue;
-      }
-      if (symbol.empty()) {
-        input.dims.push_back(dim.value);
-        continue;
-      }
-      auto range = options.dims.find(symbol);
-      if (range != options.dims.end() && range->second.min == range->second.max) {
-        input.dims.push_back(range->second.min);
-        continue;
-      }
-      input.dims.push_back(symbol);
-      if (seen.insert(symbol).second)
-        symbolNames.push_back(symbol);
-    }
-    inputs.push_back(std::move(input));
-  }
-  auto misuse = [&](const Twine &message) {
-    (void)error(loc, message);
-    context.failure = ImportFailure::Usage;
+  Signature signature(*this, loc);
+  for (const ValueInfo &info : graph.inputs)
+    if (!initializers.contains(str(info.name)) && failed(signature.add(info)))
+      return failure();
+  if (failed(signature.checkOptions()))
     return failure();
-  };
-  for (auto &[name, shape] : options.shapes)
-    if (!usedShapes.contains(name)) {
-      std::string known;
-      for (const Input &input : inputs)
-        known += (known.empty() ? "" : ", ") + quote(input.info->name);
-      return misuse("--shape gives " + quote(name) + ", but " +
-                    (known.empty() ? "there are no inputs" : "the inputs are " + known));
-    }
-  for (auto &[name, range] : options.dims)
-    if (!knownSymbols.contains(name)) {
-      std::string known;
-      for (const std::string &symbol : knownSymbols)
-        known += (known.empty() ? "" : ", ") + quote(symbol);
-      return misuse("--dim gives " + quote(name) + ", but " +
-                    (known.empty() ? "the inputs have no symbolic dimension"
-                                   : "the inputs' symbolic dimensions are " + known));
-    }
 
-  bool constant = !options.constantInputs.empty();
+  bool constant = !context.options.constantInputs.empty();
   SmallVector<mlir::Type> types;
   if (!constant) {
-    types.append(symbolNames.size(), b.getIndexType());
-    for (Input &input : inputs) {
-      SmallVector<int64_t> shape;
-      for (auto &dim : input.dims)
-        shape.push_back(std::holds_alternative<int64_t>(dim) ? std::get<int64_t>(dim)
-                                                             : ShapedType::kDynamic);
-      ElementType element = input.info->type.elementType;
-      // Types count elements: first whether they can be counted.
-      TensorValue extents;
-      extents.elementType = element;
-      extents.dims = getAsIndexOpFoldResult(b.getContext(), shape);
-      if (!fitsInMemory(extents))
-        return error(loc, "input " + quote(input.info->name) +
-                              " is larger than memory that can be addressed");
-      if (sharesBytes(element)) {
-        types.push_back(packedType(&context.context, element, shape).getComponentTypes().front());
-        continue;
-      }
-      types.push_back(RankedTensorType::get(shape, storageType(&context.context, element)));
-    }
+    for (const EntryInput &input : signature.inputs)
+      if (!isCountable(b, input))
+        return error(loc, inputText(*input.info) + " is larger than memory that can be addressed");
+    types = argumentTypes(b, signature);
   }
   b.setInsertionPointToEnd(module->getBody());
   b.setLoc(loc);
   function = func::FuncOp::create(b, loc, "main", b.getFunctionType(types, {}));
-  Block *block = function.addEntryBlock();
-  b.setInsertionPointToStart(block);
+  b.setInsertionPointToStart(function.addEntryBlock());
   // Constants are inserted before this operation, which goes away in the end.
   constantAnchor = arith::ConstantIndexOp::create(b, loc, 0);
 
   scopes.emplace_back();
   addInitializers(graph, scopes.back());
-  unsigned next = 0;
   if (!constant)
-    for (StringRef name : symbolNames) {
-      symbols[name] = block->getArgument(next);
-      function.setArgAttr(next, WeftDialect::symbolAttrName, b.getStringAttr(name));
-      auto range = options.dims.find(name.str());
-      if (range != options.dims.end())
-        function.setArgAttr(next, WeftDialect::symbolRangeAttrName,
-                            b.getDenseI64ArrayAttr({range->second.min, range->second.max}));
-      ++next;
-    }
-  for (auto [i, input] : llvm::enumerate(inputs)) {
-    StringRef name = str(input.info->name);
-    if (constant) {
-      FailureOr<TensorValue> value = constantInput(i, *input.info);
-      if (failed(value))
+    addSymbols(signature.symbols);
+  for (auto [i, input] : llvm::enumerate(signature.inputs)) {
+    if (!constant) {
+      if (failed(addInput(signature.symbols.size() + i, *input.info, input.dims)))
         return failure();
-      scopes.back().values[name] = *value;
       continue;
     }
-    TensorValue value;
-    value.elementType = input.info->type.elementType;
-    SmallVector<mlir::Attribute> dimNames;
-    for (auto &dim : input.dims) {
-      if (auto *size = std::get_if<int64_t>(&dim)) {
-        value.dims.push_back(b.getIndexAttr(*size));
-        dimNames.push_back(b.getI64IntegerAttr(*size));
-      } else {
-        value.dims.push_back(symbols[std::get<std::string>(dim)]);
-        dimNames.push_back(b.getStringAttr(std::get<std::string>(dim)));
-      }
-    }
-    function.setArgAttr(next, WeftDialect::nameAttrName, b.getStringAttr(name));
-    function.setArgAttr(next, WeftDialect::dtypeAttrName,
-                        b.getStringAttr(dtypeName(value.elementType)));
-    function.setArgAttr(next, WeftDialect::dimsAttrName, b.getArrayAttr(dimNames));
-    if (sharesBytes(value.elementType))
-      function.setArgAttr(
-          next, WeftDialect::packedAttrName,
-          TypeAttr::get(packedType(&context.context, value.elementType, value.dims)));
-    Node none;
-    NodeContext builder(*this, none, 1);
-    value = fromComponent(builder, block->getArgument(next), value.elementType, value.dims);
-    scopes.back().values[name] = value;
-    ++next;
+    FailureOr<TensorValue> value = constantInput(i, *input.info);
+    if (failed(value))
+      return failure();
+    scopes.back().values[str(input.info->name)] = *value;
   }
   return success();
 }
@@ -344,6 +422,22 @@ static void warnOfShape(Location loc, const ValueInfo &output, const TensorValue
                        << dim.value << " in dimension " << axis << " but computed with "
                        << *computed;
   }
+}
+
+/// The extents of an output: numbers, names of symbols, or -1.
+ArrayAttr Importer::dimNames(const TensorValue &value) {
+  SmallVector<mlir::Attribute> names;
+  for (OpFoldResult dim : value.dims) {
+    mlir::Attribute entry = b.getI64IntegerAttr(-1);
+    if (auto constant = DimBuilder::constantOf(dim))
+      entry = b.getI64IntegerAttr(*constant);
+    else
+      for (auto &symbol : symbols)
+        if (symbol.second == cast<Value>(dim))
+          entry = b.getStringAttr(symbol.first());
+    names.push_back(entry);
+  }
+  return b.getArrayAttr(names);
 }
 
 LogicalResult Importer::finishFunction() {
@@ -378,20 +472,9 @@ LogicalResult Importer::finishFunction() {
     } else {
       results.push_back(materialise.value(*value));
     }
-    SmallVector<mlir::Attribute> dimNames;
-    for (OpFoldResult dim : value->dims) {
-      mlir::Attribute entry = b.getI64IntegerAttr(-1);
-      if (auto constant = DimBuilder::constantOf(dim))
-        entry = b.getI64IntegerAttr(*constant);
-      else
-        for (auto &symbol : symbols)
-          if (symbol.second == cast<Value>(dim))
-            entry = b.getStringAttr(symbol.first());
-      dimNames.push_back(entry);
-    }
     list.set(WeftDialect::nameAttrName, b.getStringAttr(str(output.name)));
     list.set(WeftDialect::dtypeAttrName, b.getStringAttr(dtypeName(value->elementType)));
-    list.set(WeftDialect::dimsAttrName, b.getArrayAttr(dimNames));
+    list.set(WeftDialect::dimsAttrName, dimNames(*value));
     attributes.push_back(list.getDictionary(b.getContext()));
     // Callers want the extents, not how many bytes there are.
     if (sharesBytes(value->elementType))

@@ -134,7 +134,10 @@ private:
   const Function *findFunction(const Node &node) const;
   std::optional<int64_t> opsetOf(llvm::StringRef domain) const;
   mlir::Location locationOf(const Node &node);
-  mlir::LogicalResult addInputs(mlir::func::FuncOp function);
+  void addSymbols(llvm::ArrayRef<std::string> names);
+  mlir::LogicalResult addInput(unsigned argument, const ValueInfo &info,
+                               llvm::ArrayRef<std::variant<int64_t, std::string>> extents);
+  mlir::ArrayAttr dimNames(const TensorValue &value);
   mlir::LogicalResult createFunction();
   mlir::LogicalResult finishFunction();
   void addInitializers(const Graph &graph, Scope &scope);

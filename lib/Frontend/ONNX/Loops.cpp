@@ -82,10 +82,17 @@ private:
   Value addState(Value initial);
   void addCarried(Carried &carried);
   FailureOr<bool> settle(Carried &carried, const TensorValue &next);
-  void yieldCarried(Carried &carried, const TensorValue &next);
+  FailureOr<bool> settle(MutableArrayRef<Carried> values, ArrayRef<TensorValue> nexts);
+  void yieldCarried(const Carried &carried, const TensorValue &next);
   std::optional<OpFoldResult> outside(OpFoldResult value);
+  LogicalResult addStacks(ArrayRef<TensorValue> scans);
   void addStack(Stack &stack);
-  void yieldStack(Stack &stack);
+  Value growStack(const Stack &stack);
+  void yieldStack(const Stack &stack);
+  FailureOr<bool> buildBody(MutableArrayRef<Carried> values, LoopBody body);
+  LogicalResult closeBody(ArrayRef<Carried> values, const LoopValues &outputs);
+  OpFoldResult createFor(Value zero, Value one);
+  OpFoldResult createWhile(Value zero);
   TensorValue finish(const Carried &carried);
   TensorValue finish(const Stack &stack, OpFoldResult count);
 
@@ -106,6 +113,7 @@ private:
   OpFoldResult trips;
   /// What the loop starts from, what an iteration gives, and what the loop gives.
   SmallVector<Value> starts, yields, results;
+  SmallVector<Stack, 0> stacks;
 };
 } // namespace
 
@@ -163,7 +171,7 @@ FailureOr<bool> LoopBuilder::settle(Carried &carried, const TensorValue &next) {
   return agrees;
 }
 
-void LoopBuilder::yieldCarried(Carried &carried, const TensorValue &next) {
+void LoopBuilder::yieldCarried(const Carried &carried, const TensorValue &next) {
   if (carried.tracked) {
     for (OpFoldResult element : *next.elements)
       yields.push_back(node.dims.value(element));
@@ -255,69 +263,70 @@ void LoopBuilder::addStack(Stack &stack) {
   outer = b.saveInsertionPoint();
 }
 
-/// Writes the element of this iteration; at the insertion point in the body.
-void LoopBuilder::yieldStack(Stack &stack) {
+/// Twice the memory of a stack where it is full; extents are those of the first
+/// element. Yields capacity and extents, and gives the memory to write to.
+Value LoopBuilder::growStack(const Stack &stack) {
   const TensorValue &element = stack.element;
   Value iteration = block->getArgument(0);
   int64_t rank = element.rank() + 1;
   Dims zeros(rank, node.dims.constant(0)), ones(rank, node.dims.constant(1));
+  Dims now;
+  for (int64_t i = 0; i < rank; ++i)
+    now.push_back(block->getArgument(1 + stack.first + i));
+  Value memory = block->getArgument(1 + stack.first + rank);
+  Value full =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::sge, iteration, node.dims.value(now[0]));
+  SmallVector<Value> grown{node.dims.value(
+      node.dims.max(node.dims.mul(now[0], node.dims.constant(2)), node.dims.constant(16)))};
+  for (OpFoldResult dim : element.dims)
+    grown.push_back(node.dims.value(dim));
+  Type elementType = storageType(node.context(), element.elementType);
+  Value first = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, iteration,
+                                      node.dims.value(node.dims.constant(0)));
+  for (int64_t i = 1; i < rank; ++i) {
+    OpFoldResult agree = node.dims.equal(now[i], element.dims[i - 1]);
+    Value same = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(agree),
+                                       node.dims.value(node.dims.constant(0)));
+    buildAssert(node, arith::OrIOp::create(b, first, same), 3,
+                "stacks values of extents {0} and {1}", {now[i], element.dims[i - 1]});
+  }
+  SmallVector<Type> types(rank, b.getIndexType());
+  types.push_back(memory.getType());
+  auto grow = scf::IfOp::create(b, types, full, /*withElseRegion=*/true);
+  mlir::OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(grow.thenBlock());
+  SmallVector<OpFoldResult> wanted(grown.begin(), grown.end());
+  Value larger = tensor::EmptyOp::create(b, wanted, elementType);
+  grown.push_back(tensor::InsertSliceOp::create(b, memory, larger, zeros, now, ones));
+  scf::YieldOp::create(b, grown);
+  b.setInsertionPointToStart(grow.elseBlock());
+  SmallVector<Value> kept;
+  for (OpFoldResult dim : now)
+    kept.push_back(cast<Value>(dim));
+  kept.push_back(memory);
+  scf::YieldOp::create(b, kept);
+  llvm::append_range(yields, grow.getResults().drop_back());
+  return grow.getResults().back();
+}
+
+/// Writes the element of this iteration; at the insertion point in the body.
+void LoopBuilder::yieldStack(const Stack &stack) {
+  const TensorValue &element = stack.element;
+  int64_t rank = element.rank() + 1;
+  Dims offsets(rank, node.dims.constant(0)), ones(rank, node.dims.constant(1));
   Dims sizes{node.dims.constant(1)};
   llvm::append_range(sizes, element.dims);
-  OpFoldResult position = iteration;
+  offsets[0] = block->getArgument(0);
   Value memory;
   if (stack.dims) {
     memory = block->getArgument(1 + stack.first);
     if (stack.reversed)
-      position = node.dims.sub(node.dims.sub(trips, node.dims.constant(1)), position);
+      offsets[0] = node.dims.sub(node.dims.sub(trips, node.dims.constant(1)), offsets[0]);
     for (auto [size, dim] : llvm::zip(llvm::drop_begin(sizes), *stack.dims))
       size = dim;
   } else {
-    // Twice the memory where it is full; extents are those of the first element.
-    Dims now;
-    for (int64_t i = 0; i < rank; ++i)
-      now.push_back(block->getArgument(1 + stack.first + i));
-    memory = block->getArgument(1 + stack.first + rank);
-    Value full =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::sge, iteration, node.dims.value(now[0]));
-    SmallVector<Value> grown{node.dims.value(
-        node.dims.max(node.dims.mul(now[0], node.dims.constant(2)), node.dims.constant(16)))};
-    for (OpFoldResult dim : element.dims)
-      grown.push_back(node.dims.value(dim));
-    Type elementType = storageType(node.context(), element.elementType);
-    Value first = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, iteration,
-                                        node.dims.value(node.dims.constant(0)));
-    for (int64_t i = 1; i < rank; ++i) {
-      OpFoldResult agree = node.dims.equal(now[i], element.dims[i - 1]);
-      Value same = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(agree),
-                                         node.dims.value(node.dims.constant(0)));
-      buildAssert(node, arith::OrIOp::create(b, first, same), 3,
-                  "stacks values of extents {0} and {1}", {now[i], element.dims[i - 1]});
-    }
-    SmallVector<Type> types(rank, b.getIndexType());
-    types.push_back(memory.getType());
-    auto grow = scf::IfOp::create(b, types, full, /*withElseRegion=*/true);
-    {
-      mlir::OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(grow.thenBlock());
-      SmallVector<OpFoldResult> wanted(grown.begin(), grown.end());
-      Value larger = tensor::EmptyOp::create(b, wanted, elementType);
-      larger = tensor::InsertSliceOp::create(b, memory, larger, zeros, now, ones);
-      SmallVector<Value> values(grown);
-      values.push_back(larger);
-      scf::YieldOp::create(b, values);
-      b.setInsertionPointToStart(grow.elseBlock());
-      values.clear();
-      for (OpFoldResult dim : now)
-        values.push_back(cast<Value>(dim));
-      values.push_back(memory);
-      scf::YieldOp::create(b, values);
-    }
-    for (int64_t i = 0; i < rank; ++i)
-      yields.push_back(grow.getResult(i));
-    memory = grow.getResult(rank);
+    memory = growStack(stack);
   }
-  Dims offsets = zeros;
-  offsets[0] = position;
   yields.push_back(
       tensor::InsertSliceOp::create(b, node.value(element), memory, offsets, sizes, ones));
 }
@@ -377,7 +386,7 @@ TensorValue LoopBuilder::finish(const Carried &carried) {
 // The loop
 //===----------------------------------------------------------------------===//
 
-FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody body) {
+static SmallVector<Carried, 0> carriedValues(ArrayRef<TensorValue> initial) {
   SmallVector<Carried, 0> values;
   for (const TensorValue &value : initial) {
     Carried carried;
@@ -388,132 +397,156 @@ FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody
     carried.varying.assign(value.dims.size(), false);
     values.push_back(std::move(carried));
   }
-  SmallVector<Stack, 0> stacks;
-  OpFoldResult condition;
+  return values;
+}
+
+/// Whether all values agree with what an iteration gave.
+FailureOr<bool> LoopBuilder::settle(MutableArrayRef<Carried> values, ArrayRef<TensorValue> nexts) {
+  bool settled = true;
+  for (auto [carried, next] : llvm::zip(values, nexts)) {
+    FailureOr<bool> agrees = settle(carried, next);
+    if (failed(agrees))
+      return failure();
+    settled &= *agrees;
+  }
+  return settled;
+}
+
+LogicalResult LoopBuilder::addStacks(ArrayRef<TensorValue> scans) {
+  for (auto [i, scan] : llvm::enumerate(scans)) {
+    if (!scan.isTensor())
+      return node.unsupported("stacks values that are not tensors");
+    Stack stack;
+    stack.element = scan;
+    stack.element.value = node.value(scan);
+    stack.reversed = i < bounds.reversed.size() && bounds.reversed[i];
+    stacks.push_back(stack);
+  }
+  for (Stack &stack : stacks)
+    addStack(stack);
+  return success();
+}
+
+/// Ends the body whose carried values have settled.
+LogicalResult LoopBuilder::closeBody(ArrayRef<Carried> values, const LoopValues &outputs) {
+  conditional = DimBuilder::constantOf(outputs.condition) != 1 || !bounds.tripCount;
+  isWhile = conditional || llvm::any_of(values, [](const Carried &carried) {
+              return llvm::is_contained(carried.varying, true);
+            });
+  if (failed(addStacks(outputs.scans)))
+    return failure();
+  // Stacks first: they may hold what the carried values were.
+  SmallVector<Value> stackYields;
+  for (Stack &stack : stacks)
+    yieldStack(stack);
+  std::swap(stackYields, yields);
+  for (auto [carried, next] : llvm::zip(values, outputs.carried))
+    yieldCarried(carried, next);
+  llvm::append_range(yields, stackYields);
+  if (isWhile) {
+    // The number of the next iteration, and whether there is one.
+    Value one = node.dims.value(node.dims.constant(1));
+    Value next = arith::AddIOp::create(b, block->getArgument(0), one);
+    Value again =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(outputs.condition),
+                              node.dims.value(node.dims.constant(0)));
+    yields.insert(yields.begin(), next);
+    yields.push_back(again);
+  }
+  scf::YieldOp::create(b, yields);
+  return success();
+}
+
+/// Builds the body, with the extents that are known to vary by now as carried
+/// values; false if others turned out to vary, so that it is to be built again.
+FailureOr<bool> LoopBuilder::buildBody(MutableArrayRef<Carried> values, LoopBody body) {
+  starts.clear();
+  yields.clear();
+  stacks.clear();
+  region = std::make_unique<Region>();
+  block = &region->emplaceBlock();
+  Value iteration = block->addArgument(b.getIndexType(), b.getLoc());
+  SmallVector<TensorValue> inner;
+  for (Carried &carried : values) {
+    if (carried.initial.isSequence() || carried.initial.isNone)
+      return node.unsupported("carries a sequence or an optional through a loop whose trip count "
+                              "is known only at run time");
+    addCarried(carried);
+    inner.push_back(carried.inner);
+  }
+  outer = b.saveInsertionPoint();
+  b.setInsertionPointToStart(block);
+  PollOp::create(b);
+  node.dims.pushScope();
+  FailureOr<bool> settled = failure();
+  if (FailureOr<LoopValues> outputs = body(iteration, inner); succeeded(outputs)) {
+    settled = settle(values, outputs->carried);
+    if (succeeded(settled) && *settled && failed(closeBody(values, *outputs)))
+      settled = failure();
+  }
+  node.dims.popScope();
+  b.restoreInsertionPoint(outer);
+  if (failed(settled) || !*settled)
+    region->dropAllReferences();
+  return settled;
+}
+
+/// The loop that only its trip count ends. Gives the number of iterations.
+OpFoldResult LoopBuilder::createFor(Value zero, Value one) {
+  OpFoldResult count = node.dims.select(bounds.condition, trips, node.dims.constant(0));
+  auto loop = scf::ForOp::create(b, zero, node.dims.value(count), one, starts);
+  loop.getRegion().takeBody(*region);
+  results.assign(loop.getResults().begin(), loop.getResults().end());
+  return count;
+}
+
+/// The loop that carries its number of iterations, which it gives, and whether
+/// another one follows.
+OpFoldResult LoopBuilder::createWhile(Value zero) {
+  Value again =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(bounds.condition), zero);
+  // Last, so that what the condition hands on has the positions that it came in:
+  // only then does bufferization see that it is the same memory.
+  SmallVector<Value> operands{zero};
+  llvm::append_range(operands, starts);
+  operands.push_back(again);
+  SmallVector<Type> types{b.getIndexType()};
+  llvm::append_range(types, ValueRange(starts).getTypes());
+  Value limit = bounds.tripCount ? node.dims.value(*bounds.tripCount) : Value();
+  auto loop = scf::WhileOp::create(b, types, operands);
+  Block *before = b.createBlock(&loop.getBefore());
+  for (Value operand : operands)
+    before->addArgument(operand.getType(), b.getLoc());
+  Value proceed = before->getArguments().back();
+  if (limit) {
+    Value below =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt, before->getArgument(0), limit);
+    proceed = arith::AndIOp::create(b, proceed, below);
+  }
+  scf::ConditionOp::create(b, proceed, before->getArguments().drop_back());
+  loop.getAfter().takeBody(*region);
+  b.setInsertionPointAfter(loop);
+  OpFoldResult count = loop.getResult(0);
+  if (!conditional)
+    count = node.dims.select(bounds.condition, trips, node.dims.constant(0));
+  results.assign(loop.getResults().begin() + 1, loop.getResults().end());
+  return count;
+}
+
+FailureOr<LoopValues> LoopBuilder::build(ArrayRef<TensorValue> initial, LoopBody body) {
+  SmallVector<Carried, 0> values = carriedValues(initial);
   // Outside of the body, so that it is not a value of it.
   if (bounds.tripCount)
     trips = node.dims.max(*bounds.tripCount, node.dims.constant(0));
   mlir::OpBuilder::InsertionGuard guard(b);
-  while (true) {
-    starts.clear();
-    yields.clear();
-    stacks.clear();
-    region = std::make_unique<Region>();
-    block = &region->emplaceBlock();
-    Value iteration = block->addArgument(b.getIndexType(), b.getLoc());
-    SmallVector<TensorValue> inner;
-    for (Carried &carried : values) {
-      if (!carried.initial.isSequence() && !carried.initial.isNone)
-        addCarried(carried);
-      else
-        return node.unsupported("carries a sequence or an optional through a loop whose trip count "
-                                "is known only at run time");
-      inner.push_back(carried.inner);
-    }
-    outer = b.saveInsertionPoint();
-    b.setInsertionPointToStart(block);
-    PollOp::create(b);
-    node.dims.pushScope();
-    FailureOr<LoopValues> outputs = body(iteration, inner);
-    bool settled = true;
-    LogicalResult result = success(succeeded(outputs));
-    if (succeeded(outputs)) {
-      for (auto [carried, next] : llvm::zip(values, outputs->carried)) {
-        FailureOr<bool> agrees = settle(carried, next);
-        if (failed(agrees)) {
-          result = failure();
-          break;
-        }
-        settled &= *agrees;
-      }
-    }
-    if (succeeded(result) && settled) {
-      condition = outputs->condition;
-      conditional = DimBuilder::constantOf(condition) != 1 || !bounds.tripCount;
-      isWhile = conditional || llvm::any_of(values, [](const Carried &carried) {
-                  return llvm::is_contained(carried.varying, true);
-                });
-      for (auto [i, scan] : llvm::enumerate(outputs->scans)) {
-        if (!scan.isTensor()) {
-          result = node.unsupported("stacks values that are not tensors");
-          break;
-        }
-        Stack stack;
-        stack.element = scan;
-        stack.element.value = node.value(scan);
-        stack.reversed = i < bounds.reversed.size() && bounds.reversed[i];
-        stacks.push_back(stack);
-      }
-    }
-    if (succeeded(result) && settled) {
-      for (Stack &stack : stacks)
-        addStack(stack);
-      // Stacks first: they may hold what the carried values were.
-      SmallVector<Value> stackYields;
-      for (Stack &stack : stacks)
-        yieldStack(stack);
-      std::swap(stackYields, yields);
-      for (auto [carried, next] : llvm::zip(values, outputs->carried))
-        yieldCarried(carried, next);
-      llvm::append_range(yields, stackYields);
-      if (isWhile) {
-        // The number of the next iteration, and whether there is one.
-        Value one = node.dims.value(node.dims.constant(1));
-        Value next = arith::AddIOp::create(b, iteration, one);
-        Value again = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(condition),
-                                            node.dims.value(node.dims.constant(0)));
-        yields.insert(yields.begin(), next);
-        yields.push_back(again);
-      }
-      scf::YieldOp::create(b, yields);
-    }
-    node.dims.popScope();
-    b.restoreInsertionPoint(outer);
-    if (failed(result)) {
-      region->dropAllReferences();
+  for (bool settled = false; !settled;) {
+    FailureOr<bool> agrees = buildBody(values, body);
+    if (failed(agrees))
       return failure();
-    }
-    if (settled)
-      break;
-    region->dropAllReferences();
+    settled = *agrees;
   }
-
   Value zero = node.dims.value(node.dims.constant(0)), one = node.dims.value(node.dims.constant(1));
-  OpFoldResult count;
-  if (!isWhile) {
-    count = node.dims.select(bounds.condition, trips, node.dims.constant(0));
-    auto loop = scf::ForOp::create(b, zero, node.dims.value(count), one, starts);
-    loop.getRegion().takeBody(*region);
-    results.assign(loop.getResults().begin(), loop.getResults().end());
-  } else {
-    Value again =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::ne, node.dims.value(bounds.condition), zero);
-    // Last, so that what the condition hands on has the positions that it came in:
-    // only then does bufferization see that it is the same memory.
-    SmallVector<Value> operands{zero};
-    llvm::append_range(operands, starts);
-    operands.push_back(again);
-    SmallVector<Type> types{b.getIndexType()};
-    llvm::append_range(types, ValueRange(starts).getTypes());
-    Value limit = bounds.tripCount ? node.dims.value(*bounds.tripCount) : Value();
-    auto loop = scf::WhileOp::create(b, types, operands);
-    Block *before = b.createBlock(&loop.getBefore());
-    for (Value operand : operands)
-      before->addArgument(operand.getType(), b.getLoc());
-    Value proceed = before->getArguments().back();
-    if (limit) {
-      Value below =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, before->getArgument(0), limit);
-      proceed = arith::AndIOp::create(b, proceed, below);
-    }
-    scf::ConditionOp::create(b, proceed, before->getArguments().drop_back());
-    loop.getAfter().takeBody(*region);
-    b.setInsertionPointAfter(loop);
-    count = loop.getResult(0);
-    if (!conditional)
-      count = node.dims.select(bounds.condition, trips, node.dims.constant(0));
-    results.assign(loop.getResults().begin() + 1, loop.getResults().end());
-  }
+  OpFoldResult count = isWhile ? createWhile(zero) : createFor(zero, one);
   LoopValues outputs;
   for (const Carried &carried : values)
     outputs.carried.push_back(finish(carried));

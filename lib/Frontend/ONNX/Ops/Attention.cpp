@@ -226,6 +226,118 @@ static FailureOr<SmallVector<TensorValue>> computeAttention(NodeContext &node, c
   return outputs;
 }
 
+static constexpr StringLiteral kMismatch =
+    "has inputs of extents {0} and {1} where they must be equal";
+
+static LogicalResult readAttributes(NodeContext &node, Attention &a) {
+  a.causal = node.getInt("is_causal", 0) != 0;
+  a.left = node.getInt("left_window_size", -1);
+  a.right = node.getInt("right_window_size", -1);
+  a.softcap = node.getFloat("softcap", 0);
+  a.scoresMode = node.getInt("qk_matmul_output_mode", 0);
+  if (node.hasAttribute("scale"))
+    a.scale = node.getFloat("scale", 1);
+  if (a.left < -1 || a.right < -1)
+    return node.error("has a negative window");
+  if (a.scoresMode < 0 || a.scoresMode > 3)
+    return node.error("has " + Twine(a.scoresMode) +
+                      " in attribute 'qk_matmul_output_mode', expected 0 to 3");
+  return success();
+}
+
+/// Heads and sizes, from the inputs' shapes and, where they are packed, attributes.
+static LogicalResult readHeads(NodeContext &node, Attention &a) {
+  const TensorValue &q = node.input(0), &k = node.input(1), &v = node.input(2);
+  DimBuilder &d = node.dims;
+  if (a.packed) {
+    int64_t queryHeads = node.getInt("q_num_heads", 0), keyHeads = node.getInt("kv_num_heads", 0);
+    if (node.failed())
+      return failure();
+    if (queryHeads < 1 || keyHeads < 1 || queryHeads > INT32_MAX || keyHeads > INT32_MAX)
+      return node.error("has inputs of rank 3 and no positive q_num_heads and kv_num_heads");
+    a.queryHeads = d.constant(queryHeads);
+    a.keyHeads = d.constant(keyHeads);
+    a.queries = q.dims[1];
+    a.keys = k.dims[1];
+    a.keySize = d.floorDiv(k.dims[2], a.keyHeads);
+    a.valueSize = d.floorDiv(v.dims[2], a.keyHeads);
+    if (failed(requireEqual(node, d.mul(a.keySize, a.queryHeads), q.dims[2], kMismatch)) ||
+        failed(requireEqual(node, d.mul(a.keySize, a.keyHeads), k.dims[2], kMismatch)) ||
+        failed(requireEqual(node, d.mul(a.valueSize, a.keyHeads), v.dims[2], kMismatch)) ||
+        failed(requireEqual(node, k.dims[1], v.dims[1], kMismatch)))
+      return failure();
+  } else {
+    a.queryHeads = q.dims[1];
+    a.keyHeads = k.dims[1];
+    a.queries = q.dims[2];
+    a.keys = k.dims[2];
+    a.keySize = k.dims[3];
+    a.valueSize = v.dims[3];
+    if (failed(requireEqual(node, k.dims[1], v.dims[1], kMismatch)) ||
+        failed(requireEqual(node, k.dims[2], v.dims[2], kMismatch)) ||
+        failed(requireEqual(node, q.dims[3], k.dims[3], kMismatch)))
+      return failure();
+  }
+  if (node.failed() || failed(requireEqual(node, a.batch, k.dims[0], kMismatch)) ||
+      failed(requireEqual(node, a.batch, v.dims[0], kMismatch)))
+    return failure();
+  OpFoldResult divisor = d.max(a.keyHeads, d.constant(1));
+  a.groups = d.floorDiv(a.queryHeads, divisor);
+  if (failed(requireEqual(
+          node, d.mul(a.groups, a.keyHeads), a.queryHeads,
+          "has heads of keys, with {0} heads of queries, that do not divide the {1} there are")))
+    return failure();
+  return success();
+}
+
+static LogicalResult readPast(NodeContext &node, Attention &a, const TensorValue &pastKey,
+                              const TensorValue &pastValue) {
+  if (pastKey.rank() != 4 || pastValue.rank() != 4 || pastKey.elementType != a.type ||
+      pastValue.elementType != a.type)
+    return node.error("has past keys and values that are no tensors of rank 4 of the inputs' type");
+  a.past = pastKey.dims[2];
+  for (auto [past, size] : {std::pair(&pastKey, a.keySize), std::pair(&pastValue, a.valueSize)})
+    if (failed(requireEqual(node, past->dims[0], a.batch, kMismatch)) ||
+        failed(requireEqual(node, past->dims[1], a.keyHeads, kMismatch)) ||
+        failed(requireEqual(node, past->dims[2], a.past, kMismatch)) ||
+        failed(requireEqual(node, past->dims[3], size, kMismatch)))
+      return failure();
+  return success();
+}
+
+static LogicalResult checkMask(NodeContext &node, const Attention &a, const TensorValue &mask) {
+  DimBuilder &d = node.dims;
+  if (mask.rank() < 1 || mask.rank() > 4 ||
+      (!isBool(mask.elementType) && !isFloat(mask.elementType)))
+    return node.error("has a mask of type " + name(mask.elementType) + " and rank " +
+                      Twine(mask.rank()));
+  if (failed(requireAtMost(node, mask.dims.back(), a.total,
+                           "has a mask for {0} keys, more than the {1} there are")))
+    return failure();
+  Dims wanted{a.batch, a.queryHeads, a.queries};
+  for (int64_t i = 0; i + 1 < mask.rank(); ++i) {
+    OpFoldResult extent = wanted[3 - (mask.rank() - 1) + i];
+    if (DimBuilder::constantOf(mask.dims[i]) == 1 || DimBuilder::same(mask.dims[i], extent))
+      continue;
+    // Equal, or 1 at run time.
+    OpFoldResult excess = d.mul(d.sub(mask.dims[i], extent), d.sub(mask.dims[i], d.constant(1)));
+    if (failed(requireEqual(node, excess, d.constant(0),
+                            "has a mask that does not broadcast to the scores")))
+      return failure();
+  }
+  return success();
+}
+
+static LogicalResult checkLengths(NodeContext &node, const Attention &a,
+                                  const TensorValue &lengths) {
+  if (lengths.rank() != 1 || !isInteger(lengths.elementType))
+    return node.error("has nonpad_kv_seqlen of type " + name(lengths.elementType) + " and rank " +
+                      Twine(lengths.rank()) + ", expected a vector of integers");
+  if (failed(requireEqual(node, lengths.dims[0], a.batch, kMismatch)))
+    return failure();
+  return success();
+}
+
 static LogicalResult buildAttention(NodeContext &node) {
   Attention a;
   const TensorValue &q = node.input(0), &k = node.input(1), &v = node.input(2);
@@ -240,56 +352,7 @@ static LogicalResult buildAttention(NodeContext &node) {
   DimBuilder &d = node.dims;
   a.packed = q.rank() == 3;
   a.batch = q.dims[0];
-  a.causal = node.getInt("is_causal", 0) != 0;
-  a.left = node.getInt("left_window_size", -1);
-  a.right = node.getInt("right_window_size", -1);
-  a.softcap = node.getFloat("softcap", 0);
-  a.scoresMode = node.getInt("qk_matmul_output_mode", 0);
-  if (node.hasAttribute("scale"))
-    a.scale = node.getFloat("scale", 1);
-  if (a.left < -1 || a.right < -1)
-    return node.error("has a negative window");
-  if (a.scoresMode < 0 || a.scoresMode > 3)
-    return node.error("has " + Twine(a.scoresMode) +
-                      " in attribute 'qk_matmul_output_mode', expected 0 to 3");
-  StringRef mismatch = "has inputs of extents {0} and {1} where they must be equal";
-  if (a.packed) {
-    int64_t queryHeads = node.getInt("q_num_heads", 0), keyHeads = node.getInt("kv_num_heads", 0);
-    if (node.failed())
-      return failure();
-    if (queryHeads < 1 || keyHeads < 1 || queryHeads > INT32_MAX || keyHeads > INT32_MAX)
-      return node.error("has inputs of rank 3 and no positive q_num_heads and kv_num_heads");
-    a.queryHeads = d.constant(queryHeads);
-    a.keyHeads = d.constant(keyHeads);
-    a.queries = q.dims[1];
-    a.keys = k.dims[1];
-    a.keySize = d.floorDiv(k.dims[2], a.keyHeads);
-    a.valueSize = d.floorDiv(v.dims[2], a.keyHeads);
-    if (failed(requireEqual(node, d.mul(a.keySize, a.queryHeads), q.dims[2], mismatch)) ||
-        failed(requireEqual(node, d.mul(a.keySize, a.keyHeads), k.dims[2], mismatch)) ||
-        failed(requireEqual(node, d.mul(a.valueSize, a.keyHeads), v.dims[2], mismatch)) ||
-        failed(requireEqual(node, k.dims[1], v.dims[1], mismatch)))
-      return failure();
-  } else {
-    a.queryHeads = q.dims[1];
-    a.keyHeads = k.dims[1];
-    a.queries = q.dims[2];
-    a.keys = k.dims[2];
-    a.keySize = k.dims[3];
-    a.valueSize = v.dims[3];
-    if (failed(requireEqual(node, k.dims[1], v.dims[1], mismatch)) ||
-        failed(requireEqual(node, k.dims[2], v.dims[2], mismatch)) ||
-        failed(requireEqual(node, q.dims[3], k.dims[3], mismatch)))
-      return failure();
-  }
-  if (node.failed() || failed(requireEqual(node, a.batch, k.dims[0], mismatch)) ||
-      failed(requireEqual(node, a.batch, v.dims[0], mismatch)))
-    return failure();
-  OpFoldResult divisor = d.max(a.keyHeads, d.constant(1));
-  a.groups = d.floorDiv(a.queryHeads, divisor);
-  if (failed(requireEqual(
-          node, d.mul(a.groups, a.keyHeads), a.queryHeads,
-          "has heads of keys, with {0} heads of queries, that do not divide the {1} there are")))
+  if (failed(readAttributes(node, a)) || failed(readHeads(node, a)))
     return failure();
 
   SmallVector<TensorValue> inputs{q, k, v};
@@ -308,50 +371,12 @@ static LogicalResult buildAttention(NodeContext &node) {
   if (a.pastKey && a.lengths)
     return node.error("has past_key and nonpad_kv_seqlen, of which one excludes the other");
   a.past = d.constant(0);
-  if (a.pastKey) {
-    const TensorValue &pastKey = inputs[*a.pastKey], &pastValue = inputs[*a.pastValue];
-    if (pastKey.rank() != 4 || pastValue.rank() != 4 || pastKey.elementType != a.type ||
-        pastValue.elementType != a.type)
-      return node.error(
-          "has past keys and values that are no tensors of rank 4 of the inputs' type");
-    a.past = pastKey.dims[2];
-    for (auto [past, size] : {std::pair(&pastKey, a.keySize), std::pair(&pastValue, a.valueSize)})
-      if (failed(requireEqual(node, past->dims[0], a.batch, mismatch)) ||
-          failed(requireEqual(node, past->dims[1], a.keyHeads, mismatch)) ||
-          failed(requireEqual(node, past->dims[2], a.past, mismatch)) ||
-          failed(requireEqual(node, past->dims[3], size, mismatch)))
-        return failure();
-  }
+  if (a.pastKey && failed(readPast(node, a, inputs[*a.pastKey], inputs[*a.pastValue])))
+    return failure();
   a.total = d.add(a.past, a.keys);
-  if (a.mask) {
-    const TensorValue &mask = inputs[*a.mask];
-    if (mask.rank() < 1 || mask.rank() > 4 ||
-        (!isBool(mask.elementType) && !isFloat(mask.elementType)))
-      return node.error("has a mask of type " + name(mask.elementType) + " and rank " +
-                        Twine(mask.rank()));
-    if (failed(requireAtMost(node, mask.dims.back(), a.total,
-                             "has a mask for {0} keys, more than the {1} there are")))
-      return failure();
-    Dims wanted{a.batch, a.queryHeads, a.queries};
-    for (int64_t i = 0; i + 1 < mask.rank(); ++i) {
-      OpFoldResult extent = wanted[3 - (mask.rank() - 1) + i];
-      if (DimBuilder::constantOf(mask.dims[i]) == 1 || DimBuilder::same(mask.dims[i], extent))
-        continue;
-      // Equal, or 1 at run time.
-      OpFoldResult excess = d.mul(d.sub(mask.dims[i], extent), d.sub(mask.dims[i], d.constant(1)));
-      if (failed(requireEqual(node, excess, d.constant(0),
-                              "has a mask that does not broadcast to the scores")))
-        return failure();
-    }
-  }
-  if (a.lengths) {
-    const TensorValue &lengths = inputs[*a.lengths];
-    if (lengths.rank() != 1 || !isInteger(lengths.elementType))
-      return node.error("has nonpad_kv_seqlen of type " + name(lengths.elementType) + " and rank " +
-                        Twine(lengths.rank()) + ", expected a vector of integers");
-    if (failed(requireEqual(node, lengths.dims[0], a.batch, mismatch)))
-      return failure();
-  }
+  if ((a.mask && failed(checkMask(node, a, inputs[*a.mask]))) ||
+      (a.lengths && failed(checkLengths(node, a, inputs[*a.lengths]))))
+    return failure();
   // Extents of the results are computed outside of the composite.
   d.mul(a.queryHeads, a.valueSize);
   FailureOr<SmallVector<TensorValue>> outputs = composite(
