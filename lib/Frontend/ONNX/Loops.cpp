@@ -318,8 +318,7 @@ void LoopBuilder::yieldStack(Stack &stack) {
   }
   Dims offsets = zeros;
   offsets[0] = position;
-  yields.push_back(
-      tensor::InsertSliceOp::create(b, node.value(element), memory, offsets, sizes, ones));
+  yields.push_back(insertSlice(node, node.value(element), memory, offsets, sizes));
 }
 
 TensorValue LoopBuilder::finish(const Stack &stack, OpFoldResult count) {
