@@ -286,7 +286,6 @@ FailureOr<TensorValue> Importer::constantInput(size_t index, const ValueInfo &in
                       ArrayRef<uint8_t>(bytes.data(), bytes.size()), str(input.name));
 }
 
-/// The types of an entry's arguments: symbols, then inputs.
 static SmallVector<int64_t> shapeOf(const EntryInput &input) {
   SmallVector<int64_t> shape;
   for (auto &dim : input.dims)
@@ -303,6 +302,7 @@ static bool isCountable(Builder &b, const EntryInput &input) {
   return fitsInMemory(extents);
 }
 
+/// The types of an entry's arguments: symbols, then inputs.
 static SmallVector<mlir::Type> argumentTypes(Builder &b, const Signature &signature) {
   SmallVector<mlir::Type> types(signature.symbols.size(), b.getIndexType());
   for (const EntryInput &input : signature.inputs) {

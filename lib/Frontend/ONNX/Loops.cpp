@@ -327,8 +327,7 @@ void LoopBuilder::yieldStack(const Stack &stack) {
   } else {
     memory = growStack(stack);
   }
-  yields.push_back(
-      tensor::InsertSliceOp::create(b, node.value(element), memory, offsets, sizes, ones));
+  yields.push_back(insertSlice(node, node.value(element), memory, offsets, sizes));
 }
 
 TensorValue LoopBuilder::finish(const Stack &stack, OpFoldResult count) {

@@ -39,6 +39,11 @@ TensorValue makeTracked(NodeContext &node, ElementType type,
                         llvm::ArrayRef<mlir::OpFoldResult> elements, bool scalar = false);
 /// An uninitialised tensor to compute into.
 mlir::Value makeEmpty(NodeContext &node, ElementType type, llvm::ArrayRef<mlir::OpFoldResult> dims);
+/// `whole` with `part` at `offsets`, or as it is where there is nothing to insert:
+/// a slice of an empty dimension, or of nothing at the end of one, would be invalid.
+mlir::Value insertSlice(NodeContext &node, mlir::Value part, mlir::Value whole,
+                        llvm::ArrayRef<mlir::OpFoldResult> offsets,
+                        llvm::ArrayRef<mlir::OpFoldResult> sizes);
 /// A tensor with all elements equal to a number (converted to the type).
 TensorValue makeSplat(NodeContext &node, ElementType type, llvm::ArrayRef<mlir::OpFoldResult> dims,
                       double number);

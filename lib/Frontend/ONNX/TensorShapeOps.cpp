@@ -268,6 +268,17 @@ TensorValue weft::onnx::slice(NodeContext &node, const TensorValue &x,
   return makeValue(value, x.elementType, sizes);
 }
 
+Value weft::onnx::insertSlice(NodeContext &node, Value part, Value whole,
+                              ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes) {
+  auto type = mlir::cast<RankedTensorType>(whole.getType());
+  if (llvm::is_contained(type.getShape(), 0) ||
+      llvm::any_of(sizes, [](OpFoldResult size) { return DimBuilder::constantOf(size) == 0; }))
+    return whole;
+  Dims strides(type.getRank(), node.dims.constant(1));
+  return tensor::InsertSliceOp::create(node.b, node.b.getLoc(), part, whole, offsets, sizes,
+                                       strides);
+}
+
 FailureOr<TensorValue> weft::onnx::concat(NodeContext &node, ArrayRef<TensorValue> inputs,
                                           int64_t axis) {
   const TensorValue &first = inputs.front();
@@ -314,11 +325,9 @@ FailureOr<TensorValue> weft::onnx::concat(NodeContext &node, ArrayRef<TensorValu
     return first;
   // Each input is inserted at its place.
   Value result = makeEmpty(node, first.elementType, dims);
-  Dims offsets(first.rank(), node.dims.constant(0)), strides(first.rank(), node.dims.constant(1));
+  Dims offsets(first.rank(), node.dims.constant(0));
   for (const TensorValue &input : inputs) {
-    Dims sizes = input.dims;
-    result = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(input), result,
-                                           offsets, sizes, strides);
+    result = insertSlice(node, node.value(input), result, offsets, input.dims);
     offsets[axis] = node.dims.add(offsets[axis], input.dims[axis]);
   }
   return makeValue(result, first.elementType, dims);

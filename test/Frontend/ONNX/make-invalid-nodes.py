@@ -24,6 +24,7 @@ def save(name, kind, *inputs, opset=17, **attributes):
 
 
 save("squeeze-axes", "Squeeze", (T.FLOAT, [3]), (T.INT64, [5]))
+save("squeeze-extent", "Squeeze", (T.FLOAT, [3]), (T.INT64, [1]))
 save("unsqueeze-axes", "Unsqueeze", (T.FLOAT, [3]), (T.INT64, [100]))
 save("reshape-scalar", "Reshape", (T.FLOAT, [1, "n", 3]), opset=1)
 save("reshape-elements", "Reshape", (T.FLOAT, [2, 3]), (T.INT64, [2**31]))

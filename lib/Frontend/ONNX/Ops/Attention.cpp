@@ -50,13 +50,11 @@ static TensorValue append(NodeContext &node, const Attention &a, const TensorVal
   DimBuilder &d = node.dims;
   Dims dims = entries.dims;
   dims[2] = a.total;
-  Dims offsets(4, d.constant(0)), ones(4, d.constant(1));
+  Dims offsets(4, d.constant(0));
   Value result = makeEmpty(node, entries.elementType, dims);
-  result = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(cache), result,
-                                         offsets, cache.dims, ones);
+  result = insertSlice(node, node.value(cache), result, offsets, cache.dims);
   offsets[2] = a.past;
-  result = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(entries), result,
-                                         offsets, entries.dims, ones);
+  result = insertSlice(node, node.value(entries), result, offsets, entries.dims);
   return makeValue(result, entries.elementType, dims);
 }
 

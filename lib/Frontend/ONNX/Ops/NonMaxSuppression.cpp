@@ -316,9 +316,8 @@ static TensorValue keepBoxes(NodeContext &node, const Candidates &candidates,
   Value any = arith::CmpIOp::create(node.b, arith::CmpIPredicate::sge, largest(node, found, -1),
                                     makeIntScalar(node.b, loc, node.b.getI64Type(), 0));
   Value column = reshape(node, found, {batches, classes, one}).value;
-  Value filled = tensor::InsertSliceOp::create(
-      node.b, loc, column, kept, ArrayRef<OpFoldResult>{zero, zero, OpFoldResult(step)},
-      ArrayRef<OpFoldResult>{batches, classes, one}, ArrayRef<OpFoldResult>{one, one, one});
+  Value filled =
+      insertSlice(node, column, kept, {zero, zero, OpFoldResult(step)}, {batches, classes, one});
   Value advanced = arith::AddIOp::create(node.b, step, d.value(one));
   scf::YieldOp::create(node.b, ValueRange{advanced, any, after.value, filled});
   d.popScope();

@@ -247,6 +247,12 @@ static LogicalResult buildSqueeze(NodeContext &node) {
   if (failed(marks))
     return failure();
   int64_t rank = x.rank() - static_cast<int64_t>((*axes)->size());
+  int64_t staying = llvm::count_if(x.dims, [](OpFoldResult dim) {
+    std::optional<int64_t> extent = DimBuilder::constantOf(dim);
+    return extent && *extent != 1;
+  });
+  if (staying > rank)
+    return node.error("cannot remove " + Twine((*axes)->size()) + " dimensions of " + describe(x));
   // The j-th dimension that stays.
   dims.assign(rank, one);
   OpFoldResult before = d.constant(0);

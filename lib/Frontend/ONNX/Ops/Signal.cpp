@@ -119,8 +119,7 @@ static TensorValue withExtent(NodeContext &node, const TensorValue &x, int64_t a
   Dims dims = x.dims;
   dims[axis] = length;
   TensorValue zeros = makeSplat(node, x.elementType, dims, 0);
-  Value filled = tensor::InsertSliceOp::create(node.b, node.b.getLoc(), node.value(part),
-                                               zeros.value, offsets, sizes, strides);
+  Value filled = insertSlice(node, node.value(part), zeros.value, offsets, sizes);
   return makeValue(filled, x.elementType, dims);
 }
 
