@@ -83,13 +83,15 @@ Epilogue::Epilogue(linalg::GenericOp contraction) : contraction(contraction) {
   }
 }
 
-Value Epilogue::destination() const {
-  if (!consumers.empty())
-    return last().getDpsInitOperand(0)->get();
-  if (linalg::FillOp op = fill)
-    return op.getDpsInitOperand(0)->get();
-  linalg::GenericOp op = producer ? producer : contraction;
-  return op.getDpsInitOperand(0)->get();
+Value Epilogue::destination(OpBuilder &b) const {
+  linalg::GenericOp op = consumers.empty() && producer ? producer : last();
+  Value out = fill && consumers.empty() ? linalg::FillOp(fill).getDpsInitOperand(0)->get()
+                                        : op.getDpsInitOperand(0)->get();
+  bool isOverwritten = fill || producer;
+  if (!isOverwritten || llvm::none_of(last()->getUsers(), llvm::IsaPred<linalg::LinalgOp>))
+    return out;
+  return tensor::EmptyOp::create(b, out.getLoc(), tensor::getMixedSizes(b, out.getLoc(), out),
+                                 getElementTypeOrSelf(out.getType()));
 }
 
 /// Computes an elementwise operation on the vectors at `position`; `known` is

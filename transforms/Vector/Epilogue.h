@@ -27,8 +27,9 @@ public:
   mlir::linalg::GenericOp last() const {
     return consumers.empty() ? contraction : consumers.back();
   }
-  /// The tensor that results are written into.
-  mlir::Value destination() const;
+  /// The tensor that results are written into. It is one of their own where another
+  /// computation reads them: that one's results belong where these would go.
+  mlir::Value destination(mlir::OpBuilder &b) const;
 
   /// The accumulator's start at `position` of the result, `lanes` elements
   /// along its last dimension, those outside of `mask` being arbitrary. `out`

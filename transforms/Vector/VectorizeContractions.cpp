@@ -319,7 +319,7 @@ Value ContractionEmitter::emit() {
     }
   SmallVector<Value> lower(walked.size(), zero), steps(walked.size(), one);
   SmallVector<Value> outer(c.op.getNumLoops(), zero);
-  Value out = epilogue.destination();
+  Value out = epilogue.destination(b);
   if (walked.empty())
     return emitMatrix(outer, out);
   scf::LoopNest nest = scf::buildLoopNest(

@@ -160,7 +160,7 @@ Value WindowContraction::emit() {
   int64_t vectors = 2;
   if (std::optional<int64_t> width = getConstantIntValue(op.getExtents().back()))
     vectors = std::clamp<int64_t>(llvm::divideCeil(*width, lanes), 1, kMaxVectors);
-  Value out = epilogue.destination();
+  Value out = epilogue.destination(b);
   Value zero = reader.constant(0), one = reader.constant(1);
   SmallVector<Value> lower{zero, zero, reader.firstRow}, steps{one, one, one};
   SmallVector<Value> upper{b.createOrFold<tensor::DimOp>(loc, out, 0),
