@@ -9,6 +9,7 @@
 #include "Frontend/ONNX/PackedOps.h"
 #include "Frontend/ONNX/StaticSize.h"
 
+#include "Frontend/ONNX/Ops/Sequences.h"
 #include "Frontend/ONNX/Ops/Strings.h"
 #include "Frontend/ONNX/Reader/ExternalFiles.h"
 #include "dialects/Weft/IR/Weft.h"
@@ -343,6 +344,11 @@ LogicalResult Importer::importNode(const Node &node) {
     return skip();
   }
   NodeContext nodeContext(*this, node, opset.value_or(1));
+  for (auto [i, input] : llvm::enumerate(node.inputs))
+    if (!input.empty() && lookup(str(input))->isSequence() &&
+        !takesSequence(domain, str(node.opType), i))
+      return nodeContext.error("input " + Twine(i) + ", " + quote(input) +
+                               ", is a sequence, expected a tensor");
   LogicalResult result = info->builder(nodeContext);
   if (succeeded(result) && !nodeContext.failed()) {
     for (std::string_view output : node.outputs) {

@@ -39,6 +39,9 @@ bool weft::onnx::isInside(Region &region, Value value) {
 
 FailureOr<OpFoldResult> weft::onnx::hostScalar(NodeContext &node, const TensorValue &x,
                                                StringRef what) {
+  if (!x.isTensor())
+    return node.error(what + " is " + (x.isSequence() ? "a sequence" : "an empty optional") +
+                      ", expected a tensor of one element");
   if (x.elements && x.elements->size() == 1)
     return x.elements->front();
   if (!isInteger(x.elementType) && !isBool(x.elementType))

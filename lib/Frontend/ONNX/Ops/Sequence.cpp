@@ -13,10 +13,24 @@
 #include "Frontend/ONNX/Importer.h"
 #include "Frontend/ONNX/IndexOps.h"
 #include "Frontend/ONNX/Ops/Families.h"
+#include "Frontend/ONNX/Ops/Sequences.h"
+
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace weft;
 using namespace weft::onnx;
+
+bool weft::onnx::takesSequence(StringRef domain, StringRef op, size_t input) {
+  constexpr size_t any = SIZE_MAX;
+  size_t end = llvm::StringSwitch<size_t>(domain.empty() ? op : "")
+                   .Cases({"SequenceAt", "SequenceInsert", "SequenceErase", "SequenceLength"}, 1)
+                   .Cases({"ConcatFromSequence", "Identity", "Optional"}, 1)
+                   .Cases({"OptionalHasElement", "OptionalGetElement"}, 1)
+                   .Cases({"Loop", "SequenceMap"}, any)
+                   .Default(0);
+  return input < end && (op != "Loop" || input >= 2);
+}
 
 static TensorValue makeSequence(std::vector<TensorValue> items, ElementType type) {
   TensorValue result;
