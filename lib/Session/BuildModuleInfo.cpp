@@ -49,7 +49,24 @@ std::optional<weft_dtype> weft::parseDtype(StringRef name) {
       .Default(std::nullopt);
 }
 
-static FailureOr<ArgumentInfo> buildArgument(DictionaryAttr attributes, StringRef fallbackName,
+/// The element type that is told to callers, who hand in elements of its width.
+static FailureOr<weft_dtype> dtypeOf(ModuleOp module, StringRef argument, StringRef dtype,
+                                     Type element) {
+  if (dtype.empty())
+    return dtypeOf(element);
+  std::optional<weft_dtype> parsed = parseDtype(dtype);
+  if (!parsed)
+    return module.emitError("'") << argument << "' has the unknown weft.dtype '" << dtype << "'";
+  // Narrower elements share bytes.
+  unsigned bits = std::max(8u, element.getIntOrFloatBitWidth());
+  if (std::max<unsigned>(8, parsed->bits) != bits)
+    return module.emitError("'") << argument << "' has the weft.dtype '" << dtype
+                                 << "', but elements of " << bits << " bits";
+  return *parsed;
+}
+
+static FailureOr<ArgumentInfo> buildArgument(ModuleOp module, DictionaryAttr attributes,
+                                             StringRef fallbackName,
                                              const llvm::StringMap<int32_t> &symbols) {
   ArgumentInfo info;
   auto text = [&](StringRef key, StringRef alternative) {
@@ -61,8 +78,11 @@ static FailureOr<ArgumentInfo> buildArgument(DictionaryAttr attributes, StringRe
   StringRef name = text("name", WeftDialect::nameAttrName);
   info.name = name.empty() ? fallbackName.str() : name.str();
   auto type = dyn_cast<RankedTensorType>(attributes.getAs<TypeAttr>("type").getValue());
-  std::optional<weft_dtype> dtype = parseDtype(text("dtype", WeftDialect::dtypeAttrName));
-  info.dtype = dtype ? *dtype : dtypeOf(type.getElementType());
+  FailureOr<weft_dtype> dtype =
+      dtypeOf(module, info.name, text("dtype", WeftDialect::dtypeAttrName), type.getElementType());
+  if (failed(dtype))
+    return failure();
+  info.dtype = *dtype;
   auto dims = attributes.getAs<ArrayAttr>("dims");
   if (!dims)
     dims = attributes.getAs<ArrayAttr>(WeftDialect::dimsAttrName);
@@ -105,15 +125,15 @@ FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
     function.symbols.push_back(info);
   }
   for (auto [i, attribute] : llvm::enumerate(signature.getAs<ArrayAttr>("inputs"))) {
-    FailureOr<ArgumentInfo> info =
-        buildArgument(cast<DictionaryAttr>(attribute), "input" + std::to_string(i), symbols);
+    FailureOr<ArgumentInfo> info = buildArgument(module, cast<DictionaryAttr>(attribute),
+                                                 "input" + std::to_string(i), symbols);
     if (failed(info))
       return failure();
     function.inputs.push_back(*info);
   }
   for (auto [i, attribute] : llvm::enumerate(signature.getAs<ArrayAttr>("outputs"))) {
-    FailureOr<ArgumentInfo> info =
-        buildArgument(cast<DictionaryAttr>(attribute), "output" + std::to_string(i), symbols);
+    FailureOr<ArgumentInfo> info = buildArgument(module, cast<DictionaryAttr>(attribute),
+                                                 "output" + std::to_string(i), symbols);
     if (failed(info))
       return failure();
     function.outputs.push_back(*info);

@@ -108,6 +108,11 @@ ExitCode Compilation::chooseTarget() {
   if (auto variants = (*module)->getAttrOfType<ArrayAttr>(kVariantsAttrName))
     for (auto variant : variants.getAsRange<TargetAttr>())
       recorded.push_back(chipOf(variant));
+  for (const cpu::Chip &chip : recorded)
+    // What LLVM calls a native processor that it does not know.
+    if (llvm::Error error =
+            chip.cpu == "generic" ? llvm::Error::success() : cpu::checkName(chip.cpu))
+      return fail(Twine(options.input) + ": " + llvm::toString(std::move(error)));
   auto sameChip = [](const cpu::Chip &a, const cpu::Chip &b) {
     return a.cpu == b.cpu && a.features == b.features;
   };

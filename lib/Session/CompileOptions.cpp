@@ -38,6 +38,8 @@ static Error parseDim(StringRef text, ImportOptions &options) {
 
 /// `name:1x3x224x224`, where ? leaves a dimension as it is.
 static Error parseShape(StringRef text, ImportOptions &options) {
+  if (!text.contains(':'))
+    return fail("--shape=" + text + ": expected NAME:1x3x224x224");
   auto [name, shape] = text.rsplit(':');
   std::vector<int64_t> dims;
   SmallVector<StringRef> parts;

@@ -37,7 +37,9 @@ public:
       return;
     pm.addPass(createLowerCPUReshapes());
     pm.addNestedPass<KernelOp>(createLowerCPUCopies());
+    pm.addNestedPass<func::FuncOp>(createLowerCPUCopies());
     pm.addNestedPass<KernelOp>(createConvertLinalgToLoopsPass());
+    pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
     pm.addPass(createLowerCPUKernels());
     pm.addPass(createSCFToControlFlowPass());
     pm.addPass(createLowerCPUHost());

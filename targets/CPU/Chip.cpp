@@ -45,6 +45,16 @@ static constexpr StringLiteral usedFeatures[] = {
     "avx512ifma",   "avx512vbmi", "avx512vbmi2", "avx512vnni",  "avx512bitalg", "avx512vpopcntdq",
     "avx512bf16",   "avx512fp16", "gfni",        "amx-tile",    "amx-int8",     "amx-bf16"};
 
+Error weft::cpu::checkName(StringRef cpu) {
+  SmallVector<StringRef> known;
+  X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
+  if (llvm::is_contained(known, cpu))
+    return Error::success();
+  return createStringError("unknown processor '" + cpu +
+                           "'; try native, x86-64-v3, x86-64-v4 or a name that "
+                           "'llc -mcpu=help' lists");
+}
+
 Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
   Chip chip;
   StringSet<> available;
@@ -54,12 +64,8 @@ Expected<weft::cpu::Chip> weft::cpu::resolveChip(StringRef name) {
       if (feature.second)
         available.insert(feature.first());
   } else {
-    SmallVector<StringRef> known;
-    X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
-    if (!llvm::is_contained(known, name))
-      return createStringError("unknown processor '" + name +
-                               "'; try native, x86-64-v3, x86-64-v4 or a name that "
-                               "'llc -mcpu=help' lists");
+    if (Error error = checkName(name))
+      return error;
     chip.cpu = name.str();
     available = featuresOf(name);
   }

@@ -25,6 +25,9 @@ struct Chip {
   int64_t vectorBits = 128; ///< of the widest vector register that is used
 };
 
+/// An error unless LLVM knows a processor or level of that name.
+llvm::Error checkName(llvm::StringRef cpu);
+
 /// Resolves `--cpu`: "native", or LLVM's name of a processor or level. Levels
 /// below x86-64-v2 and names that LLVM does not know are errors.
 llvm::Expected<Chip> resolveChip(llvm::StringRef name);

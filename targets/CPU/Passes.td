@@ -8,12 +8,15 @@
 include "mlir/Pass/PassBase.td"
 
 def LowerCPUCopies : Pass<"weft-cpu-lower-copies"> {
-  let summary = "Turns copies of memrefs into loops";
+  let summary = "Turns copies of memrefs into loops or memcpy";
   let description = [{
-    A `memref.copy` of strided memory would become a call of MLIR's run-time
-    library; as `linalg.copy` it becomes a loop nest.
+    A `memref.copy` of strided memory, or of memory that is not known any more to
+    be contiguous, would become a call of MLIR's run-time library. In kernels, and
+    of strided memory, it becomes a `linalg.copy` and so a loop nest; of contiguous
+    memory in host functions, a `memcpy`.
   }];
-  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::arith::ArithDialect"];
 }
 
 def LowerCPUReshapes : Pass<"weft-cpu-lower-reshapes"> {

@@ -231,8 +231,11 @@ static std::optional<Contraction> matchContraction(KernelOp kernel, int64_t vect
     contraction = Contraction::match(op);
   });
   if (!contraction || reductions != 1 || !contraction->accumulatorType.isIntOrFloat() ||
-      vectorBits / contraction->accumulatorType.getIntOrFloatBitWidth() < 2 ||
       llvm::is_contained(contraction->op.getStaticLoopRanges(), 0))
+    return std::nullopt;
+  // Elements below a byte lie in memory as bytes.
+  unsigned bits = contraction->accumulatorType.getIntOrFloatBitWidth();
+  if (bits < 8 || vectorBits / bits < 2)
     return std::nullopt;
   return contraction;
 }

@@ -151,12 +151,12 @@ class DiagnosisTest(unittest.TestCase):
         self.assertIn(
             "input 'x' is given extent 5 in dimension 0 by --shape, but --dim says "
             "that 'batch' is 4",
-            self.refusal("--shape=x:5x32", "--dim=batch=4"),
+            self.refusal("--shape=x:5x32", "--dim=batch=4", code=2),
         )
         self.assertIn(
             "input 'b' is given extent 5 in dimension 0, but another input's shape "
             "says that 'batch' is 4",
-            self.refusal("--shape=x:4x32", "--shape=b:5x3"),
+            self.refusal("--shape=x:4x32", "--shape=b:5x3", code=2),
         )
         same = ("--dim=batch=4", "--dim=batch=4", "--shape=x:4x32", "--shape=b:4x3")
         self.weft("compile", self.model, "-o", self.output, *same)

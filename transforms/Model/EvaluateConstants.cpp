@@ -34,9 +34,6 @@ namespace weft {
 using namespace mlir;
 using namespace weft;
 
-/// Compilations that may fail before the rest is left alone.
-static constexpr unsigned kMaxFailures = 32;
-
 /// How a number leaves the function that computes it: as a tensor of one
 /// element, index and i1 in types that tensors can have.
 static Type storedType(Type type) {
@@ -140,8 +137,15 @@ struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> 
 
   /// Evaluates together what can be; where that fails, halves.
   void evaluate(const ConstantSubgraphs &subgraphs, ArrayRef<Operation *> roots) {
-    if (roots.empty() || failures >= kMaxFailures)
+    if (roots.empty())
       return;
+    if (failures >= maxFailures) {
+      for (Operation *op : roots)
+        remark::missed(op->getLoc(), options())
+            << remark::reason("'{0}' is left alone after {1} compilations that failed",
+                              op->getName().getStringRef(), failures);
+      return;
+    }
     auto results = evaluator(outline(getOperation(), subgraphs, roots), maxBytes);
     if (results)
       return replace(roots, *results);
@@ -178,6 +182,7 @@ struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> 
   }
 
   void runOnOperation() override {
+    failures = 0;
     EvaluationLimits limits{maxBytes, maxOperations, maxGrowth};
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isDeclaration())
@@ -188,7 +193,7 @@ struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> 
   }
 
   ConstantEvaluator evaluator;
-  unsigned failures = 0;
+  unsigned failures = 0; ///< of this run
 };
 } // namespace
 

@@ -208,6 +208,8 @@ def EvaluateConstants : Pass<"weft-evaluate-constants", "::mlir::ModuleOp"> {
   let options = [
     Option<"maxBytes", "max-bytes", "int64_t", "int64_t(1) << 32",
            "Bytes of results in all">,
+    Option<"maxFailures", "max-failures", "unsigned", "32",
+           "Compilations that may fail before the rest of the module is left alone">,
     Option<"maxOperations", "max-operations", "int64_t", "int64_t(1) << 34",
            "Estimated scalar operations in all">,
     Option<"maxGrowth", "max-growth", "int64_t", "4",

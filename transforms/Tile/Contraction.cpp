@@ -74,6 +74,11 @@ std::optional<Contraction> Contraction::match(linalg::GenericOp op) {
   for (auto [i, iterator] : llvm::enumerate(iterators))
     if (iterator == utils::IteratorType::reduction)
       c.k.push_back(i);
+  // Loops are of the result, or are summed over: one that is both, or neither, is
+  // legal, but no contraction.
+  for (auto [i, iterator] : llvm::enumerate(iterators))
+    if (outMap.isFunctionOfDim(i) == (iterator == utils::IteratorType::reduction))
+      return std::nullopt;
   // The innermost row loop: in the row operand and not in the column operand.
   for (unsigned i = 0; i + 1 < outMap.getNumResults(); ++i) {
     unsigned loop = outMap.getDimPosition(i);

@@ -15,6 +15,14 @@ namespace weft {
 /// Rows of a square at most: with its vectors, registers are full.
 constexpr int64_t kMaxSquare = 16;
 
+/// Whether squares of such elements can be transposed.
+inline bool canTransposeSquares(mlir::Type element) {
+  if (!element.isIntOrFloat())
+    return false;
+  unsigned bits = element.getIntOrFloatBitWidth();
+  return bits >= 8 && bits <= 64 && llvm::isPowerOf2_32(bits);
+}
+
 /// Transposes as many vectors as each has elements, a power of two. First squares
 /// of 128 bits' width by repeated unpacking (perfect shuffles of rows), which stays
 /// in the part of a register in which x86 moves elements at no extra cost; then

@@ -229,9 +229,7 @@ Value ContractionEmitter::roundUpToLanes(Value count) {
 bool ContractionEmitter::packsSquares() {
   Type element = getElementTypeOrSelf(c.columnOperand->get().getType());
   return c.k.size() == 1 && lanes <= kMaxSquare && llvm::isPowerOf2_64(lanes) &&
-         element.isIntOrFloat() && element.getIntOrFloatBitWidth() >= 8 &&
-         llvm::isPowerOf2_64(element.getIntOrFloatBitWidth()) &&
-         !columnsAreContiguous(c.columnOperand, c.n) &&
+         canTransposeSquares(element) && !columnsAreContiguous(c.columnOperand, c.n) &&
          columnsAreContiguous(c.columnOperand, c.k.front());
 }
 

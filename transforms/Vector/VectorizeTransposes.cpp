@@ -212,10 +212,7 @@ static std::optional<SmallVector<int64_t>> findLoopOrder(linalg::GenericOp op, O
 
 /// Whether vectors of such elements can be masked, and are moved by shuffles.
 static bool isSupported(Type type, int64_t vectorBits) {
-  if (!type.isIntOrFloat())
-    return false;
-  int64_t bits = type.getIntOrFloatBitWidth();
-  return bits <= 64 && llvm::isPowerOf2_64(bits) && bits >= (vectorBits < 512 ? 32 : 8);
+  return canTransposeSquares(type) && (vectorBits >= 512 || type.getIntOrFloatBitWidth() >= 32);
 }
 
 /// Gives an operation that computes something rows that are contiguous: a transposed

@@ -76,7 +76,9 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (few.size() % 2 != 0)
     return emitError() << "has tiles for few rows that are not pairs of rows and columns";
   for (size_t i = 0; i < few.size(); i += 2) {
-    if (few[i] < 1 || few[i] > kMaxAccumulators || few[i + 1] < 1 || few[i + 1] % lanes != 0)
+    if (few[i] < 1)
+      return emitError() << "has a tile for few rows of " << few[i] << " rows, expected 1 or more";
+    if (few[i + 1] < 1 || few[i + 1] % lanes != 0)
       return emitError() << "has a tile for few rows of " << few[i] << " x " << few[i + 1]
                          << ", expected columns that are a multiple of " << lanes << " lanes";
     if (i > 0 && few[i] <= few[i - 2])
@@ -143,9 +145,9 @@ static std::string sizeProblem(Holder, Attribute value) {
 
 static std::string rangeProblem(Holder, Attribute value) {
   auto range = dyn_cast<DenseI64ArrayAttr>(value);
-  return range && range.size() == 2 && range[0] <= range[1]
+  return range && range.size() == 2 && range[0] >= 0 && range[0] <= range[1]
              ? ""
-             : "expected array<i64: MIN, MAX> with MIN <= MAX";
+             : "expected array<i64: MIN, MAX> with 0 <= MIN <= MAX";
 }
 
 static std::string symbolProblem(Holder holder, Attribute value) {

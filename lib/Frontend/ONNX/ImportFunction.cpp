@@ -128,6 +128,7 @@ public:
 private:
   LogicalResult checkType(const ValueInfo &info);
   std::string symbolOf(const ValueInfo &info, size_t axis) const;
+  void fixSymbols();
   LogicalResult addGiven(EntryInput &input, size_t axis, StringRef symbol, int64_t given);
   LogicalResult misuse(const Twine &message);
 
@@ -177,19 +178,19 @@ LogicalResult Signature::addGiven(EntryInput &input, size_t axis, StringRef symb
   std::string what = inputText(*input.info);
   const Dimension &dim = input.info->type.shape[axis];
   if (symbol.empty() && given != dim.value)
-    return importer.error(loc, what + " has extent " + Twine(dim.value) + " in dimension " +
-                                   Twine(axis) + ", but " + Twine(given) + " is given");
+    return misuse(what + " has extent " + Twine(dim.value) + " in dimension " + Twine(axis) +
+                  ", but " + Twine(given) + " is given");
   auto range = options.dims.find(symbol.str());
   if (range != options.dims.end() && (given < range->second.min || given > range->second.max))
-    return importer.error(loc, what + " is given extent " + Twine(given) + " in dimension " +
-                                   Twine(axis) + " by --shape, but --dim says that '" + symbol +
-                                   "' is " + rangeText(range->second));
+    return misuse(what + " is given extent " + Twine(given) + " in dimension " + Twine(axis) +
+                  " by --shape, but --dim says that '" + symbol + "' is " +
+                  rangeText(range->second));
   if (!symbol.empty()) {
     auto [first, isNew] = fixedSymbols.insert({symbol, given});
     if (!isNew && first->second != given)
-      return importer.error(loc, what + " is given extent " + Twine(given) + " in dimension " +
-                                     Twine(axis) + ", but another input's shape says that '" +
-                                     symbol + "' is " + Twine(first->second));
+      return misuse(what + " is given extent " + Twine(given) + " in dimension " + Twine(axis) +
+                    ", but another input's shape says that '" + symbol + "' is " +
+                    Twine(first->second));
   }
   input.dims.push_back(given);
   return success();
@@ -205,9 +206,8 @@ LogicalResult Signature::add(const ValueInfo &info) {
   if (hasShape) {
     usedShapes.insert(str(info.name));
     if (shape->second.size() != info.type.shape.size())
-      return importer.error(loc, what + " has rank " + Twine(info.type.shape.size()) +
-                                     ", but the given shape has " + Twine(shape->second.size()) +
-                                     " dimensions");
+      return misuse(what + " has rank " + Twine(info.type.shape.size()) +
+                    ", but the given shape has " + Twine(shape->second.size()) + " dimensions");
   }
   for (auto [axis, dim] : llvm::enumerate(info.type.shape)) {
     std::string symbol = symbolOf(info, axis);
@@ -242,7 +242,18 @@ LogicalResult Signature::misuse(const Twine &message) {
   return failure();
 }
 
+/// What --shape says of a symbol in one input holds for the others.
+void Signature::fixSymbols() {
+  for (EntryInput &input : inputs)
+    for (auto &dim : input.dims)
+      if (auto *symbol = std::get_if<std::string>(&dim))
+        if (auto fixed = fixedSymbols.find(*symbol); fixed != fixedSymbols.end())
+          dim = fixed->second;
+  llvm::erase_if(symbols, [&](const std::string &name) { return fixedSymbols.contains(name); });
+}
+
 LogicalResult Signature::checkOptions() {
+  fixSymbols();
   for (auto &[name, shape] : options.shapes)
     if (!usedShapes.contains(name)) {
       std::string known = llvm::join(

@@ -320,7 +320,7 @@ module attributes {weft.signature = {name = "main", symbols = [{name = "n"}], in
 
 // -----
 
-// expected-error @+1 {{'weft.signature': 'symbols': 'range': expected array<i64: MIN, MAX> with MIN <= MAX}}
+// expected-error @+1 {{'weft.signature': 'symbols': 'range': expected array<i64: MIN, MAX> with 0 <= MIN <= MAX}}
 module attributes {weft.signature = {name = "main", symbols = [{name = "n", range = array<i64: 3>}], inputs = [], outputs = []}} {
 }
 
@@ -474,17 +474,17 @@ func.func private @f(tensor<?xf32> {weft.symbol = "n"})
 
 // -----
 
-// expected-error @+1 {{'weft.range': expected array<i64: MIN, MAX> with MIN <= MAX}}
+// expected-error @+1 {{'weft.range': expected array<i64: MIN, MAX> with 0 <= MIN <= MAX}}
 func.func private @f(index {weft.symbol = "n", weft.range = 3})
 
 // -----
 
-// expected-error @+1 {{'weft.range': expected array<i64: MIN, MAX> with MIN <= MAX}}
+// expected-error @+1 {{'weft.range': expected array<i64: MIN, MAX> with 0 <= MIN <= MAX}}
 func.func private @f(index {weft.symbol = "n", weft.range = array<i64: 1>})
 
 // -----
 
-// expected-error @+1 {{'weft.range': expected array<i64: MIN, MAX> with MIN <= MAX}}
+// expected-error @+1 {{'weft.range': expected array<i64: MIN, MAX> with 0 <= MIN <= MAX}}
 func.func private @f(index {weft.symbol = "n", weft.range = array<i64: 5, 2>})
 
 // -----

@@ -139,7 +139,7 @@ weft.kernel @k(%y: tensor<4xf32>) outs 1
 // -----
 
 weft.kernel @k(%y: tensor<4xf32>) outs 1
-    // expected-error @+1 {{has a tile for few rows of 0 x 8, expected columns that are a multiple of 8 lanes}}
+    // expected-error @+1 {{has a tile for few rows of 0 rows, expected 1 or more}}
     attributes {schedule = #weft.schedule<parallel = [0] vector = [6, 16, 8] few = [0, 8]>} {
   weft.yield %y : tensor<4xf32>
 }

@@ -125,6 +125,8 @@ case('reshape_c',N('Reshape',['x','s'],['y']),{'x':f(2,3,4)},consts=dict(s=I(0,0
 case('reshape_sc',N('Reshape',['x','s'],['y']),{'x':f(1,1)},consts=dict(s=np.zeros(0,np.int64)),dyn=('x',))
 case('squeeze',N('Squeeze',['x'],['y']),{'x':f(1,3,1)},)
 case('squeeze_d',N('Squeeze',['x','a'],['y']),{'x':f(1,3,1),'a':I(-1,0)},dyn=('x',))
+case('squeeze_alone',N('Squeeze',['x','a'],['y']),{'x':f(1,4,3),'a':I(0)},dyn=('x',))
+case('squeeze_inner',N('Squeeze',['x','a'],['y']),{'x':f(4,1,3,2),'a':I(1)},dyn=('x',))
 case('unsq',N('Unsqueeze',['x','a'],['y']),{'x':f(3,2),'a':I(-1,1)},dyn=('x',))
 case('squeeze11',N('Squeeze',['x'],['y'],axes=[0]),{'x':f(1,3)},opset=11,dyn=('x',))
 case('expand',N('Expand',['x','s'],['y']),{'x':f(3,1),'s':I(2,1,4)},dyn=('x',))

@@ -80,3 +80,51 @@ weft.kernel @exponential(%a: tensor<40x64xf32>, %b: tensor<64x48xf32>, %out: ten
   } -> tensor<40x48xf32>
   weft.yield %e : tensor<40x48xf32>
 }
+
+// Sums that another computation reads have a tensor of their own, of the tile's size;
+// what is only yielded goes where it belongs.
+// CHECK-LABEL: weft.kernel @read_later
+// CHECK: %[[OWN:.*]] = tensor.empty() : tensor<40x48xf32>
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[OWN]])
+// CHECK: linalg.generic
+// CHECK-SAME: outs
+// CHECK: math.exp
+weft.kernel @read_later(%a: tensor<40x64xf32>, %b: tensor<64x48xf32>, %out: tensor<40x48xf32>) outs 1
+    attributes {schedule = #weft.schedule<parallel = [0, 0] vector = [1, 16, 16]>} {
+  %zero = arith.constant 0.0 : f32
+  %start = linalg.fill ins(%zero : f32) outs(%out : tensor<40x48xf32>) -> tensor<40x48xf32>
+  %sum = linalg.generic {indexing_maps = [#rows, #columns, #result],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<40x64xf32>, tensor<64x48xf32>) outs(%start : tensor<40x48xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %p = arith.mulf %x, %y : f32
+    %s = arith.addf %o, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<40x48xf32>
+  %e = linalg.generic {indexing_maps = [#all, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%sum : tensor<40x48xf32>) outs(%out : tensor<40x48xf32>) {
+  ^bb0(%x: f32, %o: f32):
+    %p = math.exp %x : f32
+    linalg.yield %p : f32
+  } -> tensor<40x48xf32>
+  weft.yield %e : tensor<40x48xf32>
+}
+
+// CHECK-LABEL: weft.kernel @yielded
+// CHECK-SAME: %[[OUT:[a-z0-9]+]]: tensor<40x48xf32>)
+// CHECK-NOT: tensor.empty() : tensor<40x48xf32>
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[OUT]])
+weft.kernel @yielded(%a: tensor<40x64xf32>, %b: tensor<64x48xf32>, %out: tensor<40x48xf32>) outs 1
+    attributes {schedule = #weft.schedule<parallel = [0, 0] vector = [1, 16, 16]>} {
+  %zero = arith.constant 0.0 : f32
+  %start = linalg.fill ins(%zero : f32) outs(%out : tensor<40x48xf32>) -> tensor<40x48xf32>
+  %sum = linalg.generic {indexing_maps = [#rows, #columns, #result],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<40x64xf32>, tensor<64x48xf32>) outs(%start : tensor<40x48xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %p = arith.mulf %x, %y : f32
+    %s = arith.addf %o, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<40x48xf32>
+  weft.yield %sum : tensor<40x48xf32>
+}

@@ -89,3 +89,39 @@ weft.kernel @gathered(%a: tensor<?x64xf32>, %b: tensor<16x64xf32>, %out: tensor<
   } -> tensor<?x16xf32>
   weft.yield %sum : tensor<?x16xf32>
 }
+
+// A loop of the result that is summed along is legal, and no contraction.
+// CHECK-LABEL: weft.kernel @summed_in_place
+// CHECK: linalg.generic
+// CHECK-NOT: math.fma
+weft.kernel @summed_in_place(%a: tensor<64xf32>, %b: tensor<48xf32>, %out: tensor<64x48xf32>) outs 1
+    attributes {schedule = #weft.schedule<parallel = [0, 0] vector = [4, 16, 16]>} {
+  %sum = linalg.generic {indexing_maps = [affine_map<(m, k) -> (m)>, affine_map<(m, k) -> (k)>,
+                                          affine_map<(m, k) -> (m, k)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%a, %b : tensor<64xf32>, tensor<48xf32>) outs(%out : tensor<64x48xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %p = arith.mulf %x, %y : f32
+    %s = arith.addf %o, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<64x48xf32>
+  weft.yield %sum : tensor<64x48xf32>
+}
+
+// No square of elements that no register has is transposed.
+// CHECK-LABEL: weft.kernel @wide
+// CHECK: tensor.empty({{.*}}) : tensor<?x?x2xi256>
+// CHECK-NOT: vector.shuffle
+// CHECK: weft.yield
+weft.kernel @wide(%a: tensor<?x64xi256>, %b: tensor<16x64xi256>, %out: tensor<?x16xi256>) outs 1
+    attributes {schedule = #weft.schedule<parallel = [0, 0] vector = [4, 2, 2]>} {
+  %sum = linalg.generic {indexing_maps = [#rows, #transposed, #result],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<?x64xi256>, tensor<16x64xi256>) outs(%out : tensor<?x16xi256>) {
+  ^bb0(%x: i256, %y: i256, %o: i256):
+    %p = arith.muli %x, %y : i256
+    %s = arith.addi %o, %p : i256
+    linalg.yield %s : i256
+  } -> tensor<?x16xi256>
+  weft.yield %sum : tensor<?x16xi256>
+}
