@@ -46,7 +46,6 @@ public:
   /// `name` is for messages, which carry the offset in bytes.
   static Result<Json> parse(std::string_view text, const std::string &name);
 
-  bool isNull() const { return kind == Kind::Null; }
   bool isBool() const { return kind == Kind::Bool; }
   bool isNumber() const { return kind == Kind::Number; }
   bool isString() const { return kind == Kind::String; }

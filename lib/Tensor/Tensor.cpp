@@ -149,12 +149,6 @@ std::string_view Tensor::stringAt(int64_t index) const {
   return textOf(string);
 }
 
-Tensor Tensor::withDims(Dims dims) const {
-  Tensor result = *this;
-  result.shape = std::move(dims);
-  return result;
-}
-
 Result<Tensor> weft::readTensorFile(const std::string &path) {
   bool isNpy = path.ends_with(".npy"), isProto = path.ends_with(".pb");
   if (!isNpy && !isProto)

@@ -74,8 +74,6 @@ public:
   /// Only for a tensor that zeros() made and nobody shares yet.
   uint8_t *mutableRaw() { return const_cast<uint8_t *>(data.get()); }
 
-  /// The same bytes under another shape with as many elements.
-  Tensor withDims(Dims dims) const;
   /// The same bytes as elements of another type with as many bits.
   Tensor withType(DataType other) const {
     Tensor result = *this;

@@ -143,9 +143,6 @@ Num fromBits(Num x) {
 }
 Num shiftLeft(Num x, int amount) { return make<arith::ShLIOp>(x, x.constant(amount).get()); }
 Num shiftRight(Num x, int amount) { return make<arith::ShRUIOp>(x, x.constant(amount).get()); }
-Num shiftRightSigned(Num x, int amount) {
-  return make<arith::ShRSIOp>(x, x.constant(amount).get());
-}
 
 // There is no conversion of i64 before AVX-512: the integer becomes the low
 // bits of a number in [2^52, 2^53).

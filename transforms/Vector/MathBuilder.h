@@ -116,7 +116,6 @@ Num toBits(Num x);
 Num fromBits(Num x);
 Num shiftLeft(Num x, int amount);
 Num shiftRight(Num x, int amount);
-Num shiftRightSigned(Num x, int amount);
 
 /// A biased exponent, an integer in [0, 4096), as the float of its width, less
 /// the bias.

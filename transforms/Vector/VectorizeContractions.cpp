@@ -65,7 +65,8 @@ private:
   bool packsSquares();
   bool rowsHaveKnownDistance();
   Value packSquares(ArrayRef<Value> outer, Value panels, Value empty);
-  Value readAlongK(ArrayRef<Value> outer, Value column, Value k, Value mask);
+  Value writePanel(Value vector, Value panels, Value panel, Value k, int64_t v);
+  Value readVector(ArrayRef<Value> loops, Value mask);
   Value choose(Value condition, Emit then, Emit otherwise);
   Value emitMatrix(ArrayRef<Value> outer, Value out);
   Value emitRows(ArrayRef<Value> outer, Value out, int64_t extent);
@@ -144,20 +145,36 @@ bool ContractionEmitter::columnsAreContiguous(OpOperand *operand, unsigned dimen
   return last.isPureAffine() && !rest.isFunctionOfDim(dimension);
 }
 
+/// `lanes` neighbours of the column operand at the given values of the loops; 0 where
+/// the mask is.
+Value ContractionEmitter::readVector(ArrayRef<Value> loops, Value mask) {
+  Value operand = c.columnOperand->get();
+  auto type = cast<RankedTensorType>(operand.getType());
+  auto map = AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+  return vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, type.getElementType()),
+                                        operand, position(c.columnOperand, loops),
+                                        AffineMapAttr::get(map), zero, mask,
+                                        b.getBoolArrayAttr({true}));
+}
+
+/// Writes vector `v` of a row of a panel.
+Value ContractionEmitter::writePanel(Value vector, Value panels, Value panel, Value k, int64_t v) {
+  return vector::TransferWriteOp::create(b, loc, vector, panels,
+                                         ValueRange{panel, k, constant(v * lanes)},
+                                         ArrayRef<bool>{true})
+      .getResult();
+}
+
 /// `lanes` elements of the column operand from `column` on; 0 where the mask is.
 Value ContractionEmitter::readColumns(ArrayRef<Value> loops, Value column, Value mask) {
   OpOperand *operand = c.columnOperand;
   auto type = cast<RankedTensorType>(operand->get().getType());
   auto vectorType = VectorType::get({lanes}, type.getElementType());
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
   SmallVector<Value> at(loops);
   if (columnsAreContiguous(operand, c.n)) {
     at[c.n] = column;
-    Position where = position(operand, at);
-    auto map = AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
-    return vector::TransferReadOp::create(b, loc, vectorType, operand->get(), where,
-                                          AffineMapAttr::get(map), zero, mask,
-                                          b.getBoolArrayAttr({true}));
+    return readVector(at, mask);
   }
   // One by one; beyond n the last column is read, and zeroed by the mask.
   Value result = arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorType));
@@ -209,10 +226,7 @@ Value ContractionEmitter::pack(ArrayRef<Value> outer) {
           Value left = arith::SubIOp::create(b, loc, n, column);
           Value mask = vector::CreateMaskOp::create(b, loc, maskType, left);
           Value values = readColumns(loops, column, mask);
-          result = vector::TransferWriteOp::create(b, loc, values, result,
-                                                   ValueRange{ivs[0], k, constant(v * lanes)},
-                                                   ArrayRef<bool>{true})
-                       .getResult();
+          result = writePanel(values, result, ivs[0], k, v);
         }
         return {result};
       });
@@ -233,20 +247,6 @@ bool ContractionEmitter::packsSquares() {
          columnsAreContiguous(c.columnOperand, c.k.front());
 }
 
-/// `lanes` elements along k of a column; 0 where the mask is.
-Value ContractionEmitter::readAlongK(ArrayRef<Value> outer, Value column, Value k, Value mask) {
-  auto type = cast<RankedTensorType>(c.columnOperand->get().getType());
-  SmallVector<Value> at(outer);
-  at[c.n] = column;
-  at[c.k.front()] = k;
-  auto map = AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext());
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
-  return vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, type.getElementType()),
-                                        c.columnOperand->get(), position(c.columnOperand, at),
-                                        AffineMapAttr::get(map), zero, mask,
-                                        b.getBoolArrayAttr({true}));
-}
-
 /// Fills the panels square by square. The last column stands for those beyond n; beyond
 /// k are zeros.
 Value ContractionEmitter::packSquares(ArrayRef<Value> outer, Value panels, Value empty) {
@@ -260,20 +260,20 @@ Value ContractionEmitter::packSquares(ArrayRef<Value> outer, Value panels, Value
         Value left = arith::SubIOp::create(b, loc, k, ivs[1]);
         Value mask = vector::CreateMaskOp::create(b, loc, maskType, left);
         Value result = carried[0];
+        SmallVector<Value> loops(outer);
+        loops[c.k.front()] = ivs[1];
         for (int64_t v = 0; v < whole.vectors; ++v) {
           SmallVector<Value> square;
           for (int64_t lane = 0; lane < lanes; ++lane) {
             Value column = arith::AddIOp::create(b, loc, first, constant(v * lanes + lane));
             column = arith::MinSIOp::create(b, loc, column, lastColumn);
-            square.push_back(readAlongK(outer, column, ivs[1], mask));
+            loops[c.n] = column;
+            square.push_back(readVector(loops, mask));
           }
           transposeSquare(b, loc, square);
           for (auto [i, row] : llvm::enumerate(square)) {
             Value at = arith::AddIOp::create(b, loc, ivs[1], constant(i));
-            result = vector::TransferWriteOp::create(b, loc, row, result,
-                                                     ValueRange{ivs[0], at, constant(v * lanes)},
-                                                     ArrayRef<bool>{true})
-                         .getResult();
+            result = writePanel(row, result, ivs[0], at, v);
           }
         }
         return {result};

@@ -31,18 +31,6 @@ TensorValue weft::onnx::makeValue(Value value, ElementType type, ArrayRef<OpFold
   return result;
 }
 
-TensorValue weft::onnx::makeValueFromTensor(NodeContext &node, Value value, ElementType type) {
-  Dims dims;
-  for (auto [i, extent] :
-       llvm::enumerate(mlir::cast<RankedTensorType>(value.getType()).getShape())) {
-    if (!ShapedType::isDynamic(extent))
-      dims.push_back(node.b.getIndexAttr(extent));
-    else
-      dims.push_back(node.b.createOrFold<tensor::DimOp>(value, static_cast<int64_t>(i)));
-  }
-  return makeValue(value, type, dims);
-}
-
 TensorValue weft::onnx::makeTracked(NodeContext &node, ElementType type,
                                     ArrayRef<OpFoldResult> elements, bool scalar) {
   TensorValue result;

@@ -32,8 +32,6 @@ using Dims = llvm::SmallVector<mlir::OpFoldResult>;
 
 /// A value of a tensor with its extents.
 TensorValue makeValue(mlir::Value value, ElementType type, llvm::ArrayRef<mlir::OpFoldResult> dims);
-/// The same where extents are read off the tensor (static ones, `tensor.dim`).
-TensorValue makeValueFromTensor(NodeContext &node, mlir::Value value, ElementType type);
 /// A tensor that is known as index arithmetic only (rank 0 or 1).
 TensorValue makeTracked(NodeContext &node, ElementType type,
                         llvm::ArrayRef<mlir::OpFoldResult> elements, bool scalar = false);

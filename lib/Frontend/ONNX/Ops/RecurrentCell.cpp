@@ -123,11 +123,9 @@ FailureOr<TensorValue> CellBuilder::columns(const TensorValue &x, int64_t from, 
   return slice(node, x, offsets, sizes, ones);
 }
 
-/// The input's part of a gate: element [position, row, gate].
-#define WEFT_PROJECTED(S, GATE)                                                                    \
-  tensor::ExtractOp::create((S).b, (S).loc, (S).projected,                                         \
-                            ValueRange{(S).position, (S).row, (S).gate(GATE)})                     \
-      .getResult()
+Value CellBuilder::Step::readProjected(int64_t index) const {
+  return tensor::ExtractOp::create(b, loc, projected, ValueRange{position, row, gate(index)});
+}
 
 FailureOr<SmallVector<TensorValue>> CellBuilder::stepRNN(const Direction &direction,
                                                          OpFoldResult iteration,
@@ -137,7 +135,7 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepRNN(const Direction &direct
     return failure();
   return kernel(direction, iteration, {states[0], *product}, 1,
                 [&](const Step &s, ValueRange args) -> SmallVector<Value> {
-                  Value x = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 0), args[1]);
+                  Value x = arith::AddFOp::create(s.b, s.loc, s.readProjected(0), args[1]);
                   return {keepFinished(s, iteration, activate(s, direction, 0, x), args[0])};
                 });
 }
@@ -166,13 +164,13 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepGRU(const Direction &direct
           auto gate = [&](int64_t index) -> Value {
             return activate(
                 s, direction, 0,
-                arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, index), s.read(sums, index)));
+                arith::AddFOp::create(s.b, s.loc, s.readProjected(index), s.read(sums, index)));
           };
           Value update = gate(0), reset = gate(1), linear = s.read(sums, 2);
           if (bias)
             linear = arith::AddFOp::create(s.b, s.loc, linear,
                                            tensor::ExtractOp::create(s.b, s.loc, bias, s.column));
-          Value inner = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 2),
+          Value inner = arith::AddFOp::create(s.b, s.loc, s.readProjected(2),
                                               arith::MulFOp::create(s.b, s.loc, reset, linear));
           return {blend(s, update, activate(s, direction, 1, inner), args[0])};
         });
@@ -188,7 +186,7 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepGRU(const Direction &direct
              [&](const Step &s, ValueRange args) -> SmallVector<Value> {
                auto gate = [&](int64_t index) -> Value {
                  return activate(s, direction, 0,
-                                 arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, index),
+                                 arith::AddFOp::create(s.b, s.loc, s.readProjected(index),
                                                        s.read(sums, index)));
                };
                return {gate(0), arith::MulFOp::create(s.b, s.loc, gate(1), args[0])};
@@ -198,7 +196,7 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepGRU(const Direction &direct
     return failure();
   return kernel(direction, iteration, {states[0], gates[0], *candidate}, 1,
                 [&](const Step &s, ValueRange args) -> SmallVector<Value> {
-                  Value inner = arith::AddFOp::create(s.b, s.loc, WEFT_PROJECTED(s, 2), args[2]);
+                  Value inner = arith::AddFOp::create(s.b, s.loc, s.readProjected(2), args[2]);
                   return {blend(s, args[1], activate(s, direction, 1, inner), args[0])};
                 });
 }
@@ -222,7 +220,7 @@ FailureOr<SmallVector<TensorValue>> CellBuilder::stepLSTM(const Direction &direc
           return arith::AddFOp::create(s.b, s.loc, x, y);
         };
         auto gate = [&](int64_t index, Value cell, int64_t peephole) -> Value {
-          Value x = sum(WEFT_PROJECTED(s, index), s.read(sums, index));
+          Value x = sum(s.readProjected(index), s.read(sums, index));
           return peepholes && cell ? sum(x, mul(s.read(peepholes, peephole), cell)) : x;
         };
         Value cell = args[1];

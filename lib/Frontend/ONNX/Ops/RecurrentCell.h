@@ -61,6 +61,8 @@ private:
     mlir::Value projected, position, hidden;
     mlir::Value gate(int64_t index) const;
     mlir::Value read(mlir::Value tensor, int64_t gate) const;
+    /// The input's part of a gate: element [position, row, gate].
+    mlir::Value readProjected(int64_t index) const;
   };
   using StepBody =
       llvm::function_ref<llvm::SmallVector<mlir::Value>(const Step &, mlir::ValueRange)>;

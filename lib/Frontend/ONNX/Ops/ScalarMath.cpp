@@ -96,12 +96,6 @@ Value ScalarMath::toIndex(Value x) {
 Value ScalarMath::read(Value tensor, ValueRange position) {
   return tensor::ExtractOp::create(b, loc, tensor, position);
 }
-Value ScalarMath::readClamped(Value tensor, ArrayRef<Value> position, ArrayRef<OpFoldResult> dims) {
-  SmallVector<Value> safe;
-  for (auto [i, bound] : llvm::zip(position, dims))
-    safe.push_back(clamp(i, extent(bound)));
-  return read(tensor, safe);
-}
 
 TensorValue weft::onnx::generate(NodeContext &node, ElementType type, ArrayRef<OpFoldResult> dims,
                                  llvm::function_ref<Value(ScalarMath &, ArrayRef<Value>)> body) {

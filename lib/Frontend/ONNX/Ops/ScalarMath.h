@@ -60,9 +60,6 @@ struct ScalarMath {
   /// A float, truncated and limited to +-2^30 (NaN gives -2^30), as an index.
   mlir::Value toIndex(mlir::Value x);
   mlir::Value read(mlir::Value tensor, mlir::ValueRange position);
-  /// Reads with positions that are clamped into the extents.
-  mlir::Value readClamped(mlir::Value tensor, llvm::ArrayRef<mlir::Value> position,
-                          llvm::ArrayRef<mlir::OpFoldResult> dims);
 };
 
 /// A tensor whose elements are computed from their positions.

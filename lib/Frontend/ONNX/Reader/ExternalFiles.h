@@ -47,7 +47,6 @@ public:
 
   const std::string &getModelName() const { return modelName; }
   std::span<const uint8_t> getModel() const { return model; }
-  const std::string &getFolder() const { return folder; }
 
 private:
   Result<int> openFolder() const;
