@@ -287,6 +287,13 @@ FailureOr<TensorValue> Importer::constantInput(size_t index, const ValueInfo &in
   Result<Tensor> tensor = readTensor(owner->bytes(), std::string(path));
   if (!tensor)
     return error(b.getLoc(), tensor.error().message);
+  // Tools without bf16 write its bits as u16.
+  ElementType wanted = input.type.elementType;
+  if (wanted == ElementType::BFloat16 && tensor->elementType == ElementType::UInt16)
+    tensor->elementType = wanted;
+  if (tensor->elementType != wanted)
+    return error(b.getLoc(), inputText(input) + " is " + name(wanted) + ", but '" + Twine(path) +
+                                 "' has " + name(tensor->elementType));
   if (tensor->elementType == ElementType::String)
     return importConstant(*tensor, str(input.name));
   Result<TensorBytes> contents = tensor->contents(*model->files);
