@@ -85,6 +85,11 @@ private:
   int64_t countItems() const {
     return matrices * llvm::divideCeil(n, item.columns) * llvm::divideCeil(m, item.rows);
   }
+  /// Columns that register tiles of so many vectors compute for `columns`.
+  int64_t covered(int64_t columns, int64_t vectors) const {
+    return llvm::alignTo(columns, vectors * vectorLanes);
+  }
+  int64_t fewestVectors(int64_t columns, int64_t vectors) const;
   int64_t itemRows() const { return std::min(m, item.rows); }
   int64_t itemColumns() const { return std::min(n, item.columns); }
 
@@ -125,12 +130,18 @@ int64_t ContractionTiling::extentOf(unsigned loop) const {
       ShapedType::isDynamic(extents[loop]) ? kAssumedExtent * 4 : extents[loop], 1 << 20);
 }
 
+/// Fewer vectors, as long as they cover `columns` no worse.
+int64_t ContractionTiling::fewestVectors(int64_t columns, int64_t vectors) const {
+  while (vectors > 1 && covered(columns, vectors - 1) <= covered(columns, vectors))
+    --vectors;
+  return vectors;
+}
+
 void ContractionTiling::chooseRegisterTile(int64_t vectorBits) {
   // Vectors that cover n with the least waste, two of them if it does not matter.
   int64_t accumulators = vectorBits >= 512 ? 24 : 12, vectors = 2;
-  auto covered = [&](int64_t v) { return llvm::alignTo(n, v * vectorLanes); };
   for (int64_t v : {4, 3, 1})
-    if (covered(v) < covered(vectors))
+    if (covered(n, v) < covered(n, vectors))
       vectors = v;
   int64_t rows = accumulators / vectors;
   if (m < rows) {
@@ -138,8 +149,7 @@ void ContractionTiling::chooseRegisterTile(int64_t vectorBits) {
     rows = std::max<int64_t>(m, 1);
     vectors =
         std::min<int64_t>(vectorBits >= 512 ? 8 : 4, std::max<int64_t>(1, accumulators / rows));
-    while (vectors > 1 && covered(vectors - 1) <= covered(vectors))
-      --vectors;
+    vectors = fewestVectors(n, vectors);
   }
   registerTile = {rows, vectors * vectorLanes};
 }
@@ -155,10 +165,7 @@ SmallVector<int64_t> ContractionTiling::fewRows() const {
     if (rows >= most || rows <= (tiles.empty() ? 0 : tiles[tiles.size() - 2]))
       continue;
     int64_t vectors = std::min<int64_t>(8, (registers - 1) / (rows + 1));
-    auto covered = [&](int64_t v) { return llvm::alignTo(itemColumns(), v * vectorLanes); };
-    while (vectors > 1 && covered(vectors - 1) <= covered(vectors))
-      --vectors;
-    tiles.append({rows, vectors * vectorLanes});
+    tiles.append({rows, fewestVectors(itemColumns(), vectors) * vectorLanes});
   }
   return tiles;
 }

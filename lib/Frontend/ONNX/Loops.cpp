@@ -316,7 +316,7 @@ Value LoopBuilder::growStack(const Stack &stack) {
 void LoopBuilder::yieldStack(const Stack &stack) {
   const TensorValue &element = stack.element;
   int64_t rank = element.rank() + 1;
-  Dims offsets(rank, node.dims.constant(0)), ones(rank, node.dims.constant(1));
+  Dims offsets(rank, node.dims.constant(0));
   Dims sizes{node.dims.constant(1)};
   llvm::append_range(sizes, element.dims);
   offsets[0] = block->getArgument(0);

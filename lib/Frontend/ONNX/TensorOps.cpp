@@ -454,7 +454,7 @@ TensorValue weft::onnx::cast(NodeContext &node, const TensorValue &x, ElementTyp
   if (isPackedFloat(to))
     return encodeFloats(node, x, to, EncodeOptions());
   ElementType from = x.elementType;
-  return *elementwiseTo(node, x, to, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+  return buildElementwise(node, x, to, x.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
     return castScalar(b, loc, args[0], from, to);
   });
 }
