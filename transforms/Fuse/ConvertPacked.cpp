@@ -79,8 +79,11 @@ struct ConvertPack : OpConversionPattern<PackOp> {
   LogicalResult matchAndRewrite(PackOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     PackedType type = op.getType();
+    SmallVector<Value> parameters;
+    for (ValueRange values : adaptor.getParameters())
+      parameters.push_back(values.front());
     SmallVector<Value> components = type.getFormat().encode(
-        rewriter, op.getLoc(), type, adaptor.getNumbers().front(), op.getOptions());
+        rewriter, op.getLoc(), type, adaptor.getNumbers().front(), parameters, op.getOptions());
     for (auto [value, wanted] : llvm::zip(components, type.getComponentTypes()))
       if (value.getType() != wanted)
         value = tensor::CastOp::create(rewriter, op.getLoc(), wanted, value);
@@ -88,6 +91,12 @@ struct ConvertPack : OpConversionPattern<PackOp> {
     return success();
   }
 };
+
+/// Whether `op` takes packed operands and knows what they mean.
+bool computesWithPacked(Operation *op) {
+  return isa<ReferenceOpInterface>(op) && !isa<AssembleOp, DisassembleOp, UnpackOp, PackOp>(op) &&
+         llvm::none_of(op->getResultTypes(), llvm::IsaPred<PackedType>);
+}
 
 struct ConvertPacked : weft::impl::ConvertPackedBase<ConvertPacked> {
   void runOnOperation() override {
@@ -97,7 +106,15 @@ struct ConvertPacked : weft::impl::ConvertPackedBase<ConvertPacked> {
       llvm::append_range(types, type.getComponentTypes());
       return success();
     });
+    // What computes with packed operands keeps them: they are assembled where they
+    // are used, which does no work.
+    converter.addSourceMaterialization(
+        [](OpBuilder &b, PackedType type, ValueRange components, Location loc) -> Value {
+          return AssembleOp::create(b, loc, type, components);
+        });
     auto holdsPacked = [](Operation *op) {
+      if (computesWithPacked(op))
+        return false;
       auto isPacked = llvm::IsaPred<PackedType>;
       if (auto function = dyn_cast<FunctionOpInterface>(op);
           function && (llvm::any_of(function.getArgumentTypes(), isPacked) ||
@@ -110,14 +127,12 @@ struct ConvertPacked : weft::impl::ConvertPackedBase<ConvertPacked> {
       return llvm::any_of(op->getOperandTypes(), isPacked) ||
              llvm::any_of(op->getResultTypes(), isPacked);
     };
-    IRRewriter rewriter(&getContext());
-    getOperation()->walk([&](ContractOp op) {
-      rewriter.setInsertionPoint(op);
-      unpackFactors(rewriter, op);
-    });
     ConversionTarget target(getContext());
     target.markUnknownOpDynamicallyLegal([&](Operation *op) { return !holdsPacked(op); });
-    target.addIllegalOp<AssembleOp, DisassembleOp, UnpackOp, PackOp>();
+    target.addIllegalOp<DisassembleOp, UnpackOp, PackOp>();
+    // Those that materialization has inserted.
+    target.addDynamicallyLegalOp<AssembleOp>(
+        [](AssembleOp op) { return llvm::all_of(op->getUsers(), computesWithPacked); });
 
     RewritePatternSet patterns(&getContext());
     patterns.add<ConvertAssemble, ConvertDisassemble, ConvertUnpack, ConvertPack>(converter,

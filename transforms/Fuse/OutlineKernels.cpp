@@ -34,7 +34,7 @@ using namespace weft;
 
 /// Whether `op` is so cheap that each kernel computes it for itself.
 static bool isClonedIntoKernels(Operation *op) {
-  if (isa<tensor::EmptyOp>(op))
+  if (isa<tensor::EmptyOp, AssembleOp>(op))
     return true;
   if (isa<linalg::FillOp>(op))
     return true;

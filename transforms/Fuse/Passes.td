@@ -37,17 +37,18 @@ def ConvertPacked : Pass<"weft-convert-packed", "::mlir::ModuleOp"> {
   let description = [{
     Every value of type `!weft.packed` becomes the component tensors of its
     format, one value several: results of operations, arguments and results of
-    functions, and what `scf` operations carry. `weft.assemble` and
-    `weft.disassemble` go away; `weft.unpack` and `weft.pack` become what the
-    format builds for decoding and encoding, which are elementwise operations
-    that later passes merge into their neighbours. A packed factor of a
-    `weft.contract` is unpacked before it; `weft-outline-kernels` takes that into the
-    contraction's kernel. Fails on operations that take packed tensors otherwise.
+    functions, and what `scf` operations carry. `weft.disassemble` goes away;
+    `weft.unpack` and `weft.pack` become what the format builds for decoding and
+    encoding, which are elementwise operations that later passes merge into their
+    neighbours. Operations that compute with packed operands (`weft.contract`) keep
+    them: `weft.assemble` before each makes them of the components, and
+    `weft-outline-kernels` takes it into the kernel, whose arguments are components.
+    Fails on operations that take packed tensors otherwise.
 
     ```mlir
     %p = weft.assemble %bytes : tensor<8xi8>
-      -> !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
-    %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>)
+      -> !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
+    %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>)
            outs(%init : tensor<3x5xi8>) -> tensor<3x5xi8>
     ```
 

@@ -16,10 +16,6 @@ namespace weft {
 /// more of these than MLIR's own test allows.
 bool isBroadcastPermutation(mlir::AffineMap map);
 
-/// Has `weft.unpack` decode packed factors at the builder's insertion point, and
-/// the contraction read their numbers.
-void unpackFactors(mlir::OpBuilder &b, ContractOp op);
-
 } // namespace weft
 
 #endif // WEFT_DIALECTS_WEFT_IR_CONTRACT_H

@@ -25,6 +25,17 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/TilingInterface.h"
 
+namespace weft {
+class FormatInterface;
+
+/// What `FormatInterface::decodeTile` is by default: `decodeAt` at each position.
+mlir::Value decodeTileByPosition(FormatInterface format, mlir::OpBuilder &builder,
+                                 mlir::Location loc, mlir::ShapedType type,
+                                 mlir::ValueRange components,
+                                 llvm::ArrayRef<mlir::OpFoldResult> dims,
+                                 llvm::ArrayRef<mlir::OpFoldResult> offsets, mlir::Value init);
+} // namespace weft
+
 #include "dialects/Weft/IR/WeftDialect.h.inc"
 #include "dialects/Weft/IR/WeftFormatInterfaces.h.inc"
 #include "dialects/Weft/IR/WeftInterfaces.h.inc"

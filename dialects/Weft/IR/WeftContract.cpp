@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace weft;
@@ -190,11 +191,6 @@ static Value unpacked(OpBuilder &b, ContractOp op, OpOperand &factor) {
   return UnpackOp::create(b, op.getLoc(), type, factor.get(), empty);
 }
 
-void weft::unpackFactors(OpBuilder &b, ContractOp op) {
-  for (OpOperand *factor : {&op.getLhsMutable(), &op.getRhsMutable()})
-    factor->set(unpacked(b, op, *factor));
-}
-
 /// init + bias, elementwise.
 static Value startValue(OpBuilder &b, ContractOp op) {
   Value init = op.getInit();
@@ -318,4 +314,32 @@ FailureOr<TilingResult> ContractOp::generateResultTileValue(OpBuilder &b, unsign
                                                   domainSizes)))
     return failure();
   return getTiledImplementation(b, domainOffsets, domainSizes);
+}
+
+//===----------------------------------------------------------------------===//
+// Canonicalization
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A factor that is unpacked is read as it is packed.
+struct FoldUnpack : OpRewritePattern<ContractOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ContractOp op, PatternRewriter &rewriter) const override {
+    bool changed = false;
+    for (OpOperand *factor : {&op.getLhsMutable(), &op.getRhsMutable()}) {
+      auto unpack = factor->get().getDefiningOp<UnpackOp>();
+      // The shape of the result must stay known to the loops.
+      if (!unpack || unpack.getPacked().getType().getShape() != unpack.getType().getShape() ||
+          !unpack.getType().hasStaticShape())
+        continue;
+      rewriter.modifyOpInPlace(op, [&] { factor->set(unpack.getPacked()); });
+      changed = true;
+    }
+    return success(changed);
+  }
+};
+} // namespace
+
+void ContractOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<FoldUnpack>(context);
 }

@@ -30,15 +30,15 @@ def Weft_ContractOp : Weft_TensorOp<"contract", [
 
     Exists from stage `model`, where `weft-raise-contractions` makes it of whatever
     contracts, to `tile`, where it becomes a `linalg.generic` in its kernel
-    (`weft-lower-to-reference`). Packed factors are unpacked by
-    `weft-convert-packed`.
+    (`weft-lower-to-reference`). From `fuse` on, packed factors are assembled of
+    their components in the kernel.
 
     ```mlir
     #lhs = affine_map<(m, n, k) -> (m, k)>
     #rhs = affine_map<(m, n, k) -> (k, n)>
     #bias = affine_map<(m, n, k) -> (n)>
     #result = affine_map<(m, n, k) -> (m, n)>
-    !weight = !weft.packed<8x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+    !weight = !weft.packed<8x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
 
     func.func @linear(%x: tensor<?x8xi8>, %w: !weight, %b: tensor<5xi32>, %init: tensor<?x5xi32>)
         -> tensor<?x5xi32> {
@@ -56,6 +56,7 @@ def Weft_ContractOp : Weft_TensorOp<"contract", [
                        UnitAttr:$unsignedLhs, UnitAttr:$unsignedRhs);
   let results = (outs AnyRankedTensor:$result);
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
   let assemblyFormat = [{
     (`unsigned_lhs` $unsignedLhs^)? (`unsigned_rhs` $unsignedRhs^)?
     `indexing_maps` `=` $indexingMaps

@@ -25,8 +25,36 @@ struct FormatComponent {
   /// Distinct within a format: "codes".
   std::string name;
   mlir::Type elementType;
-  /// The extents; the symbols are the logical extents, in order.
+  /// The extents; the symbols are the logical extents, in order. An extent that
+  /// uses a symbol behind these is data's: how many elements are stored, say. It
+  /// is dynamic in the component's type.
   mlir::AffineMap shape;
+};
+
+/// A number of a packed tensor, and what it is read from.
+struct PackedPosition {
+  /// The components of whoever is asked: of the format, or those of one field.
+  mlir::ValueRange components;
+  /// The logical extents of the whole tensor.
+  llvm::ArrayRef<mlir::OpFoldResult> dims;
+  /// One index value a dimension.
+  llvm::ArrayRef<mlir::Value> position;
+
+  PackedPosition with(mlir::ValueRange parts) const { return {parts, dims, position}; }
+};
+
+/// Where a structure stores a number.
+struct StoredPosition {
+  /// Whether it is stored (i1); null where all are. Others are 0.
+  mlir::Value isStored;
+  /// Index values, inside of the stored shape also where it is not stored.
+  llvm::SmallVector<mlir::Value> position;
+};
+
+/// What a structure makes of a tensor.
+struct StoredNumbers {
+  llvm::SmallVector<mlir::Value> components; ///< the structure's
+  mlir::Value values;                        ///< of the stored shape
 };
 
 /// How numbers that a format does not have are encoded.
@@ -39,6 +67,12 @@ struct EncodeOptions {
 /// The extents of a tensor: attributes where static, else index values.
 llvm::SmallVector<mlir::OpFoldResult> getExtents(mlir::OpBuilder &builder, mlir::Location loc,
                                                  mlir::Value tensor);
+
+/// `map`, whose symbols are the logical extents, as extents; what data decides is
+/// null.
+llvm::SmallVector<mlir::OpFoldResult> evaluateExtents(mlir::OpBuilder &builder, mlir::Location loc,
+                                                      mlir::AffineMap map,
+                                                      llvm::ArrayRef<mlir::OpFoldResult> dims);
 
 } // namespace weft
 

@@ -12,31 +12,162 @@ include "mlir/IR/OpBase.td"
 
 def Weft_ElementInterface : AttrInterface<"ElementInterface"> {
   let description = [{
-    What a code of up to 8 bits means as a number. Values are scalars or vectors;
-    codes are i8 (or vectors of i8) with zeros above the code's bits.
+    What a code of up to 16 bits means as a number: the field `elem` of
+    `#weft.format`. Codes are signless integers of 8 bits, or of 16 where they
+    have more than 8, with zeros above the code's bits.
   }];
   let cppNamespace = "::weft";
   let methods = [
-    InterfaceMethod<"Bits of a code, 1 to 8.", "unsigned", "getBits", (ins)>,
+    InterfaceMethod<"Bits of a code, 1 to 16.", "unsigned", "getBits", (ins)>,
+    InterfaceMethod<[{
+      How many numbers one code stands for: neighbours along the last dimension,
+      whose extent they divide.
+    }], "int64_t", "getNumbersPerCode", (ins), [{}], [{ return 1; }]>,
+    InterfaceMethod<[{
+      Tensors that the meaning of codes is looked up in. `type` has the logical
+      shape.
+    }], "::llvm::SmallVector<::weft::FormatComponent>", "getElementComponents",
+    (ins "::mlir::ShapedType":$type), [{}], [{ return {}; }]>,
     InterfaceMethod<[{
       Whether all numbers are exact in element type `type`; a diagnostic if not.
     }], "::llvm::LogicalResult", "verifyExpressed",
     (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
          "::mlir::Type":$type)>,
     InterfaceMethod<[{
-      Whether `options` says nothing that these numbers do not have; a diagnostic
-      if not.
+      Whether tensors of this shape can have such elements; a diagnostic if not.
+    }], "::llvm::LogicalResult", "verifyShape",
+    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+         "::llvm::ArrayRef<int64_t>":$shape), [{}], [{ return ::mlir::success(); }]>,
+    InterfaceMethod<[{
+      Whether numbers can be encoded, and `options` says nothing that these
+      numbers do not have; a diagnostic if not.
     }], "::llvm::LogicalResult", "verifyOptions",
     (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
          "const ::weft::EncodeOptions &":$options)>,
-    InterfaceMethod<"The numbers of codes, of element type `type`.",
-    "::mlir::Value", "decode",
+    InterfaceMethod<[{
+      The numbers of codes, of element type `type`; scalars, or vectors where
+      nothing has to be looked up.
+    }], "::mlir::Value", "decode",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
          "::mlir::Value":$codes, "::mlir::Type":$type)>,
-    InterfaceMethod<"The codes of numbers.",
+    InterfaceMethod<[{
+      The number at a position, from the code that stands for it. The components
+      are those of the element.
+    }], "::mlir::Value", "decodeAt",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "::mlir::Value":$code, "::mlir::Type":$type,
+         "const ::weft::PackedPosition &":$at), [{}], [{
+      return $_attr.decode(builder, loc, code, type);
+    }]>,
+    InterfaceMethod<"The codes of numbers; scalars or vectors.",
     "::mlir::Value", "encode",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
-         "::mlir::Value":$numbers, "const ::weft::EncodeOptions &":$options)>
+         "::mlir::Value":$numbers, "const ::weft::EncodeOptions &":$options)>,
+    InterfaceMethod<[{
+      The code of the number at a position. The components are those of the
+      element.
+    }], "::mlir::Value", "encodeAt",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "::mlir::Value":$number, "const ::weft::PackedPosition &":$at,
+         "const ::weft::EncodeOptions &":$options), [{}], [{
+      return $_attr.encode(builder, loc, number, options);
+    }]>
+  ];
+}
+
+def Weft_ScaleInterface : AttrInterface<"ScaleInterface"> {
+  let description = [{
+    One step from the number that a code stands for to the number that is meant:
+    an entry of the field `scales` of `#weft.format`, which are applied in order.
+  }];
+  let cppNamespace = "::weft";
+  let methods = [
+    InterfaceMethod<[{
+      Whether numbers of a tensor of this shape, computed in `computeType`, can be
+      scaled so; a diagnostic if not.
+    }], "::llvm::LogicalResult", "verifyScale",
+    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+         "::llvm::ArrayRef<int64_t>":$shape, "::mlir::Type":$computeType)>,
+    InterfaceMethod<[{
+      Whether the blocks are those of the stored numbers, not of all.
+    }], "bool", "isOfStored", (ins), [{}], [{ return false; }]>,
+    InterfaceMethod<[{
+      The tensors that hold the parameters. `type` has the logical shape, or the
+      stored one where the blocks are those of the stored numbers.
+    }], "::llvm::SmallVector<::weft::FormatComponent>", "getScaleComponents",
+    (ins "::mlir::ShapedType":$type)>,
+    InterfaceMethod<"The scaled number; a scalar of the type that it is computed in.",
+    "::mlir::Value", "apply",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "::mlir::Value":$number, "const ::weft::PackedPosition &":$at)>,
+    InterfaceMethod<"The number that `apply` makes `number` of, up to rounding.",
+    "::mlir::Value", "revert",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "::mlir::Value":$number, "const ::weft::PackedPosition &":$at)>
+  ];
+}
+
+def Weft_PackInterface : AttrInterface<"PackInterface"> {
+  let description = [{
+    Where codes lie in memory: the field `pack` of `#weft.format`. It never changes
+    a value.
+  }];
+  let cppNamespace = "::weft";
+  let methods = [
+    InterfaceMethod<[{
+      Whether codes of `bits` bits in a tensor of stored extents (with
+      ShapedType::kDynamic) can lie so; a diagnostic if not.
+    }], "::llvm::LogicalResult", "verifyPack",
+    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+         "::llvm::ArrayRef<int64_t>":$storedShape, "unsigned":$bits)>,
+    InterfaceMethod<"The tensors that hold the codes; `stored` gives the stored extents.",
+    "::llvm::SmallVector<::weft::FormatComponent>", "getCodeComponents",
+    (ins "::mlir::AffineMap":$stored, "unsigned":$bits)>,
+    InterfaceMethod<[{
+      The code at a stored position. `at.dims` are the stored extents, null where
+      data decides.
+    }], "::mlir::Value", "readCode",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "const ::weft::PackedPosition &":$at, "unsigned":$bits)>,
+    InterfaceMethod<[{
+      The components for a tensor of codes of the stored shape. `sizes` are the
+      extents of the components.
+    }], "::llvm::SmallVector<::mlir::Value>", "writeCodes",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "::mlir::Value":$codes, "unsigned":$bits,
+         "::llvm::ArrayRef<::llvm::SmallVector<::mlir::OpFoldResult>>":$sizes)>
+  ];
+}
+
+def Weft_StructureInterface : AttrInterface<"StructureInterface"> {
+  let description = [{
+    Which numbers of a tensor are stored, and where: the field `structure` of
+    `#weft.format`. All others are 0.
+  }];
+  let cppNamespace = "::weft";
+  let methods = [
+    InterfaceMethod<"Whether tensors of this shape can be stored so; a diagnostic if not.",
+    "::llvm::LogicalResult", "verifyStructure",
+    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+         "::llvm::ArrayRef<int64_t>":$shape)>,
+    InterfaceMethod<[{
+      The extents of the stored numbers; the symbols are the `rank` logical
+      extents, then those that data decides. Only the first extent may use these.
+    }], "::mlir::AffineMap", "getStoredShape", (ins "unsigned":$rank)>,
+    InterfaceMethod<"The tensors that say which numbers are stored.",
+    "::llvm::SmallVector<::weft::FormatComponent>", "getStructureComponents",
+    (ins "::mlir::ShapedType":$type)>,
+    InterfaceMethod<"Where the number at a logical position is stored.",
+    "::weft::StoredPosition", "locate",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "const ::weft::PackedPosition &":$at)>,
+    InterfaceMethod<[{
+      Builds, in a host function, what stores a tensor: those of `values` whose
+      number in `numbers` is not 0, and others where the structure has room. Where
+      it has not, it keeps those of the largest numbers.
+    }], "::weft::StoredNumbers", "compress",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "::mlir::Value":$numbers, "::mlir::Value":$values)>
   ];
 }
 
@@ -59,19 +190,29 @@ def Weft_FormatInterface : AttrInterface<"FormatInterface"> {
     "::llvm::SmallVector<::weft::FormatComponent>", "getComponents",
     (ins "::mlir::ShapedType":$type)>,
     InterfaceMethod<[{
-      Whether tensors can be encoded with `options`; a diagnostic if not.
-    }], "::llvm::LogicalResult", "verifyOptions",
-    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
-         "const ::weft::EncodeOptions &":$options)>,
+      How the numbers are transformed along `dimension`; null where they are not.
+      An operand that is contracted along it must be transformed so too.
+    }], "::mlir::Attribute", "getBasis", (ins "unsigned":$dimension), [{}], [{
+      return {};
+    }]>,
+    InterfaceMethod<[{
+      The number at a position, of the expressed element type. This defines what
+      the format means. `at.components` are tensors; no position outside of them is
+      read.
+    }], "::mlir::Value", "decodeAt",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "::mlir::ShapedType":$type, "const ::weft::PackedPosition &":$at)>,
     InterfaceMethod<[{
       Decodes the tile of a packed tensor that starts at `offsets` and has the
       extents of `init` into `init`. `dims` are the logical extents of the whole.
-      Components are tensors; no position outside of them is read.
     }], "::mlir::Value", "decodeTile",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
          "::mlir::ShapedType":$type, "::mlir::ValueRange":$components,
          "::llvm::ArrayRef<::mlir::OpFoldResult>":$dims,
-         "::llvm::ArrayRef<::mlir::OpFoldResult>":$offsets, "::mlir::Value":$init)>,
+         "::llvm::ArrayRef<::mlir::OpFoldResult>":$offsets, "::mlir::Value":$init), [{}], [{
+      return ::weft::decodeTileByPosition($_attr, builder, loc, type, components, dims,
+                                          offsets, init);
+    }]>,
     InterfaceMethod<[{
       Decodes all of a packed tensor into `init`, which has its logical shape.
     }], "::mlir::Value", "decode",
@@ -82,11 +223,23 @@ def Weft_FormatInterface : AttrInterface<"FormatInterface"> {
       ::llvm::SmallVector<::mlir::OpFoldResult> zeros(dims.size(), builder.getIndexAttr(0));
       return $_attr.decodeTile(builder, loc, type, components, dims, zeros, init);
     }]>,
-    InterfaceMethod<"The components of a tensor of numbers.",
-    "::llvm::SmallVector<::mlir::Value>", "encode",
+    InterfaceMethod<[{
+      The components that encoding does not compute but is given (scales, zero
+      points, tables), as positions in `getComponents`.
+    }], "::llvm::SmallVector<unsigned>", "getParameters", (ins "::mlir::ShapedType":$type),
+    [{}], [{ return {}; }]>,
+    InterfaceMethod<[{
+      Whether tensors can be encoded with `options`; a diagnostic if not.
+    }], "::llvm::LogicalResult", "verifyOptions",
+    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+         "const ::weft::EncodeOptions &":$options)>,
+    InterfaceMethod<[{
+      The components of a tensor of numbers. `parameters` are those of
+      `getParameters`.
+    }], "::llvm::SmallVector<::mlir::Value>", "encode",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
          "::mlir::ShapedType":$type, "::mlir::Value":$numbers,
-         "const ::weft::EncodeOptions &":$options)>
+         "::mlir::ValueRange":$parameters, "const ::weft::EncodeOptions &":$options)>
   ];
 }
 

@@ -12,61 +12,42 @@ include "dialects/Weft/IR/WeftBase.td"
 include "dialects/Weft/IR/WeftFormatInterfaces.td"
 include "mlir/IR/BuiltinTypeInterfaces.td"
 
-//===----------------------------------------------------------------------===//
-// Elements
-//===----------------------------------------------------------------------===//
-
-def Weft_IntElementAttr : Weft_Attr<"IntElement", "int",
-    [DeclareAttrInterfaceMethods<Weft_ElementInterface>]> {
-  let summary = "Codes that are integers of 1 to 8 bits";
-  let description = [{
-    Two's complement if signed. Expressed in floats or in signless integers of at
-    least 8 bits, which are read as this attribute says: signed or unsigned.
-
-    ```mlir
-    #weft.int<4, signed>
-    ```
-  }];
-  let parameters = (ins "unsigned":$bits, "bool":$isSigned);
-  let assemblyFormat = "`<` $bits `,` custom<Signedness>($isSigned) `>`";
-  let genVerifyDecl = 1;
-}
-
-def Weft_FloatElementAttr : Weft_Attr<"FloatElement", "float",
-    [DeclareAttrInterfaceMethods<Weft_ElementInterface>]> {
-  let summary = "Codes that are floats of 4 to 8 bits";
-  let description = [{
-    One of MLIR's types of at most 8 bits: the OCP 8-bit formats, their FNUZ
-    twins, the microscaling formats, and the exponent-only `f8E8M0FNU`.
-
-    ```mlir
-    #weft.float<f8E4M3FN>
-    ```
-  }];
-  let parameters = (ins "::mlir::FloatType":$type);
-  let assemblyFormat = "`<` $type `>`";
-  let genVerifyDecl = 1;
-}
-
-//===----------------------------------------------------------------------===//
-// Formats
-//===----------------------------------------------------------------------===//
-
 def Weft_LeafFormatAttr : Weft_Attr<"LeafFormat", "format",
-    [DeclareAttrInterfaceMethods<Weft_FormatInterface>]> {
+    [DeclareAttrInterfaceMethods<Weft_FormatInterface, ["decodeTile", "getParameters"]>]> {
   let summary = "A format composed of fields";
   let description = [{
-    `elem` says what a code means. Codes are packed canonically: those of 8 bits
-    one to a byte in the logical shape; narrower ones as a stream of bits along
-    the row-major elements, lowest bits first, into ceil(elements * bits / 8)
-    bytes. Bits after the last element are written as 0 and not read.
+    Four fields, each an attribute of its own, that combine freely:
+
+    - `elem` says what a code means;
+    - `scales` what is done, in this order, with the number that a code means;
+    - `structure` which numbers are stored; all others are 0;
+    - `pack` where the codes lie.
+
+    A number is computed in f32, or in the expressed type if that is f64 or an
+    integer, and rounded once to the expressed type. Components come in the order
+    codes, tensors of the elements, tensors of the structure, tensors of the scales.
+
+    Without `structure` all numbers are stored. Without `pack` codes lie
+    canonically: those of 8 or 16 bits one by one in the stored shape; others as a
+    stream of bits along the row-major elements, lowest bits first, into
+    ceil(elements * bits / 8) bytes. Bits after the last element are written as 0
+    and not read.
 
     ```mlir
-    #weft.format<elem = #weft.int<4, signed>>
+    #weft.format<elem = #lowp.int<4, unsigned>,
+                 scales = [#lowp.scale<zero_point, 8.0>, #lowp.scale<multiply, [1, 32], f16>],
+                 structure = #sparse.nm<2, 4>>
     ```
   }];
-  let parameters = (ins "::weft::ElementInterface":$elem);
-  let assemblyFormat = "`<` struct(params) `>`";
+  let parameters = (ins "::weft::ElementInterface":$elem,
+                        OptionalArrayRefParameter<"::weft::ScaleInterface">:$scales,
+                        OptionalParameter<"::weft::StructureInterface">:$structure,
+                        OptionalParameter<"::weft::PackInterface">:$pack);
+  let builders = [AttrBuilder<(ins "::weft::ElementInterface":$elem), [{
+    return $_get($_ctxt, elem, ::llvm::ArrayRef<::weft::ScaleInterface>(),
+                 ::weft::StructureInterface(), ::weft::PackInterface());
+  }]>];
+  let hasCustomAssemblyFormat = 1;
 }
 
 def Weft_PackedType : TypeDef<Weft_Dialect, "Packed", [ShapedTypeInterface]> {
@@ -78,7 +59,7 @@ def Weft_PackedType : TypeDef<Weft_Dialect, "Packed", [ShapedTypeInterface]> {
     its component tensors.
 
     ```mlir
-    !weft.packed<4096x11008xbf16, #weft.format<elem = #weft.int<4, signed>>>
+    !weft.packed<4096x11008xbf16, #weft.format<elem = #lowp.int<4, signed>>>
     ```
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$shape,
@@ -95,7 +76,8 @@ def Weft_PackedType : TypeDef<Weft_Dialect, "Packed", [ShapedTypeInterface]> {
                          ::mlir::Type elementType) const;
     /// The types of the component tensors.
     ::llvm::SmallVector<::mlir::RankedTensorType> getComponentTypes() const;
-    /// The extents of each component for logical extents `dims`.
+    /// The extents of each component for logical extents `dims`; null where data
+    /// decides.
     ::llvm::SmallVector<::llvm::SmallVector<::mlir::OpFoldResult>>
     getComponentSizes(::mlir::OpBuilder &builder, ::mlir::Location loc,
                       ::llvm::ArrayRef<::mlir::OpFoldResult> dims) const;

@@ -89,11 +89,22 @@ FailureOr<SmallVector<Value>> UnpackOp::lowerToReference(OpBuilder &b) {
 LogicalResult PackOp::verify() {
   if (failed(verifyNumbers(*this, getType(), getNumbers().getType())))
     return failure();
+  SmallVector<unsigned> positions = getParameterPositions();
+  if (getParameters().size() != positions.size())
+    return emitOpError("has ") << getParameters().size() << " parameters, the format has "
+                               << positions.size();
+  SmallVector<RankedTensorType> expected = getType().getComponentTypes();
+  for (auto [i, position] : llvm::enumerate(positions))
+    if (auto have = cast<RankedTensorType>(getParameters()[i].getType());
+        !isComponentOf(have, expected[position]))
+      return emitOpError("has parameter ")
+             << i << " of type " << have << ", the format has " << expected[position];
   return getType().getFormat().verifyOptions([&] { return emitOpError(); }, getOptions());
 }
 
 FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &b) {
   PackedType type = getType();
-  SmallVector<Value> parts = type.getFormat().encode(b, getLoc(), type, getNumbers(), getOptions());
+  SmallVector<Value> parts =
+      type.getFormat().encode(b, getLoc(), type, getNumbers(), getParameters(), getOptions());
   return SmallVector<Value>{AssembleOp::create(b, getLoc(), type, parts)};
 }

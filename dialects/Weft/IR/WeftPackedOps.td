@@ -32,7 +32,7 @@ def Weft_AssembleOp : Weft_PackedOp<"assemble"> {
 
     ```mlir
     %p = weft.assemble %codes : tensor<8xi8>
-      -> !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+      -> !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
     ```
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$components);
@@ -48,7 +48,7 @@ def Weft_DisassembleOp : Weft_PackedOp<"disassemble"> {
 
     ```mlir
     %codes = weft.disassemble %p
-      : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>> -> tensor<8xi8>
+      : !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>> -> tensor<8xi8>
     ```
   }];
   let arguments = (ins Weft_PackedType:$packed);
@@ -66,7 +66,7 @@ def Weft_UnpackOp : Weft_PackedOp<"unpack", [DestinationStyleOpInterface,
     The numbers of `packed` in its expressed element type.
 
     ```mlir
-    %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>)
+    %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>)
            outs(%init : tensor<3x5xi8>) -> tensor<3x5xi8>
     ```
   }];
@@ -91,20 +91,41 @@ def Weft_PackOp : Weft_PackedOp<"pack", [DeclareOpInterfaceMethods<Weft_Referenc
     low bits. NaN stays NaN, or becomes 0 where the elements have none.
     Elements that are powers of two only can be rounded `up` or `down` instead.
 
+    Scales, zero points and tables of the format are not computed but given:
+    `parameters`, in the order of the components. `lowp.quantize` computes them.
+
     ```mlir
-    %p = weft.pack %x : tensor<3x5xf32>
-      -> !weft.packed<3x5xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>
+    !scaled = !weft.packed<3x64xf32, #weft.format<elem = #lowp.int<4, signed>,
+                                                  scales = [#lowp.scale<multiply, [1, 32], f32>]>>
+
+    func.func @pack(%x: tensor<3x64xf32>, %scales: tensor<3x2xf32>, %init: tensor<3x64xf32>)
+        -> tensor<3x64xf32> {
+      %p = weft.pack %x parameters(%scales : tensor<3x2xf32>) : tensor<3x64xf32> -> !scaled
+      %y = weft.unpack ins(%p : !scaled) outs(%init : tensor<3x64xf32>) -> tensor<3x64xf32>
+      return %y : tensor<3x64xf32>
+    }
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$numbers, UnitAttr:$overflow,
+  let arguments = (ins AnyRankedTensor:$numbers, Variadic<AnyRankedTensor>:$parameters,
+                       UnitAttr:$overflow,
                        DefaultValuedAttr<Weft_Rounding, "::weft::Rounding::NearestEven">:$rounding);
   let results = (outs Weft_PackedType:$result);
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$numbers,
+      CArg<"bool", "false">:$overflow,
+      CArg<"::weft::Rounding", "::weft::Rounding::NearestEven">:$rounding), [{
+    build($_builder, $_state, result, numbers, ::mlir::ValueRange(), overflow, rounding);
+  }]>];
   let hasVerifier = 1;
   let assemblyFormat = [{
-    $numbers (`overflow` $overflow^)? (`round` $rounding^)? attr-dict
+    $numbers (`parameters` `(` $parameters^ `:` type($parameters) `)`)?
+    (`overflow` $overflow^)? (`round` $rounding^)? attr-dict
     `:` type($numbers) `->` type($result)
   }];
   let extraClassDeclaration = [{
+    /// The positions of the parameters among the components.
+    ::llvm::SmallVector<unsigned> getParameterPositions() {
+      return getType().getFormat().getParameters(getType());
+    }
     ::weft::EncodeOptions getOptions() { return {!getOverflow(), getRounding()}; }
   }];
 }

@@ -8,6 +8,7 @@
 #include "Frontend/ONNX/PackedOps.h"
 
 #include "Frontend/ONNX/Ops/Families.h"
+#include "dialects/LowP/IR/LowP.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/StringSet.h"
@@ -77,11 +78,11 @@ PackedType weft::onnx::packedType(MLIRContext *context, ElementType type, ArrayR
                                   mlir::Type expressed) {
   ElementInterface elem;
   if (MakeFloat makeFloat = smallFloat(type)) {
-    elem = FloatElementAttr::get(context, makeFloat(context));
+    elem = lowp::FloatElementAttr::get(context, makeFloat(context));
     if (!expressed)
       expressed = Float32Type::get(context);
   } else {
-    elem = IntElementAttr::get(context, bitWidth(type), !isUnsigned(type));
+    elem = lowp::IntElementAttr::get(context, bitWidth(type), !isUnsigned(type));
     if (!expressed)
       expressed = IntegerType::get(context, 8);
   }
@@ -90,7 +91,7 @@ PackedType weft::onnx::packedType(MLIRContext *context, ElementType type, ArrayR
 
 /// The packed type whose codes are plain unsigned integers as wide as `type`.
 static PackedType codesType(MLIRContext *context, ElementType type, ArrayRef<OpFoldResult> dims) {
-  auto elem = IntElementAttr::get(context, bitWidth(type), /*isSigned=*/false);
+  auto elem = lowp::IntElementAttr::get(context, bitWidth(type), /*isSigned=*/false);
   return PackedType::get(staticShape(dims), IntegerType::get(context, 8),
                          LeafFormatAttr::get(context, elem));
 }

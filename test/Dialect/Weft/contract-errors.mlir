@@ -121,10 +121,10 @@ func.func @extent(%x: tensor<4xf32>, %w: tensor<5xf32>, %init: tensor<4x5xf32>) 
 // -----
 
 // Neither do packed tensors tell theirs.
-func.func @packed_extent(%x: tensor<4xf32>, %w: !weft.packed<?x5xf32, #weft.format<elem = #weft.float<f4E2M1FN>>>, %init: tensor<4x5xf32>) -> tensor<4x5xf32> {
+func.func @packed_extent(%x: tensor<4xf32>, %w: !weft.packed<?x5xf32, #weft.format<elem = #lowp.float<f4E2M1FN>>>, %init: tensor<4x5xf32>) -> tensor<4x5xf32> {
   // expected-error @+1 {{has loop 2 whose extent no tensor among its operands has}}
   %y = weft.contract indexing_maps = [affine_map<(m, n, k) -> (m)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
-    ins(%x, %w : tensor<4xf32>, !weft.packed<?x5xf32, #weft.format<elem = #weft.float<f4E2M1FN>>>) outs(%init : tensor<4x5xf32>) -> tensor<4x5xf32>
+    ins(%x, %w : tensor<4xf32>, !weft.packed<?x5xf32, #weft.format<elem = #lowp.float<f4E2M1FN>>>) outs(%init : tensor<4x5xf32>) -> tensor<4x5xf32>
   return %y : tensor<4x5xf32>
 }
 
@@ -158,10 +158,10 @@ func.func @kinds(%x: tensor<4x8xi8>, %w: tensor<8x5xf32>, %init: tensor<4x5xf32>
 // -----
 
 // A packed factor counts by its expressed element type.
-func.func @packed_kinds(%x: tensor<4x8xf32>, %w: !weft.packed<8x5xi8, #weft.format<elem = #weft.int<4, signed>>>, %init: tensor<4x5xf32>) -> tensor<4x5xf32> {
+func.func @packed_kinds(%x: tensor<4x8xf32>, %w: !weft.packed<8x5xi8, #weft.format<elem = #lowp.int<4, signed>>>, %init: tensor<4x5xf32>) -> tensor<4x5xf32> {
   // expected-error @+1 {{has elements of type 'i8' for a result of 'f32'}}
   %y = weft.contract indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
-    ins(%x, %w : tensor<4x8xf32>, !weft.packed<8x5xi8, #weft.format<elem = #weft.int<4, signed>>>) outs(%init : tensor<4x5xf32>) -> tensor<4x5xf32>
+    ins(%x, %w : tensor<4x8xf32>, !weft.packed<8x5xi8, #weft.format<elem = #lowp.int<4, signed>>>) outs(%init : tensor<4x5xf32>) -> tensor<4x5xf32>
   return %y : tensor<4x5xf32>
 }
 

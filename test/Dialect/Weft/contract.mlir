@@ -5,7 +5,7 @@
 #rhs = affine_map<(m, n, k) -> (k, n)>
 #bias = affine_map<(m, n, k) -> (n)>
 #result = affine_map<(m, n, k) -> (m, n)>
-!weight = !weft.packed<8x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+!weight = !weft.packed<8x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
 
 // A packed factor is unpacked, a bias part of the start value.
 // CHECK-LABEL: @linear
@@ -56,9 +56,9 @@ func.func @batched(%x: tensor<1x3x?x4xf16>, %w: tensor<4x?x7x?xf32>, %init: tens
 // REF: %[[K:.*]] = tensor.dim %[[X]], %c1
 // REF: %[[E:.*]] = tensor.empty(%[[K]]) : tensor<?x5xf32>
 func.func @packed_extents(%x: tensor<?x?xf32>, %codes: tensor<?xi8>, %init: tensor<?x5xf32>) -> tensor<?x5xf32> {
-  %w = weft.assemble %codes : tensor<?xi8> -> !weft.packed<?x5xf32, #weft.format<elem = #weft.float<f4E2M1FN>>>
+  %w = weft.assemble %codes : tensor<?xi8> -> !weft.packed<?x5xf32, #weft.format<elem = #lowp.float<f4E2M1FN>>>
   %y = weft.contract indexing_maps = [#lhs, #rhs, #result]
-         ins(%x, %w : tensor<?x?xf32>, !weft.packed<?x5xf32, #weft.format<elem = #weft.float<f4E2M1FN>>>)
+         ins(%x, %w : tensor<?x?xf32>, !weft.packed<?x5xf32, #weft.format<elem = #lowp.float<f4E2M1FN>>>)
          outs(%init : tensor<?x5xf32>) -> tensor<?x5xf32>
   return %y : tensor<?x5xf32>
 }

@@ -1,20 +1,17 @@
 // RUN: weft-opt %s --split-input-file --verify-diagnostics
 
-// expected-error @below {{failed to parse Weft_LeafFormatAttr parameter 'elem'}}
 // expected-error @below {{integer elements have 1 to 8 bits, got 9}}
-func.func private @f(!weft.packed<4xi8, #weft.format<elem = #weft.int<9, signed>>>)
+func.func private @f(!weft.packed<4xi8, #weft.format<elem = #lowp.int<9, signed>>>)
 
 // -----
 
-// expected-error @below {{failed to parse Weft_LeafFormatAttr parameter 'elem'}}
 // expected-error @below {{expected 'signed' or 'unsigned', got 'maybe'}}
-func.func private @f(!weft.packed<4xi8, #weft.format<elem = #weft.int<4, maybe>>>)
+func.func private @f(!weft.packed<4xi8, #weft.format<elem = #lowp.int<4, maybe>>>)
 
 // -----
 
-// expected-error @below {{failed to parse Weft_LeafFormatAttr parameter 'elem'}}
 // expected-error @below {{float elements have at most 8 bits, got 'f16'}}
-func.func private @f(!weft.packed<4xf32, #weft.format<elem = #weft.float<f16>>>)
+func.func private @f(!weft.packed<4xf32, #weft.format<elem = #lowp.float<f16>>>)
 
 // -----
 
@@ -24,33 +21,33 @@ func.func private @f(!weft.packed<4xf32, 7>)
 // -----
 
 // expected-error @below {{packed tensors have integers or floats, got 'index'}}
-func.func private @f(!weft.packed<4xindex, #weft.format<elem = #weft.int<4, signed>>>)
+func.func private @f(!weft.packed<4xindex, #weft.format<elem = #lowp.int<4, signed>>>)
 
 // -----
 
 // expected-error @below {{integers are expressed in signless integers of at least 8 bits, f16, bf16, f32 or f64, got 'i4'}}
-func.func private @f(!weft.packed<4xi4, #weft.format<elem = #weft.int<4, signed>>>)
+func.func private @f(!weft.packed<4xi4, #weft.format<elem = #lowp.int<4, signed>>>)
 
 // -----
 
 // expected-error @below {{'f8E8M0FNU' is expressed in bf16, f32 or f64, got 'f16'}}
-func.func private @f(!weft.packed<4xf16, #weft.format<elem = #weft.float<f8E8M0FNU>>>)
+func.func private @f(!weft.packed<4xf16, #weft.format<elem = #lowp.float<f8E8M0FNU>>>)
 
 // -----
 
 // expected-error @below {{'f8E5M2' is expressed in f16, bf16, f32 or f64, got 'i8'}}
-func.func private @f(!weft.packed<4xi8, #weft.format<elem = #weft.float<f8E5M2>>>)
+func.func private @f(!weft.packed<4xi8, #weft.format<elem = #lowp.float<f8E5M2>>>)
 
 // -----
 
 // expected-error @below {{packed tensors have fewer than 2^60 elements}}
-func.func private @f(!weft.packed<4294967296x4294967296xi8, #weft.format<elem = #weft.int<4, signed>>>)
+func.func private @f(!weft.packed<4294967296x4294967296xi8, #weft.format<elem = #lowp.int<4, signed>>>)
 
 // -----
 
 func.func @components(%x: tensor<8xi8>) {
   // expected-error @below {{'weft.assemble' op has 2 components, the format has 1}}
-  %p = weft.assemble %x, %x : tensor<8xi8>, tensor<8xi8> -> !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+  %p = weft.assemble %x, %x : tensor<8xi8>, tensor<8xi8> -> !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
   return
 }
 
@@ -58,23 +55,23 @@ func.func @components(%x: tensor<8xi8>) {
 
 func.func @component(%x: tensor<7xi8>) {
   // expected-error @below {{'weft.assemble' op has component 0 of type 'tensor<7xi8>', the format has 'tensor<8xi8>'}}
-  %p = weft.assemble %x : tensor<7xi8> -> !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+  %p = weft.assemble %x : tensor<7xi8> -> !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
   return
 }
 
 // -----
 
-func.func @parts(%p: !weft.packed<3x5xf32, #weft.format<elem = #weft.float<f8E5M2>>>) {
+func.func @parts(%p: !weft.packed<3x5xf32, #weft.format<elem = #lowp.float<f8E5M2>>>) {
   // expected-error @below {{'weft.disassemble' op has component 0 of type 'tensor<15xi8>', the format has 'tensor<3x5xi8>'}}
-  %x = weft.disassemble %p : !weft.packed<3x5xf32, #weft.format<elem = #weft.float<f8E5M2>>> -> tensor<15xi8>
+  %x = weft.disassemble %p : !weft.packed<3x5xf32, #weft.format<elem = #lowp.float<f8E5M2>>> -> tensor<15xi8>
   return
 }
 
 // -----
 
-func.func @numbers(%p: !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>, %init: tensor<3x5xf32>) {
+func.func @numbers(%p: !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>, %init: tensor<3x5xf32>) {
   // expected-error @below {{'weft.unpack' op has numbers of type 'tensor<3x5xf32>', expected 'tensor<3x5xi8>'}}
-  %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>) outs(%init : tensor<3x5xf32>) -> tensor<3x5xf32>
+  %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>) outs(%init : tensor<3x5xf32>) -> tensor<3x5xf32>
   return
 }
 
@@ -82,7 +79,7 @@ func.func @numbers(%p: !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, sig
 
 func.func @shape(%x: tensor<5x3xi8>) {
   // expected-error @below {{'weft.pack' op has numbers of type 'tensor<5x3xi8>', expected 'tensor<3x5xi8>'}}
-  %p = weft.pack %x : tensor<5x3xi8> -> !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+  %p = weft.pack %x : tensor<5x3xi8> -> !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
   return
 }
 
@@ -90,7 +87,7 @@ func.func @shape(%x: tensor<5x3xi8>) {
 
 func.func @rounding(%x: tensor<4xi8>) {
   // expected-error @below {{'weft.pack' op integers are rounded to the nearest, got up}}
-  %p = weft.pack %x round up : tensor<4xi8> -> !weft.packed<4xi8, #weft.format<elem = #weft.int<4, signed>>>
+  %p = weft.pack %x round up : tensor<4xi8> -> !weft.packed<4xi8, #weft.format<elem = #lowp.int<4, signed>>>
   return
 }
 
@@ -98,14 +95,14 @@ func.func @rounding(%x: tensor<4xi8>) {
 
 func.func @rounding(%x: tensor<4xf32>) {
   // expected-error @below {{'weft.pack' op 'f8E5M2' is rounded to the nearest, got down}}
-  %p = weft.pack %x round down : tensor<4xf32> -> !weft.packed<4xf32, #weft.format<elem = #weft.float<f8E5M2>>>
+  %p = weft.pack %x round down : tensor<4xf32> -> !weft.packed<4xf32, #weft.format<elem = #lowp.float<f8E5M2>>>
   return
 }
 
 // -----
 
-func.func @result(%p: !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>, %init: tensor<3x5xi8>) {
+func.func @result(%p: !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>, %init: tensor<3x5xi8>) {
   // expected-error @below {{'weft.unpack' op has a result of type 'tensor<3x?xi8>' and an init of type 'tensor<3x5xi8>'}}
-  %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>) outs(%init : tensor<3x5xi8>) -> tensor<3x?xi8>
+  %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>) outs(%init : tensor<3x5xi8>) -> tensor<3x?xi8>
   return
 }

@@ -1,12 +1,12 @@
 // RUN: weft-opt %s | weft-opt | FileCheck %s
 // RUN: weft-opt %s --weft-lower-to-reference --canonicalize | FileCheck %s --check-prefix=REF
 
-!int4 = !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
-!small = !weft.packed<?x5xf32, #weft.format<elem = #weft.float<f6E3M2FN>>>
-!byte = !weft.packed<3x5xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>
+!int4 = !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
+!small = !weft.packed<?x5xf32, #weft.format<elem = #lowp.float<f6E3M2FN>>>
+!byte = !weft.packed<3x5xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>
 
 // CHECK-LABEL: @views
-// CHECK: %[[P:.*]] = weft.assemble %{{.*}} : tensor<8xi8> -> <3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
+// CHECK: %[[P:.*]] = weft.assemble %{{.*}} : tensor<8xi8> -> <3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
 // CHECK: weft.disassemble %[[P]] : <3x5xi8, {{.*}}> -> tensor<8xi8>
 // REF-LABEL: @views
 // REF-SAME: %[[CODES:.*]]: tensor<8xi8>
@@ -53,7 +53,7 @@ func.func @bytes(%codes: tensor<3x5xi8>, %init: tensor<3x5xf32>) -> tensor<3x5xf
 }
 
 // CHECK-LABEL: @pack
-// CHECK: weft.pack %{{.*}} overflow : tensor<?x5xf32> -> <?x5xf32, #weft.format<elem = #weft.float<f6E3M2FN>>>
+// CHECK: weft.pack %{{.*}} overflow : tensor<?x5xf32> -> <?x5xf32, #weft.format<elem = #lowp.float<f6E3M2FN>>>
 // Three elements have bits in some byte of a stream of 6 bits each.
 // REF-LABEL: @pack
 // REF: tensor.collapse_shape
@@ -69,7 +69,7 @@ func.func @pack(%x: tensor<?x5xf32>) -> tensor<?xi8> {
 
 // CHECK-LABEL: @round
 // CHECK: weft.pack %{{.*}} round up : tensor<4xf32>
-func.func @round(%x: tensor<4xf32>) -> !weft.packed<4xf32, #weft.format<elem = #weft.float<f8E8M0FNU>>> {
-  %p = weft.pack %x round up : tensor<4xf32> -> !weft.packed<4xf32, #weft.format<elem = #weft.float<f8E8M0FNU>>>
-  return %p : !weft.packed<4xf32, #weft.format<elem = #weft.float<f8E8M0FNU>>>
+func.func @round(%x: tensor<4xf32>) -> !weft.packed<4xf32, #weft.format<elem = #lowp.float<f8E8M0FNU>>> {
+  %p = weft.pack %x round up : tensor<4xf32> -> !weft.packed<4xf32, #weft.format<elem = #lowp.float<f8E8M0FNU>>>
+  return %p : !weft.packed<4xf32, #weft.format<elem = #lowp.float<f8E8M0FNU>>>
 }

@@ -80,7 +80,7 @@ def module_of(equation, types, extents, bias, dynamic, flags, packed):
             data = f"tensor<{(size * packed + 7) // 8}xi8>"
             shape = [extents[n] for n in term]
             value = (f"!weft.packed<{'x'.join(map(str, shape))}x{element}, "
-                     f"#weft.format<elem = #weft.int<{packed}, signed>>>")
+                     f"#weft.format<elem = #lowp.int<{packed}, signed>>>")
             prologue = f"  %w = weft.assemble %codes : {data} -> {value}\n"
             arguments.append(f'%codes: {data} {{weft.name = "w"}}')
             values.append(value)

@@ -1,7 +1,7 @@
 // RUN: weft-opt %s --weft-convert-packed --canonicalize | FileCheck %s --implicit-check-not=weft.
 
-!int4 = !weft.packed<3x5xi8, #weft.format<elem = #weft.int<4, signed>>>
-!small = !weft.packed<?x5xf32, #weft.format<elem = #weft.float<f6E3M2FN>>>
+!int4 = !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
+!small = !weft.packed<?x5xf32, #weft.format<elem = #lowp.float<f6E3M2FN>>>
 
 // The example of the pass's documentation.
 // CHECK-LABEL: func @example

@@ -12,16 +12,19 @@
 #result = affine_map<(m, n, k) -> (m, n)>
 #all = affine_map<(m, n) -> (m, n)>
 #columns = affine_map<(m, n) -> (n)>
-!weight = !weft.packed<512x384xf32, #weft.format<elem = #weft.float<f4E2M1FN>>>
+!weight = !weft.packed<512x384xf32, #weft.format<elem = #lowp.float<f4E2M1FN>>>
 
 // PACKED-LABEL: func @main
-// PACKED: %[[W:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<512x384xf32>)
-// PACKED: weft.contract {{.*}} ins(%{{.*}}, %[[W]] : tensor<?x512xf32>, tensor<512x384xf32>) bias(%{{.*}} : tensor<384xf32>)
+// PACKED: %[[W:.*]] = weft.assemble %{{.*}} : tensor<98304xi8>
+// PACKED: weft.contract {{.*}} ins(%{{.*}}, %[[W]] : tensor<?x512xf32>, !weft.packed<{{.*}}>) bias(%{{.*}} : tensor<384xf32>)
 
 // CHECK-LABEL: func.func @main
 // CHECK-COUNT-1: weft.dispatch @contract_0
 // CHECK-NOT: weft.dispatch
 // CHECK: return
+// CHECK: weft.kernel @contract_0({{.*}}%{{.*}}: tensor<98304xi8>
+// CHECK: %[[W:.*]] = weft.assemble
+// CHECK: weft.contract {{.*}} ins(%{{.*}}, %[[W]] :
 // BUFFER-LABEL: weft.kernel @contract_0
 // BUFFER-SAME: schedule
 // BUFFER: scf.forall

@@ -6,7 +6,7 @@
 #map = affine_map<(d0, d1) -> (d0, d1)>
 #row = affine_map<(d0, d1) -> (0, d1)>
 #columns = affine_map<(d0, d1) -> (d1)>
-!weight = !weft.packed<512x384xi8, #weft.format<elem = #weft.int<4, signed>>>
+!weight = !weft.packed<512x384xi8, #weft.format<elem = #lowp.int<4, signed>>>
 
 // Bytes with a scale for each column, as DequantizeLinear gives them, too.
 // CHECK-LABEL: func.func @bytes

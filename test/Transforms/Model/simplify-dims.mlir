@@ -257,7 +257,7 @@ func.func @stays(%b: index {weft.symbol = "b"}, %t: index {weft.symbol = "t"}, %
 // change what it carries.
 // CHECK-LABEL: func @other
 func.func @other(%n: index {weft.symbol = "n"}, %k: index,
-                 %bytes: tensor<?xi8> {weft.dims = ["n"], weft.packed = !weft.packed<?xi8, #weft.format<elem = #weft.int<4, signed>>>},
+                 %bytes: tensor<?xi8> {weft.dims = ["n"], weft.packed = !weft.packed<?xi8, #weft.format<elem = #lowp.int<4, signed>>>},
                  %x: tensor<?xf32> {weft.dims = ["n"]}) -> (index, index) {
   // CHECK: %[[BYTES:.*]] = tensor.dim
   // CHECK: %[[GROWN:.*]] = tensor.dim

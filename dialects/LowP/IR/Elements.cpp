@@ -1,4 +1,4 @@
-//===- WeftElements.cpp - Codes and their numbers -------------------------===//
+//===- Elements.cpp - Integers and floats as codes ------------------------===//
 //
 // Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,99 +11,36 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/LowP/IR/Lanes.h"
+#include "dialects/LowP/IR/LowP.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace weft;
-
-namespace {
-/// Arithmetic on scalars, or on vectors of the shape that `like` has.
-struct Lanes {
-  OpBuilder &b;
-  Location loc;
-  Type like;
-
-  Type type(Type element) const {
-    auto vector = dyn_cast<VectorType>(like);
-    return vector ? Type(vector.clone(element)) : element;
-  }
-  Value constant(TypedAttr value) const {
-    if (auto vector = dyn_cast<VectorType>(like))
-      value = DenseElementsAttr::get(vector.clone(value.getType()), Attribute(value));
-    return arith::ConstantOp::create(b, loc, value);
-  }
-  Value integer(Type element, uint64_t value) const {
-    return constant(b.getIntegerAttr(
-        element, APInt(element.getIntOrFloatBitWidth(), value, false, /*implicitTrunc=*/true)));
-  }
-  Value number(FloatType element, double value) const {
-    return constant(b.getFloatAttr(element, value));
-  }
-  Value same(uint64_t value, Value as) const { return integer(getElementTypeOrSelf(as), value); }
-
-  Value bits(Value x) const {
-    return arith::BitcastOp::create(
-        b, loc, type(b.getIntegerType(getElementTypeOrSelf(x).getIntOrFloatBitWidth())), x);
-  }
-  Value asFloat(Value x, FloatType element) const {
-    return arith::BitcastOp::create(b, loc, type(element), x);
-  }
-  Value add(Value x, Value y) const { return arith::AddIOp::create(b, loc, x, y); }
-  Value sub(Value x, Value y) const { return arith::SubIOp::create(b, loc, x, y); }
-  Value both(Value x, uint64_t mask) const {
-    return arith::AndIOp::create(b, loc, x, same(mask, x));
-  }
-  Value either(Value x, Value y) const { return arith::OrIOp::create(b, loc, x, y); }
-  Value left(Value x, unsigned n) const {
-    return n == 0 ? x : Value(arith::ShLIOp::create(b, loc, x, same(n, x)));
-  }
-  Value right(Value x, unsigned n) const {
-    return n == 0 ? x : Value(arith::ShRUIOp::create(b, loc, x, same(n, x)));
-  }
-  Value cmp(arith::CmpIPredicate predicate, Value x, uint64_t y) const {
-    return arith::CmpIOp::create(b, loc, predicate, x, same(y, x));
-  }
-  Value select(Value condition, Value x, Value y) const {
-    return arith::SelectOp::create(b, loc, condition, x, y);
-  }
-  /// To another width; unsigned.
-  Value resize(Value x, Type element) const {
-    unsigned have = getElementTypeOrSelf(x).getIntOrFloatBitWidth(),
-             want = element.getIntOrFloatBitWidth();
-    if (have == want)
-      return x;
-    if (have > want)
-      return arith::TruncIOp::create(b, loc, type(element), x);
-    return arith::ExtUIOp::create(b, loc, type(element), x);
-  }
-  /// To another float type.
-  Value convert(Value x, FloatType element) const {
-    auto have = cast<FloatType>(getElementTypeOrSelf(x));
-    if (have == element)
-      return x;
-    if (have.getWidth() < element.getWidth())
-      return arith::ExtFOp::create(b, loc, type(element), x);
-    return arith::TruncFOp::create(b, loc, type(element), x);
-  }
-};
-} // namespace
+using namespace weft::lowp;
 
 //===----------------------------------------------------------------------===//
 // Integers
 //===----------------------------------------------------------------------===//
 
 LogicalResult IntElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
-                                     unsigned bits, bool) {
+                                     unsigned bits, bool, int64_t offset) {
   if (bits < 1 || bits > 8)
     return emitError() << "integer elements have 1 to 8 bits, got " << bits;
+  if (offset < -256 || offset > 256)
+    return emitError() << "integer elements have an offset of at most 256, got " << offset;
   return success();
 }
 
 LogicalResult IntElementAttr::verifyExpressed(llvm::function_ref<InFlightDiagnostic()> emitError,
                                               Type type) const {
+  // bf16 has all integers up to 256.
+  int64_t low = (getIsSigned() ? -(int64_t(1) << (getBits() - 1)) : 0) - getOffset();
+  int64_t high = low + (int64_t(1) << getBits()) - 1;
+  if (type.isBF16() && (low < -256 || high > 256))
+    return emitError() << "integers from " << low << " to " << high << " are not exact in bf16";
   if (isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type) ||
       (type.isSignlessInteger() && type.getIntOrFloatBitWidth() >= 8))
     return success();
@@ -131,13 +68,15 @@ Value IntElementAttr::decode(OpBuilder &b, Location loc, Value codes, Type type)
     FloatType wide = floating.isF64() ? floating : FloatType(b.getF32Type());
     Value number = getIsSigned() ? Value(arith::SIToFPOp::create(b, loc, l.type(wide), codes))
                                  : Value(arith::UIToFPOp::create(b, loc, l.type(wide), codes));
+    if (getOffset() != 0)
+      number = arith::SubFOp::create(b, loc, number, l.number(wide, double(getOffset())));
     return l.convert(number, floating);
   }
-  if (type.getIntOrFloatBitWidth() == 8)
-    return codes;
-  if (getIsSigned())
-    return arith::ExtSIOp::create(b, loc, l.type(type), codes);
-  return arith::ExtUIOp::create(b, loc, l.type(type), codes);
+  Value number = codes;
+  if (type.getIntOrFloatBitWidth() > 8)
+    number = getIsSigned() ? Value(arith::ExtSIOp::create(b, loc, l.type(type), codes))
+                           : Value(arith::ExtUIOp::create(b, loc, l.type(type), codes));
+  return getOffset() == 0 ? number : l.sub(number, l.same(uint64_t(getOffset()), number));
 }
 
 Value IntElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
@@ -156,10 +95,23 @@ Value IntElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
     double most = options.saturate ? double(high) : 2147483520.0;
     Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, numbers, numbers);
     Value x = math::RoundEvenOp::create(b, loc, numbers);
+    if (getOffset() != 0)
+      x = arith::AddFOp::create(b, loc, x, l.number(floating, double(getOffset())));
     x = arith::MaximumFOp::create(b, loc, x, l.number(floating, least));
     x = arith::MinimumFOp::create(b, loc, x, l.number(floating, most));
-    x = l.select(isNaN, l.number(floating, 0), x);
+    x = l.select(isNaN, l.number(floating, double(getOffset())), x);
     numbers = arith::FPToSIOp::create(b, loc, l.type(b.getI32Type()), x);
+  } else if (getOffset() != 0) {
+    // The numbers are signed where one of them is below 0.
+    if (type.getIntOrFloatBitWidth() < 32)
+      numbers = low < getOffset()
+                    ? Value(arith::ExtSIOp::create(b, loc, l.type(b.getI32Type()), numbers))
+                    : Value(arith::ExtUIOp::create(b, loc, l.type(b.getI32Type()), numbers));
+    numbers = l.add(numbers, l.same(uint64_t(getOffset()), numbers));
+    if (options.saturate) {
+      numbers = arith::MaxSIOp::create(b, loc, numbers, l.same(uint64_t(low), numbers));
+      numbers = arith::MinSIOp::create(b, loc, numbers, l.same(uint64_t(high), numbers));
+    }
   } else if (options.saturate) {
     unsigned width = type.getIntOrFloatBitWidth();
     if (getIsSigned() && getBits() < width) {

@@ -1,0 +1,278 @@
+//===- Scales.cpp - Parameters of blocks of numbers -----------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/LowP/IR/Blocks.h"
+#include "dialects/LowP/IR/Lanes.h"
+#include "dialects/LowP/IR/LowP.h"
+#include "dialects/Weft/IR/BitStream.h"
+
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace weft;
+using namespace weft::lowp;
+
+using EmitError = llvm::function_ref<InFlightDiagnostic()>;
+
+//===----------------------------------------------------------------------===//
+// Blocks
+//===----------------------------------------------------------------------===//
+
+LogicalResult lowp::verifyBlock(EmitError emitError, ArrayRef<int64_t> block) {
+  for (int64_t extent : block)
+    if (extent < 0)
+      return emitError() << "blocks have extents of 0 (all) or more, got " << extent;
+  return success();
+}
+
+/// Whether blocks are of the row-major elements.
+static bool isFlat(ArrayRef<int64_t> block, size_t rank) { return block.size() == 1 && rank > 1; }
+
+LogicalResult lowp::verifyBlockOf(EmitError emitError, ArrayRef<int64_t> block,
+                                  ArrayRef<int64_t> shape) {
+  if (block.empty() || block.size() == shape.size())
+    return success();
+  if (isFlat(block, shape.size()) && block.front() > 0)
+    return success();
+  return emitError() << "blocks have " << block.size() << " extents, the tensor has rank "
+                     << shape.size();
+}
+
+AffineMap lowp::getBlockMap(MLIRContext *context, ArrayRef<int64_t> block, unsigned rank) {
+  SmallVector<AffineExpr> extents;
+  if (isFlat(block, rank)) {
+    AffineExpr elements = getAffineConstantExpr(1, context);
+    for (unsigned i = 0; i < rank; ++i)
+      elements = elements * getAffineSymbolExpr(i, context);
+    extents.push_back(elements.ceilDiv(block.front()));
+  } else {
+    for (auto [i, extent] : llvm::enumerate(block))
+      extents.push_back(extent == 0 ? getAffineConstantExpr(1, context)
+                                    : getAffineSymbolExpr(i, context).ceilDiv(extent));
+  }
+  return AffineMap::get(0, rank, extents, context);
+}
+
+SmallVector<Value> lowp::getBlockPosition(OpBuilder &b, Location loc, ArrayRef<int64_t> block,
+                                          const PackedPosition &at) {
+  auto divide = [&](Value x, int64_t by) -> Value {
+    if (by == 1)
+      return x;
+    return b.createOrFold<arith::DivUIOp>(loc, x, arith::ConstantIndexOp::create(b, loc, by));
+  };
+  if (isFlat(block, at.position.size()))
+    return {divide(linearize(b, loc, at.position, at.dims), block.front())};
+  SmallVector<Value> position;
+  for (auto [extent, index] : llvm::zip(block, at.position))
+    position.push_back(extent == 0 ? Value(arith::ConstantIndexOp::create(b, loc, 0))
+                                   : divide(index, extent));
+  return position;
+}
+
+//===----------------------------------------------------------------------===//
+// Assembly
+//===----------------------------------------------------------------------===//
+
+Attribute ScaleAttr::parse(AsmParser &parser, Type) {
+  StringRef keyword;
+  if (parser.parseLess())
+    return {};
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&keyword))
+    return {};
+  std::optional<Role> role = symbolizeRole(keyword);
+  if (!role) {
+    parser.emitError(loc, "expected multiply, zero_point, minimum or offset, got '")
+        << keyword << "'";
+    return {};
+  }
+  if (parser.parseComma())
+    return {};
+  loc = parser.getCurrentLocation();
+  SmallVector<int64_t> block;
+  Attribute storage;
+  FloatAttr value;
+  bool stored = false;
+  if (failed(parser.parseOptionalLSquare())) {
+    double number;
+    if (parser.parseFloat(number))
+      return {};
+    value = FloatAttr::get(Float64Type::get(parser.getContext()), number);
+  } else {
+    auto parseExtent = [&] { return parser.parseInteger(block.emplace_back()); };
+    if (failed(parser.parseOptionalRSquare()) &&
+        (parser.parseCommaSeparatedList(parseExtent) || parser.parseRSquare()))
+      return {};
+    if (parser.parseComma() || parser.parseAttribute(storage))
+      return {};
+    if (succeeded(parser.parseOptionalComma())) {
+      if (parser.parseKeyword("stored"))
+        return {};
+      stored = true;
+    }
+  }
+  if (parser.parseGreater())
+    return {};
+  return parser.getChecked<ScaleAttr>(loc, parser.getContext(), *role, ArrayRef<int64_t>(block), storage, value,
+                                      stored);
+}
+
+void ScaleAttr::print(AsmPrinter &printer) const {
+  printer << '<' << stringifyRole(getRole()) << ", ";
+  if (getValue()) {
+    printer.printFloat(getValue().getValue());
+  } else {
+    printer << '[';
+    llvm::interleaveComma(getBlock(), printer);
+    printer << "], " << getStorage();
+    if (getStored())
+      printer << ", stored";
+  }
+  printer << '>';
+}
+
+LogicalResult ScaleAttr::verify(EmitError emitError, Role, ArrayRef<int64_t> block,
+                                Attribute storage, FloatAttr value, bool) {
+  if (value) {
+    if (!value.getValue().isFinite())
+      return emitError() << "constant parameters are finite";
+    return success();
+  }
+  auto type = dyn_cast_or_null<TypeAttr>(storage);
+  bool isFloat =
+      type && isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type.getValue());
+  if (!isFloat && !isa_and_nonnull<FormatInterface>(storage))
+    return emitError() << "parameters are stored as f16, bf16, f32, f64 or in a format, got "
+                       << storage;
+  return verifyBlock(emitError, block);
+}
+
+//===----------------------------------------------------------------------===//
+// ScaleInterface
+//===----------------------------------------------------------------------===//
+
+bool ScaleAttr::isOfStored() const { return getStored(); }
+
+/// The tensor of parameters that are stored in a format.
+static RankedTensorType getParameterType(ScaleAttr scale, ArrayRef<int64_t> shape,
+                                         Type computeType) {
+  AffineMap map = getBlockMap(scale.getContext(), scale.getBlock(), shape.size());
+  SmallVector<AffineExpr> symbols;
+  for (auto [i, extent] : llvm::enumerate(shape))
+    symbols.push_back(ShapedType::isDynamic(extent)
+                          ? getAffineSymbolExpr(i, scale.getContext())
+                          : getAffineConstantExpr(extent, scale.getContext()));
+  SmallVector<int64_t> extents;
+  for (AffineExpr expr : map.getResults()) {
+    auto constant = dyn_cast<AffineConstantExpr>(
+        simplifyAffineExpr(expr.replaceSymbols(symbols), 0, shape.size()));
+    extents.push_back(constant ? constant.getValue() : ShapedType::kDynamic);
+  }
+  return RankedTensorType::get(extents, computeType);
+}
+
+LogicalResult ScaleAttr::verifyScale(EmitError emitError, ArrayRef<int64_t> shape,
+                                     Type computeType) const {
+  if (getRole() == Role::Multiply && !isa<FloatType>(computeType))
+    return emitError() << Attribute(*this) << " multiplies, but numbers are " << computeType;
+  if (getValue()) {
+    if (!isa<FloatType>(computeType) && !getValue().getValue().isInteger())
+      return emitError() << Attribute(*this) << " is no integer, but numbers are "
+                         << computeType;
+    return success();
+  }
+  if (failed(verifyBlockOf(emitError, getBlock(), shape)))
+    return failure();
+  if (auto format = dyn_cast<FormatInterface>(getStorage())) {
+    RankedTensorType type = getParameterType(*this, shape, computeType);
+    return format.verifyPacked(emitError, type.getShape(), computeType);
+  }
+  if (!isa<FloatType>(computeType))
+    return emitError() << Attribute(*this) << " has floats, but numbers are " << computeType;
+  return success();
+}
+
+static StringRef componentName(Role role) {
+  switch (role) {
+  case Role::Multiply:
+    return "scale";
+  case Role::ZeroPoint:
+    return "zero_point";
+  case Role::Minimum:
+    return "minimum";
+  case Role::Offset:
+    return "offset";
+  }
+  llvm_unreachable("no such role");
+}
+
+SmallVector<FormatComponent> ScaleAttr::getScaleComponents(ShapedType type) const {
+  if (getValue())
+    return {};
+  unsigned rank = type.getRank();
+  AffineMap map = getBlockMap(getContext(), getBlock(), rank);
+  StringRef name = componentName(getRole());
+  if (auto storage = dyn_cast<TypeAttr>(getStorage()))
+    return {{name.str(), storage.getValue(), map}};
+  auto format = cast<FormatInterface>(getStorage());
+  SmallVector<FormatComponent> components = format.getComponents(
+      getParameterType(*this, type.getShape(), type.getElementType()));
+  for (FormatComponent &component : components) {
+    component.name = (name + "." + component.name).str();
+    // From the extents of the parameters to those of the tensor.
+    SmallVector<AffineExpr> extents;
+    for (AffineExpr expr : component.shape.getResults())
+      extents.push_back(expr.replaceSymbols(map.getResults()));
+    component.shape = AffineMap::get(0, rank, extents, getContext());
+  }
+  return components;
+}
+
+/// The parameter of the block that a position is in, of type `type`.
+static Value readParameter(ScaleAttr scale, OpBuilder &b, Location loc, Type type,
+                           const PackedPosition &at) {
+  Lanes l{b, loc, type};
+  if (FloatAttr value = scale.getValue()) {
+    if (auto floating = dyn_cast<FloatType>(type))
+      return l.number(floating, value.getValueAsDouble());
+    return l.integer(type, uint64_t(int64_t(value.getValueAsDouble())));
+  }
+  SmallVector<Value> position = getBlockPosition(b, loc, scale.getBlock(), at);
+  if (isa<TypeAttr>(scale.getStorage()))
+    return l.convert(readInside(b, loc, at.components.front(), position), cast<FloatType>(type));
+  SmallVector<int64_t> shape(at.dims.size(), ShapedType::kDynamic);
+  for (auto [extent, dim] : llvm::zip(shape, at.dims))
+    if (auto constant = dim ? getConstantIntValue(dim) : std::nullopt)
+      extent = *constant;
+  AffineMap map = getBlockMap(b.getContext(), scale.getBlock(), at.dims.size());
+  return cast<FormatInterface>(scale.getStorage())
+      .decodeAt(b, loc, getParameterType(scale, shape, type),
+                {at.components, evaluateExtents(b, loc, map, at.dims), position});
+}
+
+static Value combine(OpBuilder &b, Location loc, Role role, bool revert, Value x, Value p) {
+  if (role == Role::Multiply)
+    return revert ? Value(arith::DivFOp::create(b, loc, x, p))
+                  : Value(arith::MulFOp::create(b, loc, x, p));
+  bool isFloat = isa<FloatType>(x.getType());
+  if ((role == Role::Offset) != revert)
+    return isFloat ? Value(arith::AddFOp::create(b, loc, x, p))
+                   : Value(arith::AddIOp::create(b, loc, x, p));
+  return isFloat ? Value(arith::SubFOp::create(b, loc, x, p))
+                 : Value(arith::SubIOp::create(b, loc, x, p));
+}
+
+Value ScaleAttr::apply(OpBuilder &b, Location loc, Value number, const PackedPosition &at) const {
+  return combine(b, loc, getRole(), /*revert=*/false, number,
+                 readParameter(*this, b, loc, number.getType(), at));
+}
+
+Value ScaleAttr::revert(OpBuilder &b, Location loc, Value number, const PackedPosition &at) const {
+  return combine(b, loc, getRole(), /*revert=*/true, number,
+                 readParameter(*this, b, loc, number.getType(), at));
+}
