@@ -50,7 +50,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createBufferizeKernels);
   registrar.addPass(createBufferizeHost);
   registrar.addPass(createSwapCarriedBuffers);
-  registrar.addPass(createHoistScratch);
+  registrar.addPass([] { return createHoistScratch(); });
   registrar.addPass(createPlanMemory);
   registrar.addPass(createReleaseMemory);
   return mlir::success();

@@ -39,6 +39,16 @@ public:
   /// One line for `--list-plugins`.
   virtual llvm::StringRef description() const = 0;
 
+  /// Whether kernels run on a device of its own, by threads that each compute some
+  /// elements: the stage `vector` then makes no vector code, and the stage
+  /// `buffer` leaves nothing on a stack that the host's threads have. The default
+  /// is false.
+  virtual bool isDevice() const;
+
+  /// The chips that `--chip=` can name, the most capable ones first. The default
+  /// has none.
+  virtual llvm::ArrayRef<llvm::StringLiteral> chips() const;
+
   /// Chooses the layouts of activations, in stage `model`. Sets attributes
   /// only; a failure has emitted a diagnostic. The default keeps the source's
   /// layouts.

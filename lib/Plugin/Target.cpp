@@ -13,6 +13,10 @@ using namespace weft;
 // targets in plugins derive from one class.
 Target::~Target() = default;
 
+bool Target::isDevice() const { return false; }
+
+llvm::ArrayRef<llvm::StringLiteral> Target::chips() const { return {}; }
+
 mlir::LogicalResult Target::selectLayouts(mlir::ModuleOp) const { return mlir::success(); }
 
 mlir::LogicalResult Target::selectFusion(mlir::ModuleOp) const { return mlir::success(); }

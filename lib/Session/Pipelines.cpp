@@ -9,6 +9,7 @@
 
 #include "Session/HostEvaluator.h"
 #include "dialects/Weft/IR/Weft.h"
+#include "transforms/Buffer/DeviceWorkers.h"
 #include "transforms/Buffer/Passes.h"
 #include "transforms/Fuse/Passes.h"
 #include "transforms/Model/Passes.h"
@@ -90,8 +91,8 @@ static void addCleanup(mlir::OpPassManager &passManager) {
   passManager.addPass(mlir::createCSEPass());
 }
 
-/// The passes of a stage that do not depend on the target.
-static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
+/// The passes of a stage that every target has, `forDevice` or not.
+static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bool forDevice) {
   switch (stage) {
   case Stage::Input:
   case Stage::Target:
@@ -118,8 +119,11 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     return;
   case Stage::Tile:
-    passManager.addPass(createLowerConvolutions());
-    addCleanup(passManager);
+    // A thread of a device reads its windows where they are.
+    if (!forDevice) {
+      passManager.addPass(createLowerConvolutions());
+      addCleanup(passManager);
+    }
     passManager.addPass(createLowerScan());
     passManager.addPass(createLowerSort());
     passManager.addPass(createLowerNonZero());
@@ -133,6 +137,11 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     return;
   case Stage::Vector:
+    if (forDevice) {
+      passManager.addNestedPass<KernelOp>(createExpandMath());
+      addCleanup(passManager);
+      return;
+    }
     passManager.addNestedPass<KernelOp>(createVectorizeContractions());
     passManager.addNestedPass<KernelOp>(createVectorizeIm2col());
     passManager.addNestedPass<KernelOp>(createVectorizeTransposes());
@@ -148,7 +157,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createBufferizeHost());
     addCleanup(passManager);
     passManager.addNestedPass<KernelOp>(createSwapCarriedBuffers());
-    passManager.addPass(createHoistScratch());
+    passManager.addPass(createHoistScratch({forDevice ? kDeviceWorkers : 0}));
     addCleanup(passManager);
     passManager.addNestedPass<mlir::func::FuncOp>(createSwapCarriedBuffers());
     passManager.addPass(createPlanMemory());
@@ -161,8 +170,9 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
 /// A stage's own passes: the generic ones, then the target's, then a note of it.
 static void buildStagePasses(Stage stage, mlir::OpPassManager &passManager,
                              const Registry &registry, const PipelineOptions &options) {
-  buildGenericPasses(stage, passManager);
-  if (const Target *target = registry.findTarget(options.target))
+  const Target *target = registry.findTarget(options.target);
+  buildGenericPasses(stage, passManager, target && target->isDevice());
+  if (target)
     target->buildStage(stage, passManager, options);
   if (stage != Stage::Module)
     passManager.addPass(createRecordStage({stageName(stage).str()}));

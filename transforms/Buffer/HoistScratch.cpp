@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Variants.h"
+#include "transforms/Buffer/DeviceWorkers.h"
 #include "transforms/Buffer/Passes.h"
 #include "transforms/Buffer/SizeSlice.h"
 
@@ -28,6 +29,9 @@ using namespace weft;
 /// Stack that the temporaries of a kernel may take, in bytes.
 static constexpr int64_t kMaxStackBytes = 32 * 1024;
 
+/// The same of a device's kernel whose parallel loops each thread runs alone.
+static constexpr int64_t kMaxThreadBytes = 1024;
+
 /// Places an alloca where the memory is needed once: at the start of the
 /// outermost parallel loop around `op`, or of the kernel.
 static Block *scopeOf(Operation *op, KernelOp kernel) {
@@ -49,6 +53,7 @@ struct Scratch {
 };
 
 struct HoistScratch : weft::impl::HoistScratchBase<HoistScratch> {
+  using HoistScratchBase::HoistScratchBase;
   void runOnOperation() override {
     DenseMap<StringAttr, SmallVector<DispatchOp>> dispatches;
     getOperation().walk(
@@ -64,6 +69,8 @@ struct HoistScratch : weft::impl::HoistScratchBase<HoistScratch> {
   LogicalResult collect(KernelOp kernel, SmallVectorImpl<Scratch> &scratch);
   LogicalResult runOnVariants(MutableArrayRef<KernelOp> kernels, ArrayRef<DispatchOp> dispatches);
   std::optional<OpFoldResult> upperBound(KernelOp kernel, Value size);
+  /// The device's workers for `kernel`; 0: it runs on the host.
+  int64_t workersOf(KernelOp kernel) { return findHostOnly(kernel) ? 0 : deviceWorkers; }
 };
 } // namespace
 
@@ -123,7 +130,16 @@ LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &s
   kernel->walk([&](memref::AllocOp op) { allocs.push_back(op); });
   IRRewriter rewriter(&getContext());
   int64_t stack = 0;
+  int64_t maxStack = kMaxStackBytes;
+  bool onDevice = workersOf(kernel) > 0;
+  if (onDevice && !kernel
+                       ->walk([](scf::ForallOp loop) {
+                         return isBlockLoop(loop) ? WalkResult::interrupt() : WalkResult::advance();
+                       })
+                       .wasInterrupted())
+    maxStack = kMaxThreadBytes;
   bool isParallel =
+      onDevice ||
       kernel->walk([](scf::ForallOp) { return WalkResult::interrupt(); }).wasInterrupted();
   for (memref::AllocOp alloc : allocs) {
     MemRefType type = alloc.getType();
@@ -134,7 +150,7 @@ LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &s
     bool onStack = !isParallel || scopeOf(alloc, kernel) != &kernel.getBody().front();
     if (onStack && type.hasStaticShape()) {
       int64_t bytes = llvm::alignTo(*factor, kAlignment);
-      if (stack + bytes <= kMaxStackBytes) {
+      if (stack + bytes <= maxStack) {
         stack += bytes;
         rewriter.setInsertionPointToStart(scopeOf(alloc, kernel));
         auto local = memref::AllocaOp::create(rewriter, alloc.getLoc(), type,
@@ -157,7 +173,7 @@ LogicalResult HoistScratch::collect(KernelOp kernel, SmallVectorImpl<Scratch> &s
       std::optional<int64_t> extent = getConstantIntValue(bound);
       bounded &= extent && !__builtin_mul_overflow(bytes, *extent, &bytes);
     }
-    if (onStack && bounded && stack + bytes <= kMaxStackBytes) {
+    if (onStack && bounded && stack + bytes <= maxStack) {
       bytes = llvm::alignTo(std::max<int64_t>(bytes, 1), kAlignment);
       stack += bytes;
       rewriter.setInsertionPointToStart(scopeOf(alloc, kernel));
@@ -302,7 +318,10 @@ LogicalResult HoistScratch::runOnVariants(MutableArrayRef<KernelOp> kernels,
     sizes.push_back(part);
     Value bytes = shared;
     if (hasPrivate) {
-      Value workers = MaxWorkersOp::create(rewriter, at, rewriter.getIndexType());
+      int64_t onDevice = workersOf(first);
+      Value workers = onDevice > 0
+                          ? Value(arith::ConstantIndexOp::create(rewriter, at, onDevice))
+                          : Value(MaxWorkersOp::create(rewriter, at, rewriter.getIndexType()));
       bytes = addSizes(rewriter, at, shared, multiplySizes(rewriter, at, part, workers));
     }
     auto memory =

@@ -74,7 +74,16 @@ def HoistScratch : Pass<"weft-hoist-scratch", "::mlir::ModuleOp"> {
 
     Variants of a kernel take the same arguments: the offsets of each variant's
     temporaries, and bytes for the variant that needs most.
+
+    For a device, whose workers `device-workers` counts, only temporaries of parallel
+    loops stay in kernels: up to 32 KiB where operations inside of the loop are divided
+    among the threads of a block, which share them, up to 1 KiB where each thread
+    has its own. What lies outside of parallel loops is read by launches that have no
+    stack in common.
   }];
+  let options = [
+    Option<"deviceWorkers", "device-workers", "int64_t", "0",
+           "Workers of a device: blocks or threads; 0: kernels run on the host">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::affine::AffineDialect", "::weft::WeftDialect"];
 }

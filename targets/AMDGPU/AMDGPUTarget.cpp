@@ -1,0 +1,30 @@
+//===- AMDGPUTarget.cpp - AMD GPUs ----------------------------------------===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "targets/GPU/GPUTarget.h"
+#include "weft/Registry.h"
+
+using namespace mlir;
+using namespace weft;
+
+namespace {
+/// Compiles for AMD GPUs through LLVM's AMDGPU backend.
+class AMDGPUTarget : public GPUTarget {
+public:
+  StringRef name() const override { return "amdgpu"; }
+  StringRef description() const override { return "AMD GPUs, through LLVM and HSA code objects"; }
+};
+} // namespace
+
+namespace weft {
+
+LogicalResult registerAMDGPUTarget(Registrar &registrar) {
+  registrar.addTarget(std::make_unique<AMDGPUTarget>());
+  return success();
+}
+
+} // namespace weft

@@ -1,0 +1,61 @@
+//===- Distribute.h - Loops divided among threads ---------------*- C++ -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_TARGETS_GPU_DISTRIBUTE_H
+#define WEFT_TARGETS_GPU_DISTRIBUTE_H
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+namespace weft::gpu {
+
+/// Who divides a range: worker `index` of `count` takes each `count`-th item from
+/// its own number on.
+struct Workers {
+  mlir::Value index, count;
+};
+
+/// The threads of a block, of the grid, and the blocks of the grid, along x.
+Workers threadsOfBlock(mlir::OpBuilder &b, mlir::Location loc);
+Workers threadsOfGrid(mlir::OpBuilder &b, mlir::Location loc);
+Workers blocksOfGrid(mlir::OpBuilder &b, mlir::Location loc);
+
+/// The loops of `op` that are divided: the parallel ones, in the order in which its
+/// first result is laid out, so that the last of them walks its last dimension.
+llvm::SmallVector<unsigned> dividedLoops(mlir::linalg::LinalgOp op);
+
+/// The number of positions of the divided loops of `op`.
+mlir::Value countPositions(mlir::OpBuilder &b, mlir::linalg::LinalgOp op);
+
+/// The number of iterations of `loop`, which is not negative.
+mlir::Value countIterations(mlir::OpBuilder &b, mlir::scf::ForallOp loop);
+
+/// Replaces `op`, an operation on memory, by loops: its divided loops are one range of
+/// positions that `workers` divide, its other loops run within a worker, which
+/// keeps what it reduces in registers.
+void distributePositions(mlir::RewriterBase &rewriter, mlir::linalg::LinalgOp op, Workers workers);
+
+/// Replaces `loop` by one over the iterations that fall to a worker. Returns it.
+mlir::scf::ForOp distributeIterations(mlir::RewriterBase &rewriter, mlir::scf::ForallOp loop,
+                                      Workers workers);
+
+/// Makes the code in `block`, which all threads of a block run alike, do each thing
+/// once: operations of `linalg` and copies are divided among the threads, stores
+/// are the first thread's, and parallel loops run one iteration after the other.
+/// Barriers keep what is written apart from what is read. Fails where an
+/// operation writes in another way.
+mlir::LogicalResult distributeBlock(mlir::RewriterBase &rewriter, mlir::Block &block);
+
+/// Makes the parallel loops in `region` sequential ones, and moves the
+/// temporaries of the thread in it to the start of `function`.
+mlir::LogicalResult makeSequential(mlir::RewriterBase &rewriter, mlir::Region &region,
+                                   mlir::gpu::GPUFuncOp function);
+
+} // namespace weft::gpu
+
+#endif // WEFT_TARGETS_GPU_DISTRIBUTE_H

@@ -1,0 +1,34 @@
+//===- GPUTarget.h - What GPU targets have in common ------------*- C++ -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_TARGETS_GPU_GPUTARGET_H
+#define WEFT_TARGETS_GPU_GPUTARGET_H
+
+#include "weft/Target.h"
+
+namespace weft {
+
+/// A GPU: kernels are mapped to blocks and threads.
+class GPUTarget : public Target {
+public:
+  bool isDevice() const override { return true; }
+
+  /// Tiles what works row by row into rows, a block each.
+  mlir::LogicalResult selectSchedule(mlir::Operation *kernel) const override;
+
+  void buildStage(Stage stage, mlir::OpPassManager &passManager,
+                  const PipelineOptions &options) const override;
+
+protected:
+  /// Appends what makes device functions code objects, after they are mapped. The
+  /// default appends nothing: they stay `gpu.module`s.
+  virtual void buildSerialization(mlir::OpPassManager &passManager) const;
+};
+
+} // namespace weft
+
+#endif // WEFT_TARGETS_GPU_GPUTARGET_H

@@ -1,0 +1,47 @@
+//===- Passes.td - The passes that GPU targets share -------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "Divides kernels among the blocks and threads of a GPU";
+  let description = [{
+    The body of `weft.kernel @k` on memory becomes device functions in
+    `gpu.module @k_gpu`; what stays in `@k` is arithmetic on sizes and one
+    `gpu.launch_func` for each of them, in order. A launch waits for the one before
+    it, which is how one operation sees what another one wrote.
+
+    One launch each:
+    - An operation of `linalg`: its parallel loops, the last dimension of the result
+      innermost, are one range that the threads of the grid divide, so that
+      neighbours in a warp work on neighbours in memory. A thread reduces alone.
+    - An outermost `scf.forall` with such operations inside: one iteration a block.
+      The threads of the block divide each operation and meet at a barrier
+      before and after it; all else they run alike, and the first of them writes what is
+      stored outside of such operations. Its temporaries are workgroup memory.
+    - An outermost `scf.forall` without: one iteration a thread.
+    - Anything else that touches memory, together with all that uses its results:
+      one block, which works as within a parallel loop.
+
+    A grid has a bounded number of blocks, whose threads go on with what lies a
+    grid further. A grid of no blocks, which is what empty operands give, is not
+    launched.
+
+    Device functions take numbers first and then one `memref<T>` of rank 0, a bare
+    address, for each of the kernel's buffers that they use; extents are numbers,
+    strides products of them. Views are computed again on the device.
+
+    A kernel that has what no device can run, such as strings, stays as it is and is
+    a fallback, which is said.
+  }];
+  let dependentDialects = [
+    "::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect"];
+  let statistics = [
+    Statistic<"numLaunches", "num-launches", "Device functions">,
+    Statistic<"numHostKernels", "num-host-kernels", "Kernels that stay on the host">];
+}
