@@ -22,9 +22,6 @@
 // CHECK-COUNT-1: weft.dispatch @contract_0
 // CHECK-NOT: weft.dispatch
 // CHECK: return
-// CHECK: weft.kernel @contract_0({{.*}}%{{.*}}: tensor<98304xi8>
-// CHECK: %[[W:.*]] = weft.assemble
-// CHECK: weft.contract {{.*}} ins(%{{.*}}, %[[W]] :
 // BUFFER-LABEL: weft.kernel @contract_0
 // BUFFER-SAME: schedule
 // BUFFER: scf.forall
@@ -72,7 +69,6 @@ func.func @start(%x: tensor<64x512xf32>, %w: tensor<512x128xf32>, %b: tensor<128
 }
 
 // CHECK-LABEL: weft.kernel @contract_0
-// CHECK: linalg.generic
-// CHECK: tensor.extract %{{.*}} : tensor<98304xi8>
-// CHECK: weft.contract {{.*}} bias
+// CHECK: %[[W:.*]] = weft.assemble %{{.*}} : tensor<98304xi8>
+// CHECK: weft.contract {{.*}} ins(%{{.*}}, %[[W]] : {{.*}} bias
 // CHECK: arith.maximumf
