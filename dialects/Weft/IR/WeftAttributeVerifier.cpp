@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Variants.h"
+#include "dialects/Weft/IR/Widening.h"
 #include "weft/Stage.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -49,6 +50,22 @@ static LogicalResult verifyRegisterTile(function_ref<InFlightDiagnostic()> emitE
   if (__builtin_mul_overflow(rows, vectors, &accumulators) || accumulators > kMaxAccumulators)
     return emitError() << "has a register tile of " << rows << " x " << vectors
                        << " vectors, expected at most " << kMaxAccumulators;
+  return success();
+}
+
+LogicalResult ComputeAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type multiply,
+                                  Type accumulate) {
+  auto isNumber = [](Type type) {
+    return isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type) ||
+           (type.isSignlessInteger() && type.getIntOrFloatBitWidth() >= 8 &&
+            type.getIntOrFloatBitWidth() <= 64);
+  };
+  for (Type type : {multiply, accumulate})
+    if (!isNumber(type))
+      return emitError() << "contractions compute in f16, bf16, f32, f64 or integers of 8 to 64 "
+                         << "bits, got " << type;
+  if (!widensTo(multiply, accumulate))
+    return emitError() << "products of " << multiply << " are not added in " << accumulate;
   return success();
 }
 

@@ -144,6 +144,22 @@ def Weft_TargetAttr : Weft_Attr<"Target", "target"> {
   }];
 }
 
+def Weft_ComputeAttr : Weft_Attr<"Compute", "compute"> {
+  let summary = "The types that a contraction computes in";
+  let description = [{
+    Factors are rounded to `multiply`, if they are wider; products are exact in
+    `accumulate`, in which they are added, and the sum is rounded to the result's
+    type at the end. Both are floats or both integers.
+
+    ```mlir
+    #weft.compute<multiply = bf16, accumulate = f32>
+    ```
+  }];
+  let parameters = (ins "::mlir::Type":$multiply, "::mlir::Type":$accumulate);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
   let summary = "How a kernel is tiled";
   let description = [{
