@@ -56,7 +56,7 @@ def integers(array, bits):
 
 def floats(values, name):
     stored = values.astype(FLOAT_TYPES[name])
-    return stored.astype(np.float64), Component(np.ascontiguousarray(stored), name)
+    return stored.astype(np.float64), Component(np.array(stored, order="C"), name)
 
 
 #===----------------------------------------------------------------------===#
