@@ -31,7 +31,7 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
     grid further. A grid of no blocks, which is what empty operands give, is not
     launched.
 
-    Device functions take numbers first and then one `memref<T>` of rank 0, a bare
+    Device functions take the number of blocks, other numbers and then one `memref<T>` of rank 0, a bare
     address, for each of the kernel's buffers that they use; extents are numbers,
     strides products of them. Views are computed again on the device.
 
