@@ -100,7 +100,8 @@ Value RemainderWriter::join(Value significand, Value exponent) {
 Value RemainderWriter::run(Value x, Value y) {
   int64_t signBit = width == 64 ? std::numeric_limits<int64_t>::min() : int64_t(1) << 31;
   int64_t infinity = width == 64 ? int64_t(0x7FF) << 52 : int64_t(0xFF) << 23;
-  Value xBits = bitsOf(x), mask = constant(~signBit & (width == 64 ? -1 : 0xFFFFFFFF));
+  Value xBits = bitsOf(x),
+        mask = constant(~signBit & (width == 64 ? int64_t(-1) : int64_t(0xFFFFFFFF)));
   Value sign = arith::AndIOp::create(b, xBits, constant(signBit));
   Value xMagnitude = arith::AndIOp::create(b, xBits, mask);
   Value yMagnitude = arith::AndIOp::create(b, bitsOf(y), mask);
