@@ -31,7 +31,7 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
     grid further. A grid of no blocks, which is what empty operands give, is not
     launched.
 
-    Device functions take numbers first and then one `memref<T>` of rank 0, a bare
+    Device functions take the number of blocks, other numbers and then one `memref<T>` of rank 0, a bare
     address, for each of the kernel's buffers that they use; extents are numbers,
     strides products of them. Views are computed again on the device.
 
@@ -44,4 +44,26 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"numLaunches", "num-launches", "Device functions">,
     Statistic<"numHostKernels", "num-host-kernels", "Kernels that stay on the host">];
+}
+
+def ExpandRemainders : Pass<"weft-gpu-expand-remainders"> {
+  let summary = "Computes remainders of floats exactly";
+  let description = [{
+    `arith.remf` of scalars becomes integer arithmetic: the significand of the dividend,
+    shifted as far as the exponents differ, modulo that of the divisor, a few
+    bits at a time (as in the C library's `fmod`, and exact as there). GPUs have no
+    instruction for it, and LLVM's substitute for NVIDIA's rounds the quotient.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect"];
+}
+
+def LowerGPUMath : Pass<"weft-gpu-lower-math"> {
+  let summary = "Makes functions that GPUs have instructions for intrinsics of LLVM";
+  let description = [{
+    Square roots, absolute values, roundings, `math.fma` and `math.copysign` of scalars become
+    `llvm.call_intrinsic`. Upstream's conversions for GPUs would call a vendor's
+    library for them. `weft-expand-math` has left no other function of floats.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

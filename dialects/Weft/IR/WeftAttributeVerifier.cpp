@@ -210,6 +210,17 @@ static std::string variantsProblem(Holder holder, Attribute value) {
   return "";
 }
 
+static std::string chipsProblem(Holder, Attribute value) {
+  auto chips = dyn_cast<ArrayAttr>(value);
+  llvm::StringSet<> names;
+  if (!isArrayOf<StringAttr>(value) || chips.empty())
+    return "expected an array of strings that is not empty";
+  for (auto name : chips.getAsRange<StringAttr>())
+    if (!names.insert(name.getValue()).second)
+      return ("has the chip '" + name.getValue() + "' twice").str();
+  return "";
+}
+
 static std::string stageProblem(Holder, Attribute value) {
   auto name = dyn_cast<StringAttr>(value);
   return name && parseStage(name) ? "" : "expected the name of a stage: " + allStageNames();
@@ -365,6 +376,7 @@ struct Rule {
 
 static const Rule operationRules[] = {
     {WeftDialect::targetAttrName, Place::Module, targetProblem},
+    {WeftDialect::chipsAttrName, Place::Module, chipsProblem},
     {kVariantsAttrName, Place::Module, variantsProblem},
     {WeftDialect::stageAttrName, Place::Module, stageProblem},
     {WeftDialect::sourceAttrName, Place::Module, sourceProblem},

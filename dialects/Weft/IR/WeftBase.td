@@ -52,6 +52,9 @@ def Weft_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral packedAttrName = "weft.packed";
     /// On the module: `#weft.target`.
     static constexpr ::llvm::StringLiteral targetAttrName = "weft.target";
+    /// On the module: the chips of the target's devices that code is made for, the
+    /// names that `--chip=` takes; all of them without it.
+    static constexpr ::llvm::StringLiteral chipsAttrName = "weft.chips";
     /// Kernel: names of the operations in it that were lowered by reference.
     static constexpr ::llvm::StringLiteral referenceOpsAttrName = "weft.reference_ops";
     /// Kernel: why it is a fallback.
