@@ -47,6 +47,15 @@ ELEMENTS |= {
     "lut2-block": F.Codebook(2, 1, "group", "f32"),
     "power4": F.Power(4), "power5": F.Power(5), "ternary": F.Ternary(),
     "trits": F.Ternary(trits=True), "binary": F.Binary(),
+    "gptq": F.Words(F.Int(4, False, 8), 0, 32), "gptq3": F.Words(F.Int(3, False), 0, 32),
+    "awq": F.Words(F.Int(4, False), 1, 32, order=[0, 2, 4, 6, 1, 3, 5, 7]),
+    "nbits": F.Words(F.Int(4, False, 8), 1, 8, multiple=32),
+    "nbits2": F.Words(F.Int(2, False), 1, 8, multiple=128),
+    "bnb": F.Words(F.Table("nf4"), 1, 8, order=[1, 0]),
+    "q4_0": F.Words(F.Int(4, False, 8), 1, 8, order=[16 * (i % 2) + i // 2 for i in range(32)]),
+    "fp6-words": F.Words(F.Float("f6E3M2FN"), 1, 16),
+    "q6_k": F.Planes(F.Int(6, False, 32), [4, 2]), "q5_0": F.Planes(F.Int(5, False, 16), [4, 1]),
+    "bit-serial": F.Planes(F.Int(4, True), [1, 1, 1, 1]),
     "vq8x4": F.Codebook(8, 4), "vq12x2": F.Codebook(12, 2), "vq16x8": F.Codebook(16, 8)}
 
 

@@ -208,6 +208,57 @@ class Codebook(Element):
         return self.table[(*where, codes, number)]
 
 
+class Repacked(Element):
+    """Another element in another packing."""
+
+    def __init__(self, element, text):
+        self.element, self.pack_text = element, text
+        self.bits, self.per_code, self.text = element.bits, element.per_code, element.text
+        self.codes, self.components, self.decode = (element.codes, element.components,
+                                                    element.decode)
+
+
+class Words(Repacked):
+    """Along `axis`, groups of codes in words; slot i of a group has code order[i]."""
+
+    def __init__(self, element, axis, word, multiple=1, order=()):
+        text = f"axis = {axis}, word = {word}"
+        text += f", multiple = {multiple}" if multiple > 1 else ""
+        text += f", order = {list(order)}" if order else ""
+        super().__init__(element, f"#lowp.words<{text}>")
+        self.axis, self.word, self.multiple, self.order = axis, word, multiple, list(order)
+
+    def pack(self, codes):
+        bits, word = self.bits, self.word
+        whole = np.lcm(bits, word) // bits
+        group = int(np.lcm(np.lcm(whole, self.multiple), len(self.order) or 1))
+        rows = np.moveaxis(codes, self.axis, -1)
+        rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, -rows.shape[-1] % group)])
+        if self.order:
+            rows = rows.reshape(*rows.shape[:-1], -1, len(self.order))[..., self.order]
+            rows = rows.reshape(*rows.shape[:-2], -1)
+        planes = (rows[..., None] >> np.arange(bits) & 1).astype(np.uint64)
+        planes = planes.reshape(*rows.shape[:-1], -1, word)
+        words = (planes << np.arange(word, dtype=np.uint64)).sum(-1).astype(f"u{word // 8}")
+        words = np.ascontiguousarray(np.moveaxis(words, -1, self.axis)).view(f"i{word // 8}")
+        return [Component(words, f"i{word}")]
+
+
+class Planes(Repacked):
+    """Bits of codes in streams of their own, lowest first."""
+
+    def __init__(self, element, widths):
+        super().__init__(element, f"#lowp.planes<{list(widths)}>")
+        self.widths = widths
+
+    def pack(self, codes):
+        parts, below = [], 0
+        for width in self.widths:
+            parts.append(integers(codes >> below & (1 << width) - 1, width))
+            below += width
+        return parts
+
+
 #===----------------------------------------------------------------------===#
 # Scales
 #===----------------------------------------------------------------------===#
