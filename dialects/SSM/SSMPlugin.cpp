@@ -6,12 +6,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/SSM/IR/SSM.h"
+#include "dialects/SSM/Transforms/Passes.h"
 #include "weft/Registry.h"
 
 namespace weft {
 
 mlir::LogicalResult registerSSMDialect(Registrar &registrar) {
   registrar.addDialect<ssm::SSMDialect>();
+  registrar.addPass(ssm::createRaiseCausalConvolutions);
+  registrar.addPass(ssm::createRaiseRecurrences);
+  registrar.addPass(ssm::createRaiseSegmentSums);
   return mlir::success();
 }
 

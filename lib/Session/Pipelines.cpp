@@ -8,6 +8,7 @@
 #include "weft/Pipelines.h"
 
 #include "Session/HostEvaluator.h"
+#include "dialects/SSM/Transforms/Passes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/DeviceWorkers.h"
 #include "transforms/Buffer/Passes.h"
@@ -107,6 +108,10 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createRewriteTransposedConvolutions());
     passManager.addPass(createEvaluateConstants(evaluateOnHost));
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
+    addCleanup(passManager);
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseCausalConvolutions());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
     addCleanup(passManager);
     return;
   case Stage::Fuse:
