@@ -8,6 +8,7 @@
 #include "weft/Pipelines.h"
 
 #include "Session/HostEvaluator.h"
+#include "dialects/MoE/Transforms/Passes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/DeviceWorkers.h"
 #include "transforms/Buffer/Passes.h"
@@ -110,6 +111,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     addCleanup(passManager);
     return;
   case Stage::Fuse:
+    passManager.addPass(moe::createCheckIndices());
+    passManager.addPass(moe::createDecomposeAggregates());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFoldUnitExtents());
