@@ -13,6 +13,8 @@ namespace weft {
 
 mlir::LogicalResult registerMoEDialect(Registrar &registrar) {
   registrar.addDialect<moe::MoEDialect>();
+  registrar.addPass(moe::createRaiseExperts);
+  registrar.addPass(moe::createRaiseRouting);
   registrar.addPass(moe::createCheckIndices);
   registrar.addPass(moe::createDecomposeAggregates);
   return mlir::success();

@@ -104,6 +104,9 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addPass(moe::createRaiseExperts());
+    passManager.addPass(moe::createRaiseRouting());
+    addCleanup(passManager);
     passManager.addPass(createFoldScales());
     passManager.addPass(createRewriteTransposedConvolutions());
     passManager.addPass(createEvaluateConstants(evaluateOnHost));

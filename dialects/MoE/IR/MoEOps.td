@@ -122,6 +122,22 @@ def MoE_RouteOp : MoE_TensorOp<"route", [AttrSizedOperandSegments, MoE_Tiling]> 
     (`capacity` `(` $capacity^ `)`)?
     `outs` `(` $inits `:` type($inits) `)` attr-dict `->` type($ids) `,` type($weights)
   }];
+  // The other attributes and operands are set afterwards.
+  let builders = [OpBuilder<(ins "::mlir::Value":$logits, "::mlir::ValueRange":$inits,
+                                 "::weft::moe::Score":$score,
+                                 "::weft::moe::Selection":$selection,
+                                 CArg<"::weft::moe::Normalization",
+                                      "::weft::moe::Normalization::None">:$normalize,
+                                 CArg<"double", "1">:$scale), [{
+    build($_builder, $_state, inits[0].getType(), inits[1].getType(),
+          ScoreAttr::get($_builder.getContext(), score),
+          SelectionAttr::get($_builder.getContext(), selection), /*byLogits=*/nullptr,
+          /*threshold=*/nullptr, /*iterations=*/nullptr, /*groups=*/nullptr,
+          NormalizationAttr::get($_builder.getContext(), normalize),
+          $_builder.getF64FloatAttr(0), $_builder.getF64FloatAttr(scale),
+          $_builder.getI64IntegerAttr(0), $_builder.getF64FloatAttr(1), logits,
+          /*bias=*/nullptr, /*table=*/nullptr, /*tokens=*/nullptr, /*capacity=*/nullptr, inits);
+  }]>];
   let extraClassDeclaration = dpsDeclaration # [{
     /// f32 or f64: what scores are computed in.
     ::mlir::FloatType getComputeType();

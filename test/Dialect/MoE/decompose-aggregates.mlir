@@ -57,7 +57,8 @@ func.func @interleaved(%x: tensor<3x8xf16>, %ids: tensor<3x2xi32>, %w: tensor<3x
 
 // Inputs are weighted, a row for each slot, and results are not.
 // CHECK-LABEL: @weight_before
-// CHECK: %[[SCALED:.*]] = linalg.generic {{.*}} -> tensor<3x2x8xf32>
+// CHECK: %[[SCALED:.*]] = linalg.generic
+// CHECK: -> tensor<3x2x8xf32>
 // CHECK: %[[ROWS:.*]] = tensor.collapse_shape %[[SCALED]]
 // CHECK: moe.grouped_matmul ins(%[[ROWS]] : tensor<6x8xf32>)
 // CHECK: moe.combine ins(%{{.*}}, %{{.*}} : tensor<6x8xf32>, tensor<3x2xi32>) outs(
