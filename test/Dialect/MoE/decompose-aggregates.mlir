@@ -22,6 +22,7 @@
 
 // PACKED-LABEL: @layer
 // PACKED-NOT: tensor<4x8x16xf32>
+// PACKED: return
 func.func @layer(%x: tensor<?x8xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %up: !weight,
                  %down: tensor<4x16x8xf32>, %init: tensor<?x8xf32>) -> tensor<?x8xf32> {
   %zero = arith.constant 0.0 : f32
