@@ -6,12 +6,17 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/MoE/IR/MoE.h"
+#include "dialects/MoE/Transforms/Passes.h"
 #include "weft/Registry.h"
 
 namespace weft {
 
 mlir::LogicalResult registerMoEDialect(Registrar &registrar) {
   registrar.addDialect<moe::MoEDialect>();
+  registrar.addPass(moe::createRaiseExperts);
+  registrar.addPass(moe::createRaiseRouting);
+  registrar.addPass(moe::createCheckIndices);
+  registrar.addPass(moe::createDecomposeAggregates);
   return mlir::success();
 }
 

@@ -9,6 +9,7 @@
 
 #include "Session/HostEvaluator.h"
 #include "dialects/SSM/Transforms/Passes.h"
+#include "dialects/MoE/Transforms/Passes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/DeviceWorkers.h"
 #include "transforms/Buffer/Passes.h"
@@ -104,6 +105,9 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addPass(moe::createRaiseExperts());
+    passManager.addPass(moe::createRaiseRouting());
+    addCleanup(passManager);
     passManager.addPass(createFoldScales());
     passManager.addPass(createRewriteTransposedConvolutions());
     passManager.addPass(createEvaluateConstants(evaluateOnHost));
@@ -115,6 +119,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     addCleanup(passManager);
     return;
   case Stage::Fuse:
+    passManager.addPass(moe::createCheckIndices());
+    passManager.addPass(moe::createDecomposeAggregates());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFoldUnitExtents());

@@ -97,6 +97,9 @@ LogicalResult GroupedMatmulOp::verify() {
   SmallVector<ShapedType> weights = getWeightTypes();
   if (weights.empty())
     return emitOpError("expects weights");
+  size_t packed = llvm::count_if(weights, llvm::IsaPred<PackedType>);
+  if (packed != 0 && packed != weights.size())
+    return emitOpError("has packed weights beside dense ones");
   for (ShapedType type : weights) {
     if (type.getRank() != 3)
       return emitOpError("expects weights of rank 3, got ") << Type(type);

@@ -122,6 +122,22 @@ def MoE_RouteOp : MoE_TensorOp<"route", [AttrSizedOperandSegments, MoE_Tiling]> 
     (`capacity` `(` $capacity^ `)`)?
     `outs` `(` $inits `:` type($inits) `)` attr-dict `->` type($ids) `,` type($weights)
   }];
+  // The other attributes and operands are set afterwards.
+  let builders = [OpBuilder<(ins "::mlir::Value":$logits, "::mlir::ValueRange":$inits,
+                                 "::weft::moe::Score":$score,
+                                 "::weft::moe::Selection":$selection,
+                                 CArg<"::weft::moe::Normalization",
+                                      "::weft::moe::Normalization::None">:$normalize,
+                                 CArg<"double", "1">:$scale), [{
+    build($_builder, $_state, inits[0].getType(), inits[1].getType(),
+          ScoreAttr::get($_builder.getContext(), score),
+          SelectionAttr::get($_builder.getContext(), selection), /*byLogits=*/nullptr,
+          /*threshold=*/nullptr, /*iterations=*/nullptr, /*groups=*/nullptr,
+          NormalizationAttr::get($_builder.getContext(), normalize),
+          $_builder.getF64FloatAttr(0), $_builder.getF64FloatAttr(scale),
+          $_builder.getI64IntegerAttr(0), $_builder.getF64FloatAttr(1), logits,
+          /*bias=*/nullptr, /*table=*/nullptr, /*tokens=*/nullptr, /*capacity=*/nullptr, inits);
+  }]>];
   let extraClassDeclaration = dpsDeclaration # [{
     /// f32 or f64: what scores are computed in.
     ::mlir::FloatType getComputeType();
@@ -139,7 +155,8 @@ def MoE_PlanOp : MoE_TensorOp<"plan", [AttrSizedOperandSegments]> {
     (i32) an expert is placed in group place[expert], else in the group of its
     number; there are G groups, one less than `offsets` has elements. Slots whose
     number is no expert's (no group's without `place`), and those of experts that
-    are placed nowhere (-1), are left out.
+    are placed nowhere (-1), are left out. Such numbers, other than -1, are an error
+    where they come from elsewhere than `moe.route`.
 
     Gives `offsets` [G + 1] (i32), `slots` [M] (i32): the slot t * K + j in each
     position, -1 where none is, and `positions` [T, K] (i32): the position of each
@@ -215,8 +232,8 @@ def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
     `packed` has their types. They are decoded by tiles of at most 64 KB (one
     column at least) of groups with rows.
 
-    Offsets that do not ascend from 0 to at most the number of rows, and indices
-    beyond the input's rows, are an error; inside of kernels they are clamped.
+    Offsets that do not ascend or lie beyond the rows, and indices beyond the input's
+    rows, are an error; inside of kernels they are clamped.
 
     ```mlir
     func.func @gated(%rows: index {weft.symbol = "M"},
@@ -301,6 +318,71 @@ def MoE_CombineOp : MoE_TensorOp<"combine", [AttrSizedOperandSegments, MoE_Tilin
   }];
   let extraClassDeclaration = dpsDeclaration # [{
     ::mlir::Value getInit() { return getInits().front(); }
+  }];
+}
+
+def MoE_ExpertFFNOp : MoE_TensorOp<"expert_ffn", [AttrSizedOperandSegments, SingleBlock]> {
+  let summary = "Feed-forward layers of experts, for the tokens that chose them";
+  let description = [{
+    `input` is [T, H], `ids` and `weights` [T, K] as `moe.route` gives them, the
+    init and the result [T, N]:
+
+        result[t] = init[t] + sum_j weights[t, j] * ffn[ids[t, j]](input[t])
+        ffn[e](x) = activation(x up[e] + up_bias[e], ...) down[e] + down_bias[e]
+
+    `up` are one or two weights [E, H, I], whose sums the activation gets: first
+    the gate where there are two. With `fused` = `blocks` or `interleaved` one weight
+    [E, H, 2I] has both: in its two halves, or in its even and odd columns. `down` is
+    [E, I, N]. `transposed` weights are [E, I, H] and [E, N, I]. Any can be packed.
+    Sums are f32 (f64 for an input of f64), what the activation yields has the input's
+    type. With `weight_before` the inputs of the experts are weighted instead of their
+    results. Slots without an expert add nothing.
+
+    An aggregate: formed in stage `model`, `moe.plan`, two `moe.grouped_matmul` and
+    `moe.combine` from the start of stage `fuse`.
+
+    ```mlir
+    func.func @moe(%tokens: index {weft.symbol = "T"},
+        %x: tensor<?x8xf32> {weft.name = "x", weft.dims = ["T", 8]},
+        %ids: tensor<?x2xi32> {weft.name = "ids", weft.dims = ["T", 2]},
+        %weights: tensor<?x2xf32> {weft.name = "weights", weft.dims = ["T", 2]},
+        %up: tensor<4x8x16xf32> {weft.name = "up"}, %down: tensor<4x16x8xf32> {weft.name = "down"})
+        -> (tensor<?x8xf32> {weft.name = "y"}) {
+      %zero = arith.constant 0.0 : f32
+      %y = moe.expert_ffn ins(%x, %ids, %weights : tensor<?x8xf32>, tensor<?x2xi32>, tensor<?x2xf32>)
+             up(%up : tensor<4x8x16xf32>) down(%down : tensor<4x16x8xf32>)
+             outs(%x : tensor<?x8xf32>) activation {
+      ^bb0(%sum: f32):
+        %relu = arith.maximumf %sum, %zero : f32
+        moe.yield %relu : f32
+      } -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins UnitAttr:$weightBefore, UnitAttr:$transposed,
+                       DefaultValuedAttr<MoE_Fusion, "Fusion::Separate">:$fused,
+                       AnyRankedTensor:$input, AnyRankedTensor:$ids, AnyRankedTensor:$weights,
+                       Variadic<AnyTypeOf<[AnyRankedTensor, Weft_PackedType]>>:$up,
+                       Variadic<AnyRankedTensor>:$upBiases,
+                       AnyTypeOf<[AnyRankedTensor, Weft_PackedType]>:$down,
+                       Optional<AnyRankedTensor>:$downBias, Variadic<AnyRankedTensor>:$inits);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region SizedRegion<1>:$activation);
+  let assemblyFormat = [{
+    (`weight_before` $weightBefore^)? (`transposed` $transposed^)? (`fused` `=` $fused^)?
+    `ins` `(` $input `,` $ids `,` $weights `:` type($input) `,` type($ids) `,` type($weights) `)`
+    `up` `(` $up `:` type($up) `)` (`up_biases` `(` $upBiases^ `:` type($upBiases) `)`)?
+    `down` `(` $down `:` type($down) `)` (`down_bias` `(` $downBias^ `:` type($downBias) `)`)?
+    `outs` `(` $inits `:` type($inits) `)` attr-dict
+    `activation` $activation `->` type($result)
+  }];
+  let extraClassDeclaration = dpsDeclaration # [{
+    ::mlir::Value getInit() { return getInits().front(); }
+    /// f32 or f64: what sums are computed in.
+    ::mlir::FloatType getSumType();
+    /// How many sums the activation gets.
+    size_t getSumCount() { return getFused() == Fusion::Separate ? getUp().size() : 2; }
   }];
 }
 

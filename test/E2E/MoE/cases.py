@@ -19,5 +19,6 @@ except ImportError as error:
 import harness
 import routing  # noqa: F401
 import computing  # noqa: F401
+import experts  # noqa: F401
 
 sys.exit(harness.finish())

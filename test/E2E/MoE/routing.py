@@ -167,7 +167,7 @@ def plan(name, groups=4, width=2, experts=None, lengths=(0, 1, 5, 40), spare=0, 
     f.results = list(zip(["%offsets", "%slots", "%positions"], kinds))
     module = compile(f.text())
     for length in lengths:
-        ids = rng.integers(-1, experts + 1, (length, width), dtype=np.int32)
+        ids = rng.integers(-1, experts, (length, width), dtype=np.int32)
         ids[ids == 1] = 0  # an expert that nobody chose
         weights = np.round(rng.random((length, width)), 1).astype(np.float32)
         positions = length * width + spare
