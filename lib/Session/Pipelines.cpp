@@ -8,6 +8,7 @@
 #include "weft/Pipelines.h"
 
 #include "Session/HostEvaluator.h"
+#include "dialects/Attn/Transforms/Passes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/Passes.h"
 #include "transforms/Fuse/Passes.h"
@@ -107,8 +108,11 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addPass(createEvaluateConstants(evaluateOnHost));
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addPass(attn::createRaiseAttention());
+    addCleanup(passManager);
     return;
   case Stage::Fuse:
+    passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFoldUnitExtents());
