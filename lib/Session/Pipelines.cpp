@@ -8,8 +8,9 @@
 #include "weft/Pipelines.h"
 
 #include "Session/HostEvaluator.h"
-#include "dialects/SSM/Transforms/Passes.h"
+#include "dialects/Attn/Transforms/Passes.h"
 #include "dialects/MoE/Transforms/Passes.h"
+#include "dialects/SSM/Transforms/Passes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/DeviceWorkers.h"
 #include "transforms/Buffer/Passes.h"
@@ -116,11 +117,13 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseCausalConvolutions());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
+    passManager.addPass(attn::createRaiseAttention());
     addCleanup(passManager);
     return;
   case Stage::Fuse:
     passManager.addPass(moe::createCheckIndices());
     passManager.addPass(moe::createDecomposeAggregates());
+    passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFoldUnitExtents());
