@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "targets/GPU/Distribute.h"
+#include "targets/GPU/DistributeContraction.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -348,7 +349,20 @@ static void createBarrier(OpBuilder &b, Location loc) {
   mlir::gpu::BarrierOp::create(b, loc);
 }
 
-LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block, const Grid &grid) {
+/// Whether `op` was a contraction that the threads of a block compute in registers.
+static bool isInRegisters(RewriterBase &b, linalg::LinalgOp op, const BlockOptions &options) {
+  auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+  if (!generic || options.contractionRows == 0)
+    return false;
+  std::optional<weft::Contraction> contraction = weft::Contraction::match(generic);
+  return contraction &&
+         succeeded(distributeContraction(b, *contraction, options.grid, options.contractionRows,
+                                         options.contractionColumns));
+}
+
+LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block,
+                                         const BlockOptions &options) {
+  const Grid &grid = options.grid;
   for (Operation &op : llvm::make_early_inc_range(block)) {
     Location loc = op.getLoc();
     b.setInsertionPoint(&op);
@@ -360,7 +374,8 @@ LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block, const Gr
       createBarrier(b, loc);
       Workers workers = threadsOfBlock(b, loc, grid);
       Operation *after = structured->getNextNode();
-      distributePositions(b, structured, workers);
+      if (!isInRegisters(b, structured, options))
+        distributePositions(b, structured, workers);
       b.setInsertionPoint(after);
       createBarrier(b, loc);
       continue;
@@ -380,14 +395,14 @@ LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block, const Gr
       scf::ForOp outer = distributeIterations(
           b, loop,
           {arith::ConstantIndexOp::create(b, loc, 0), arith::ConstantIndexOp::create(b, loc, 1)});
-      if (failed(distributeBlock(b, *outer.getBody(), grid)))
+      if (failed(distributeBlock(b, *outer.getBody(), options)))
         return failure();
       continue;
     }
     if (isa<scf::ForOp, scf::WhileOp, scf::IfOp, scf::ExecuteRegionOp, scf::IndexSwitchOp>(op)) {
       for (Region &region : op.getRegions())
         for (Block &inner : region)
-          if (failed(distributeBlock(b, inner, grid)))
+          if (failed(distributeBlock(b, inner, options)))
             return failure();
       continue;
     }

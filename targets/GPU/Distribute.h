@@ -51,13 +51,20 @@ void distributePositions(mlir::RewriterBase &rewriter, mlir::linalg::LinalgOp op
 mlir::scf::ForOp distributeIterations(mlir::RewriterBase &rewriter, mlir::scf::ForallOp loop,
                                       Workers workers);
 
+/// How a block does what has more than one way.
+struct BlockOptions {
+  Grid grid;
+  /// Results of a contraction that a thread has in registers; 0: one after the other.
+  int64_t contractionRows = 0, contractionColumns = 0;
+};
+
 /// Makes the code in `block`, which all threads of a block run alike, do each thing
 /// once: operations of `linalg` and copies are divided among the threads, stores
 /// are the first thread's, and parallel loops run one iteration after the other.
 /// Barriers keep what is written apart from what is read. Fails where an
 /// operation writes in another way.
 mlir::LogicalResult distributeBlock(mlir::RewriterBase &rewriter, mlir::Block &block,
-                                    const Grid &grid);
+                                    const BlockOptions &options);
 
 /// Makes the temporaries of a block workgroup memory of `function`.
 void shareTemporaries(mlir::RewriterBase &rewriter, mlir::gpu::GPUFuncOp function);

@@ -358,6 +358,11 @@ LogicalResult KernelMapper::fillFunction(const Launch &launch, GPUFuncOp functio
   b.setInsertionPointToEnd(&entry);
   Location loc = function.getLoc();
   Grid grid{function.getArgument(0), threadsOf(launch)};
+  BlockOptions options{grid};
+  if (ScheduleAttr schedule = kernel.getScheduleAttr(); schedule && !schedule.getVector().empty()) {
+    options.contractionRows = schedule.getVector()[0];
+    options.contractionColumns = schedule.getVector()[1];
+  }
   mlir::gpu::ReturnOp::create(b, loc);
   b.setInsertionPoint(ops.front());
   switch (launch.kind) {
@@ -368,7 +373,7 @@ LogicalResult KernelMapper::fillFunction(const Launch &launch, GPUFuncOp functio
     Workers blocks = blocksOfGrid(b, loc, grid);
     scf::ForOp loop = distributeIterations(b, cast<scf::ForallOp>(ops.front()), blocks);
     replaceWorkerIndices(function, blocks.index, b);
-    if (failed(distributeBlock(b, *loop.getBody(), grid)))
+    if (failed(distributeBlock(b, *loop.getBody(), options)))
       return failure();
     shareTemporaries(b, function);
     break;
@@ -383,7 +388,7 @@ LogicalResult KernelMapper::fillFunction(const Launch &launch, GPUFuncOp functio
   }
   case Launch::OneBlock:
     replaceWorkerIndices(function, arith::ConstantIndexOp::create(b, loc, 0), b);
-    if (failed(distributeBlock(b, entry, grid)))
+    if (failed(distributeBlock(b, entry, options)))
       return failure();
     shareTemporaries(b, function);
     break;

@@ -27,6 +27,12 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
     - Anything else that touches memory, together with all that uses its results:
       one block, which works as within a parallel loop.
 
+    Where the kernel's `#weft.schedule` has a `vector`, [rows, columns, 1], the threads
+    of a block compute its matrix products in registers: each of 16 x 16 threads keeps
+    so many results, and both operands pass through workgroup memory
+    (`targets/GPU/DistributeContraction.cpp`). Sums are added in the order of k, as
+    by a loop.
+
     A grid has a bounded number of blocks, whose threads go on with what lies a
     grid further. A grid of no blocks, which is what empty operands give, is not
     launched.
