@@ -219,7 +219,7 @@ Value Decomposition::buildProducts() {
   Value init = filled(scores, number(0));
   Value products = ContractOp::create(b, loc, init.getType(), query, a.key, /*bias=*/Value(), init,
                                       b.getAffineMapArrayAttr(maps), /*unsignedLhs=*/false,
-                                      /*unsignedRhs=*/false);
+                                      /*unsignedRhs=*/false, /*compute=*/ComputeAttr());
   products = joinHeads(products, scoreLetters);
   Type known = tensor::EmptyOp::create(b, loc, scoreSizes, type).getType();
   return b.createOrFold<tensor::CastOp>(loc, known, products);
@@ -402,7 +402,7 @@ Value Decomposition::buildResult(Value weights) {
                         : filled(result, number(0));
   Value product = ContractOp::create(b, loc, init.getType(), weights, a.value, /*bias=*/Value(),
                                      init, b.getAffineMapArrayAttr(maps), /*unsignedLhs=*/false,
-                                     /*unsignedRhs=*/false);
+                                     /*unsignedRhs=*/false, /*compute=*/ComputeAttr());
   product = joinHeads(product, a.layout.result);
   if (outType.getElementType() != type) {
     AffineMap identity = b.getMultiDimIdentityMap(outType.getRank());

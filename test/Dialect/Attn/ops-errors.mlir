@@ -48,9 +48,9 @@ func.func @f(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x7x8xf32>, %v: tensor<2x2x7x
 
 // -----
 
-func.func @f(%q: tensor<2x4x3x8xf32>, %k: !weft.packed<2x2x?x8xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>, %v: tensor<2x2x7x5xf32>, %o: tensor<2x4x3x5xf32>) {
+func.func @f(%q: tensor<2x4x3x8xf32>, %k: !weft.packed<2x2x?x8xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>, %v: tensor<2x2x7x5xf32>, %o: tensor<2x4x3x5xf32>) {
   // expected-error @+1 {{whose extents have to be static}}
-  %y = attn.attend  ins(%q, %k, %v : tensor<2x4x3x8xf32>, !weft.packed<2x2x?x8xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>, tensor<2x2x7x5xf32>)  outs(%o : tensor<2x4x3x5xf32>) -> tensor<2x4x3x5xf32>
+  %y = attn.attend  ins(%q, %k, %v : tensor<2x4x3x8xf32>, !weft.packed<2x2x?x8xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>, tensor<2x2x7x5xf32>)  outs(%o : tensor<2x4x3x5xf32>) -> tensor<2x4x3x5xf32>
   return
 }
 
