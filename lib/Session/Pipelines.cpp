@@ -8,6 +8,7 @@
 #include "weft/Pipelines.h"
 
 #include "Session/HostEvaluator.h"
+#include "dialects/Sparse/Transforms/Passes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/DeviceWorkers.h"
 #include "transforms/Buffer/Passes.h"
@@ -100,6 +101,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     return;
   case Stage::Model:
     passManager.addPass(createInlineComposites());
+    passManager.addPass(createVerifyPackedConstants());
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
@@ -110,6 +112,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     addCleanup(passManager);
     return;
   case Stage::Fuse:
+    passManager.addPass(sparse::createDecomposeSparse());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFoldUnitExtents());
