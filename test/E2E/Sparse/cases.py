@@ -9,25 +9,20 @@
 empty, with leading dimensions): decodes components that NumPy made, contracts one and
 five rows with them, and packs the dense tensor, which must give the same components.
 All numbers are multiples of 1/8 below 16, so that sums in f32 are exact: everything is
-compared bit for bit, with one and two threads.
+compared bit for bit, with one and two threads. Then the same components with any bytes,
+which must do no harm, and extents that do not agree, which are errors.
 
 Usage: cases.py WEFT-PROGRAM [NAME-PART]"""
 
-import os
-import subprocess
 import sys
-import tempfile
 
 import numpy as np
 
+from harness import TYPES, Cases, Function, tensor
 from structures import (BF16, COO, CSC, CSR, ELL, F16, F32, INT4, NM, VNM, Bitmap, Block, Channels,
-                        Random)
+                        Int8)
 
-weft = sys.argv[1]
-only = sys.argv[2] if len(sys.argv) > 2 else ""
-folder = tempfile.TemporaryDirectory()
-count = 0
-failures = []
+cases = Cases(sys.argv)
 
 
 class Empty(CSR):
@@ -38,96 +33,23 @@ class Full(CSR):
     density = 1.0
 
 
-def tensor(shape, element):
-    return f"tensor<{''.join(f'{s}x' for s in shape)}{element}>"
-
-
-def element_of(array):
-    return {"float32": "f32"}.get(array.dtype.name, f"i{array.itemsize * 8}")
-
-
-def case(name, structure, elem, shape, dynamic=False):
-    """`dynamic`: the extents that data decides are those of the arguments."""
-    global count
-    if only not in name:
-        return
-    rng = np.random.default_rng(len(name))
-    dense = structure.prune(elem.numbers(shape, rng), rng)
-    parts, stored = structure.encode(dense)
-    flat = np.append(dense.ravel(), np.float32(0))
-    codes = elem.codes(flat[stored])
-    components = [codes] + parts
-    packed = f"!weft.packed<{'x'.join(map(str, shape))}xf32, " \
-             f"#weft.format<elem = {elem.text}, structure = {structure.text}>>"
-    feed, arguments, types = {}, [], []
-    for i, part in enumerate(components):
-        extents = list(part.shape)
-        dims = list(map(str, extents))
-        if dynamic and part.ndim:
-            arguments.insert(0, f'%d{i}: index {{weft.symbol = "d{i}"}}')
-            extents[0], dims[0] = "?", f'"d{i}"'
-        types.append(tensor(extents, element_of(part)))
-        arguments.append(f'%c{i}: {types[-1]} {{weft.name = "c{i}", weft.dims = [{", ".join(dims)}]}}')
-        feed[f"c{i}"] = part
-    y_type = tensor(shape, "f32")
-    arguments.append(f'%w: {y_type} {{weft.name = "w"}}')
-    feed["w"] = dense
-    results = [("y", y_type, dense)]
-    body = f"""  %p = weft.assemble {', '.join(f'%c{i}' for i in range(len(types)))} : {', '.join(types)} -> {packed}
-  %e = tensor.empty() : {y_type}
-  %y = weft.unpack ins(%p : {packed}) outs(%e : {y_type}) -> {y_type}
-  %q = weft.pack %w : {y_type} -> {packed}
-  %r = weft.unpack ins(%q : {packed}) outs(%e : {y_type}) -> {y_type}
-"""
-    results.append(("r", y_type, dense))
-    outs = []
-    for i, part in enumerate(components):
-        # Extents that data decides: dynamic in the format's component.
-        outs.append((f"q{i}", part))
-    if len(shape) == 2:
-        for m in (1, 5):
-            x = (rng.integers(-8, 9, (m, shape[0])) / 4).astype(np.float32)
-            feed[f"x{m}"] = x
-            x_type, z_type = tensor(x.shape, "f32"), tensor((m, shape[1]), "f32")
-            arguments.append(f'%x{m}: {x_type} {{weft.name = "x{m}"}}')
-            body += f"""  %n{m} = tensor.empty() : {z_type}
+def contraction(m, x_type, packed, columns):
+    """`m` rows times the packed matrix, as %z<m>."""
+    z_type = tensor((m, columns), "f32")
+    return z_type, f"""
+  %n{m} = tensor.empty() : {z_type}
   %zero{m} = arith.constant 0.0 : f32
   %i{m} = linalg.fill ins(%zero{m} : f32) outs(%n{m} : {z_type}) -> {z_type}
-  %z{m} = weft.contract indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
-         ins(%x{m}, %p : {x_type}, {packed}) outs(%i{m} : {z_type}) -> {z_type}
-"""
-            results.append((f"z{m}", z_type, (x.astype(np.float64) @ dense).astype(np.float32)))
-    out_types = component_types(structure, components)
-    body += f"  %q:{len(outs)} = weft.disassemble %q : {packed} -> {', '.join(out_types)}\n" \
-        .replace("%q:", "%o:")
-    names = [f"%{n}" for n, _, _ in results] + [f"%o#{i}" for i in range(len(outs))]
-    result_types = [t for _, t, _ in results] + out_types
-    labels = [n for n, _, _ in results] + [n for n, _ in outs]
-    signature = ", ".join(f'{t} {{weft.name = "{n}"}}' for n, t in zip(labels, result_types))
-    text = f"""func.func @main({', '.join(arguments)}) -> ({signature}) {{
-{body}  return {', '.join(names)} : {', '.join(result_types)}
-}}
-"""
-    want = {n: v for n, _, v in results} | dict(outs)
-    run(name, text, feed, want)
+  %z{m} = weft.contract indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                                         affine_map<(m, n, k) -> (k, n)>,
+                                         affine_map<(m, n, k) -> (m, n)>]
+         ins(%x{m}, %p : {x_type}, {packed}) outs(%i{m} : {z_type}) -> {z_type}"""
 
 
-def component_types(structure, components):
-    """The types of the format's components: where data decides, the first extent is
-    dynamic."""
-    types = []
-    of_data = of_data_positions(structure)
-    for i, part in enumerate(components):
-        extents = list(part.shape)
-        if i in of_data:
-            extents[0] = "?"
-        types.append(tensor(extents, element_of(part)))
-    return types
-
-
-def of_data_positions(structure):
+def of_data(structure):
+    """The components of an element in this structure whose first extent data decides."""
     if isinstance(structure, Block):
-        return of_data_positions(structure.of)
+        return of_data(structure.of)
     if isinstance(structure, (CSR, CSC)):
         return (0, 2)
     if isinstance(structure, COO):
@@ -139,41 +61,97 @@ def of_data_positions(structure):
     return ()
 
 
-def run(name, text, feed, want):
-    global count
-    at = os.path.join(folder.name, name)
-    os.makedirs(at)
-    with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
-        file.write(text)
-    inputs = []
-    for key, value in feed.items():
-        np.save(f"{at}/{key}.npy", np.ascontiguousarray(value))
-        inputs.append(f"--input={key}=@{at}/{key}.npy")
-    done = subprocess.run([weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"],
-                          capture_output=True, text=True, check=False)
-    problems = done.stderr[-2000:] if done.returncode else ""
-    for threads in (1, 2):
-        if problems:
-            break
-        outputs = [f"--output={key}=@{at}/{key}-{threads}.npy" for key in want]
-        done = subprocess.run([weft, "run", "--quiet", f"{at}/m.so", f"--threads={threads}"]
-                              + inputs + outputs, capture_output=True, text=True, check=False)
-        if done.returncode:
-            problems = done.stderr[-2000:]
-            break
-        for key, value in want.items():
-            have = np.load(f"{at}/{key}-{threads}.npy")
-            if have.shape != value.shape or not np.array_equal(have, value):
-                problems += f"{key} differs with {threads} threads: {have.shape} {have.ravel()[:12]}" \
-                            f", expected {value.shape} {value.ravel()[:12]}\n"
-    if problems:
-        failures.append(name)
-        print("FAIL", name, problems)
-        if only:
-            print(text)
-    count += 1
+def case(name, structure, elem, shape, dynamic=False, scale=None):
+    """`dynamic`: the extents that data decides are those of the arguments. `scale`: for
+    each row of the tensor ("logical") or for all that is stored ("stored")."""
+    rng = np.random.default_rng(len(name))
+    dense = structure.prune(elem.numbers(shape, rng), rng)
+    parts, stored = structure.encode(dense)
+    codes = elem.codes(np.append(dense.ravel(), np.float32(0))[stored])
+    components = [codes] + parts
+    dynamic_parts = of_data(structure)
+    scales, parameters = "", ""
+    if scale:
+        factors = (2.0 ** rng.integers(-2, 3, shape[:-1] + (1,))).astype(np.float32)
+        block = [1] * (len(shape) - 1) + [0]
+        if scale == "stored":
+            factors, block = np.full([1] * stored.ndim, 0.5, np.float32), [0] * stored.ndim
+        where = ", stored" if scale == "stored" else ""
+        scales = f", scales = [#lowp.scale<multiply, {block}, f32{where}>]"
+        dense = (dense * (0.5 if scale == "stored" else factors)).astype(np.float32)
+        components.append(factors)
+    packed = f"!weft.packed<{'x'.join(map(str, shape))}xf32, " \
+             f"#weft.format<elem = {elem.text}{scales}, structure = {structure.text}>>"
+    f = Function()
+    types = [f.argument(f"c{i}", part, [f"d{i}"] if dynamic else ())
+             for i, part in enumerate(components)]
+    if scale:
+        parameters = f" parameters(%c{len(components) - 1} : {types[-1]})"
+    y_type = f.argument("w", dense)
+    out_types = [tensor(["?" if i in dynamic_parts and k == 0 else extent
+                         for k, extent in enumerate(part.shape)], TYPES[part.dtype.name])
+                 for i, part in enumerate(components)]
+    outs = [f"o{i}" for i in range(len(components))]
+    body = f"""  %p = weft.assemble {', '.join(f'%c{i}' for i in range(len(types)))} : {', '.join(types)} -> {packed}
+  %e = tensor.empty() : {y_type}
+  %y = weft.unpack ins(%p : {packed}) outs(%e : {y_type}) -> {y_type}
+  %q = weft.pack %w{parameters} : {y_type} -> {packed}
+  %r = weft.unpack ins(%q : {packed}) outs(%e : {y_type}) -> {y_type}
+  {', '.join(f'%{o}' for o in outs)} = weft.disassemble %q : {packed} -> {', '.join(out_types)}"""
+    results = [("y", y_type), ("r", y_type)] + list(zip(outs, out_types))
+    want = {"y": dense, "r": dense} | dict(zip(outs, components))
+    if len(shape) == 2:
+        for m in (1, 5):
+            x = (rng.integers(-8, 9, (m, shape[0])) / 4).astype(np.float32)
+            z_type, text = contraction(m, f.argument(f"x{m}", x), packed, shape[1])
+            body += text
+            results.append((f"z{m}", z_type))
+            want[f"z{m}"] = (x.astype(np.float64) @ dense).astype(np.float32)
+    cases.run(name, f.text(body, results), f.feed, want)
 
 
+def garbage(name, structure, shape):
+    """Components of the right extents with any bytes: what is read does not matter, but
+    nothing else is. The last case has no numbers, but says that it has."""
+    rng = np.random.default_rng(1)
+    dense = structure.prune(INT8.numbers(shape, rng), rng)
+    parts, stored = structure.encode(dense)
+    for label in ("small", "any", "none"):
+        components = [INT8.codes(np.ones(stored.shape))] + parts
+        feed = []
+        for i, part in enumerate(components):
+            info = np.iinfo(part.dtype)
+            bound = 40 if label == "small" else info.max
+            low = 0 if label == "small" else info.min
+            if label == "none" and i in of_data(structure):
+                part = part[:0]
+            feed.append(rng.integers(low, bound, part.shape, part.dtype, endpoint=True))
+        packed = f"!weft.packed<{'x'.join(map(str, shape))}xf32, " \
+                 f"#weft.format<elem = {INT8.text}, structure = {structure.text}>>"
+        f = Function()
+        types = [f.argument(f"c{i}", part, [f"d{i}"]) for i, part in enumerate(feed)]
+        y_type = tensor(shape, "f32")
+        body = f"""  %p = weft.assemble {', '.join(f'%c{i}' for i in range(len(types)))} : {', '.join(types)} -> {packed}
+  %e = tensor.empty() : {y_type}
+  %y = weft.unpack ins(%p : {packed}) outs(%e : {y_type}) -> {y_type}"""
+        cases.run(f"garbage-{name}-{label}", f.text(body, [("y", y_type)]), f.feed, {"y": None})
+
+
+def wrong_extents(name, structure, parts, shape, error, symbols=()):
+    f = Function()
+    types = [f.argument(f"c{i}", part, [f"d{i}"]) for i, part in enumerate(parts)]
+    like = f.argument("like", np.zeros(shape, np.int8), symbols)
+    logical = like[len("tensor<"):-len("i8>")] + "f32"
+    packed = f"!weft.packed<{logical}, #weft.format<elem = {INT8.text}, structure = {structure}>>"
+    y_type = f"tensor<{logical}>"
+    sizes = ", ".join(f"%{s}" for s in symbols)
+    body = f"""  %p = weft.assemble {', '.join(f'%c{i}' for i in range(len(types)))} : {', '.join(types)} -> {packed}
+  %e = tensor.empty({sizes}) : {y_type}
+  %y = weft.unpack ins(%p : {packed}) outs(%e : {y_type}) -> {y_type}"""
+    cases.run(name, f.text(body, [("y", y_type)]), f.feed, {"y": None}, error)
+
+
+INT8 = Int8()
 SHAPES = {"odd": (13, 37), "rows": (70, 5), "wide": (3, 131), "batch": (2, 5, 19),
           "no-rows": (0, 7), "no-columns": (6, 0), "one": (1, 1)}
 STRUCTURES = {
@@ -211,6 +189,20 @@ case("vector-nm", NM(2, 4), F32, (30,))
 case("vector-csr", CSR(16), F32, (30,))
 case("vector-ell", ELL(4, 16), F32, (30,))
 
-if failures:
-    sys.exit(f"{len(failures)} of {count} cases failed: {', '.join(failures)}")
-print(count, "cases as NumPy")
+# Scales of all numbers, and of those that are stored.
+for kind in ("nm-2-4", "vnm", "bitmap", "csr-i16", "csc-i16", "coo-i32", "ell", "channels",
+             "block-csr", "block-nm"):
+    for scale in ("logical", "stored"):
+        case(f"scale-{scale}-{kind}", STRUCTURES[kind], INT4, (13, 37), scale=scale)
+
+# Data that no encoder makes.
+for kind, structure in STRUCTURES.items():
+    garbage(kind, structure, (13, 37))
+wrong_extents("extents", "#sparse.csr<i16>",
+              [np.zeros(3, np.int8), np.array([0, 1, 3], np.int32), np.zeros(4, np.int16)], (2, 5),
+              "component 'columns' has an extent of 4, expected 3")
+wrong_extents("no-offsets", "#sparse.csr<i32>",
+              [np.zeros(3, np.int8), np.zeros(0, np.int32), np.zeros(3, np.int32)], (2, 5),
+              "component 'offsets' has an extent of 0, expected at least 1", ("m", "n"))
+
+cases.finish()

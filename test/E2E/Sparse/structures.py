@@ -294,4 +294,11 @@ class Int4:
         return stream(x.astype(np.int64) & 15, 4)
 
 
+class Int8(Int4):
+    text, bits = "#lowp.int<8, signed>", 8
+
+    def codes(self, x):
+        return stream(x.astype(np.int64) & 255, 8)
+
+
 INT4 = Int4()
