@@ -17,6 +17,7 @@ namespace weft {
 
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createInlineComposites);
+  registrar.addPass(createVerifyPackedConstants);
   registrar.addPass(createRaiseContractions);
   registrar.addPass(createSimplifyDims);
   registrar.addPass(createFoldScales);

@@ -11,6 +11,7 @@
 #include "dialects/Attn/Transforms/Passes.h"
 #include "dialects/MoE/Transforms/Passes.h"
 #include "dialects/SSM/Transforms/Passes.h"
+#include "dialects/Sparse/Transforms/Passes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/DeviceWorkers.h"
 #include "transforms/Buffer/Passes.h"
@@ -103,6 +104,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     return;
   case Stage::Model:
     passManager.addPass(createInlineComposites());
+    passManager.addPass(createVerifyPackedConstants());
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
@@ -124,6 +126,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(moe::createCheckIndices());
     passManager.addPass(moe::createDecomposeAggregates());
     passManager.addPass(attn::createDecomposeAttend());
+    passManager.addPass(sparse::createDecomposeSparse());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFoldUnitExtents());

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Contract.h"
+#include "transforms/Fuse/ComponentExtents.h"
 #include "transforms/Fuse/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -34,7 +35,10 @@ struct ConvertAssemble : OpConversionPattern<AssembleOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(AssembleOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    SmallVector<Value> components;
+    SmallVector<Value> components, operands;
+    for (ValueRange values : adaptor.getComponents())
+      operands.push_back(values.front());
+    assertComponentExtents(rewriter, op.getLoc(), op.getType(), operands);
     for (auto [values, type] :
          llvm::zip(adaptor.getComponents(), op.getType().getComponentTypes())) {
       Value value = values.front();

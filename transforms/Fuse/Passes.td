@@ -43,6 +43,8 @@ def ConvertPacked : Pass<"weft-convert-packed", "::mlir::ModuleOp"> {
     neighbours. Operations that compute with packed operands (`weft.contract`) keep
     them: `weft.assemble` before each makes them of the components, and
     `weft-outline-kernels` takes it into the kernel, whose arguments are components.
+    Where extents of components are known at run time only, `weft.assert` compares
+    them with those that the other components give.
     Fails on operations that take packed tensors otherwise.
 
     ```mlir

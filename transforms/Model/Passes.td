@@ -15,6 +15,18 @@ def InlineComposites : Pass<"weft-inline-composites"> {
   }];
 }
 
+def VerifyPackedConstants : Pass<"weft-verify-packed-constants"> {
+  let summary = "Refuses packed constants whose components disagree with their format";
+  let description = [{
+    Components that say where numbers are can be wrong only as data: offsets that
+    descend or do not end where the numbers do, columns that are out of range, indices
+    of N:M groups that repeat. Where they are constants, in the IR or the weight store,
+    the format checks them (`FormatInterface::verifyConstants`), so that a broken model
+    is an error here. At run time the same data reads zeros or wrong numbers, but never
+    other memory.
+  }];
+}
+
 def RaiseContractions : Pass<"weft-raise-contractions"> {
   let summary = "Makes whatever contracts a `weft.contract`";
   let description = [{

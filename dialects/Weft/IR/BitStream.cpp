@@ -39,7 +39,7 @@ struct Indices {
 } // namespace
 
 IntegerType weft::getCodeType(MLIRContext *context, unsigned width) {
-  return IntegerType::get(context, width <= 8 ? 8 : 16);
+  return IntegerType::get(context, std::max<unsigned>(8, llvm::PowerOf2Ceil(width)));
 }
 
 FormatComponent weft::getStreamComponent(StringRef name, AffineMap shape, unsigned width) {

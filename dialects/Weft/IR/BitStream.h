@@ -18,11 +18,11 @@
 namespace weft {
 
 /// The type of codes of `width` bits outside of memory, and in it where they do
-/// not share bytes: i8, or i16 for more than 8 bits.
+/// not share bytes: i8, or i16, i32 or i64 for more bits.
 mlir::IntegerType getCodeType(mlir::MLIRContext *context, unsigned width);
 
-/// Whether codes of `width` bits share bytes.
-inline bool sharesBytes(unsigned width) { return width != 8 && width != 16; }
+/// Whether codes of `width` bits, of which there are at most 16 then, share bytes.
+inline bool sharesBytes(unsigned width) { return width < 8 || (width > 8 && width < 16); }
 
 /// The component `name` that holds codes of `width` bits in a tensor of extents
 /// `shape`, whose symbols are those of a FormatComponent.

@@ -14,6 +14,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/OpDefinition.h"
 
+#include <optional>
 #include <string>
 
 #include "dialects/Weft/IR/WeftEnums.h.inc"
@@ -57,6 +58,16 @@ struct StoredNumbers {
   mlir::Value values;                        ///< of the stored shape
 };
 
+/// A component whose value the compiler can see.
+struct ConstantComponent {
+  mlir::RankedTensorType type;
+  /// Row-major and little-endian; nothing where it is no constant.
+  std::optional<llvm::ArrayRef<uint8_t>> bytes;
+
+  /// Element number `i` of a constant of integers, zero-extended.
+  uint64_t getInteger(int64_t i) const;
+};
+
 /// How numbers that a format does not have are encoded.
 struct EncodeOptions {
   /// What lies beyond the largest number becomes the largest one.
@@ -67,6 +78,9 @@ struct EncodeOptions {
 /// The extents of a tensor: attributes where static, else index values.
 llvm::SmallVector<mlir::OpFoldResult> getExtents(mlir::OpBuilder &builder, mlir::Location loc,
                                                  mlir::Value tensor);
+
+/// The extents that `map`, whose symbols are the logical extents, has for `shape`.
+llvm::SmallVector<int64_t> getStaticExtents(mlir::AffineMap map, llvm::ArrayRef<int64_t> shape);
 
 /// `map`, whose symbols are the logical extents, as extents; what data decides is
 /// null.

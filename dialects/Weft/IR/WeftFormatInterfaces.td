@@ -12,13 +12,13 @@ include "mlir/IR/OpBase.td"
 
 def Weft_ElementInterface : AttrInterface<"ElementInterface"> {
   let description = [{
-    What a code of up to 16 bits means as a number: the field `elem` of
-    `#weft.format`. Codes are signless integers of 8 bits, or of 16 where they
-    have more than 8, with zeros above the code's bits.
+    What a code of up to 64 bits means as a number: the field `elem` of
+    `#weft.format`. Codes are signless integers of 8 bits, or of 16, 32 or 64 where
+    they have more, with zeros above the code's bits.
   }];
   let cppNamespace = "::weft";
   let methods = [
-    InterfaceMethod<"Bits of a code, 1 to 16.", "unsigned", "getBits", (ins)>,
+    InterfaceMethod<"Bits of a code: 1 to 16, 32 or 64.", "unsigned", "getBits", (ins)>,
     InterfaceMethod<[{
       How many numbers one code stands for: neighbours along the last dimension,
       whose extent they divide.
@@ -164,10 +164,21 @@ def Weft_StructureInterface : AttrInterface<"StructureInterface"> {
     InterfaceMethod<[{
       Builds, in a host function, what stores a tensor: those of `values` whose
       number in `numbers` is not 0, and others where the structure has room. Where
-      it has not, it keeps those of the largest numbers.
+      it has not, it keeps those of the largest numbers. Values are only moved, and
+      can be of any type.
     }], "::weft::StoredNumbers", "compress",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
-         "::mlir::Value":$numbers, "::mlir::Value":$values)>
+         "::mlir::Value":$numbers, "::mlir::Value":$values)>,
+    InterfaceMethod<[{
+      Whether components that are constants can be those of a tensor; a diagnostic if
+      not. `components` are the structure's; those that are no constants have no bytes. Their
+      types are right.
+    }], "::llvm::LogicalResult", "verifyConstants",
+    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+         "::mlir::ShapedType":$type,
+         "::llvm::ArrayRef<::weft::ConstantComponent>":$components), [{}], [{
+      return ::mlir::success();
+    }]>
   ];
 }
 
@@ -239,7 +250,17 @@ def Weft_FormatInterface : AttrInterface<"FormatInterface"> {
     }], "::llvm::SmallVector<::mlir::Value>", "encode",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
          "::mlir::ShapedType":$type, "::mlir::Value":$numbers,
-         "::mlir::ValueRange":$parameters, "const ::weft::EncodeOptions &":$options)>
+         "::mlir::ValueRange":$parameters, "const ::weft::EncodeOptions &":$options)>,
+    InterfaceMethod<[{
+      Whether components that are constants can be those of a tensor; a diagnostic if
+      not. `components` are all; those that are no constants have no bytes. Their
+      types are right.
+    }], "::llvm::LogicalResult", "verifyConstants",
+    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+         "::mlir::ShapedType":$type,
+         "::llvm::ArrayRef<::weft::ConstantComponent>":$components), [{}], [{
+      return ::mlir::success();
+    }]>
   ];
 }
 

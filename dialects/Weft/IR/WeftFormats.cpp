@@ -20,6 +20,18 @@
 using namespace mlir;
 using namespace weft;
 
+/// `[F, G]`.
+static ParseResult parseTerms(AsmParser &parser, SmallVector<FormatInterface> &terms) {
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&]() -> ParseResult {
+    return parser.parseAttribute(terms.emplace_back());
+  });
+}
+static void printTerms(AsmPrinter &printer, ArrayRef<FormatInterface> terms) {
+  printer << '[';
+  llvm::interleaveComma(terms, printer);
+  printer << ']';
+}
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Weft/IR/WeftAttributes.cpp.inc"
 #define GET_TYPEDEF_CLASSES
@@ -38,6 +50,29 @@ void WeftDialect::registerAttributesAndTypes() {
 
 SmallVector<OpFoldResult> weft::getExtents(OpBuilder &builder, Location loc, Value tensor) {
   return tensor::getMixedSizes(builder, loc, tensor);
+}
+
+SmallVector<int64_t> weft::getStaticExtents(AffineMap map, ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> extents;
+  SmallVector<AffineExpr> symbols;
+  for (unsigned i = 0; i < map.getNumSymbols(); ++i)
+    symbols.push_back(i < shape.size() && !ShapedType::isDynamic(shape[i])
+                          ? getAffineConstantExpr(shape[i], map.getContext())
+                          : getAffineSymbolExpr(i, map.getContext()));
+  for (AffineExpr expr : map.getResults()) {
+    auto constant = dyn_cast<AffineConstantExpr>(
+        simplifyAffineExpr(expr.replaceSymbols(symbols), 0, map.getNumSymbols()));
+    extents.push_back(constant ? constant.getValue() : ShapedType::kDynamic);
+  }
+  return extents;
+}
+
+uint64_t ConstantComponent::getInteger(int64_t i) const {
+  unsigned size = type.getElementTypeBitWidth() / 8;
+  uint64_t value = 0;
+  for (unsigned byte = 0; byte < size; ++byte)
+    value |= uint64_t((*bytes)[i * size + byte]) << (8 * byte);
+  return value;
 }
 
 SmallVector<OpFoldResult> weft::evaluateExtents(OpBuilder &builder, Location loc, AffineMap map,

@@ -6,11 +6,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/BitStream.h"
+#include "dialects/Weft/IR/IndexMath.h"
 #include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -122,22 +124,6 @@ static AffineMap getCodeMap(LeafFormatAttr format, unsigned rank) {
   SmallVector<AffineExpr> extents(stored.getResults());
   extents.back() = extents.back().ceilDiv(numbers);
   return AffineMap::get(0, stored.getNumSymbols(), extents, format.getContext());
-}
-
-/// The static extents of `map`, whose symbols are those of `shape`.
-static SmallVector<int64_t> getStaticExtents(AffineMap map, ArrayRef<int64_t> shape) {
-  SmallVector<int64_t> extents;
-  SmallVector<AffineExpr> symbols;
-  for (unsigned i = 0; i < map.getNumSymbols(); ++i)
-    symbols.push_back(i < shape.size() && !ShapedType::isDynamic(shape[i])
-                          ? getAffineConstantExpr(shape[i], map.getContext())
-                          : getAffineSymbolExpr(i, map.getContext()));
-  for (AffineExpr expr : map.getResults()) {
-    auto constant = dyn_cast<AffineConstantExpr>(
-        simplifyAffineExpr(expr.replaceSymbols(symbols), 0, map.getNumSymbols()));
-    extents.push_back(constant ? constant.getValue() : ShapedType::kDynamic);
-  }
-  return extents;
 }
 
 namespace {
@@ -255,6 +241,17 @@ LogicalResult LeafFormatAttr::verifyPacked(llvm::function_ref<InFlightDiagnostic
   return success();
 }
 
+LogicalResult LeafFormatAttr::verifyConstants(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                              ShapedType type,
+                                              ArrayRef<ConstantComponent> components) const {
+  if (!getStructure())
+    return success();
+  LeafParts parts(*this, type);
+  return getStructure().verifyConstants(
+      emitError, type,
+      components.slice(parts.codes.size() + parts.element.size(), parts.structure.size()));
+}
+
 LogicalResult LeafFormatAttr::verifyOptions(llvm::function_ref<InFlightDiagnostic()> emitError,
                                             const EncodeOptions &options) const {
   if (getElem().getNumbersPerCode() > 1)
@@ -318,18 +315,41 @@ Value LeafFormatAttr::decodeAt(OpBuilder &b, Location loc, ShapedType type,
     codeDims = evaluateExtents(b, loc, getCodeMap(*this, rank), at.dims);
   SmallVector<Value> codeAt = codePosition(b, loc, where.position, getElem().getNumbersPerCode());
 
-  Value code;
-  if (getPack())
-    code = getPack().readCode(b, loc, {codes, codeDims, codeAt}, bits);
-  else if (sharesBytes(bits))
-    code = readStream(b, loc, codes.front(), linearize(b, loc, codeAt, codeDims), bits);
-  else
-    code = readInside(b, loc, codes.front(), codeAt);
-  Value number = decodeCode(*this, b, loc, code, type, parts, element, rest, at, stored);
+  auto read = [&](OpBuilder &b, Location loc) {
+    Value code;
+    if (getPack())
+      code = getPack().readCode(b, loc, {codes, codeDims, codeAt}, bits);
+    else if (sharesBytes(bits))
+      code = readStream(b, loc, codes.front(), linearize(b, loc, codeAt, codeDims), bits);
+    else
+      code = readInside(b, loc, codes.front(), codeAt);
+    return decodeCode(*this, b, loc, code, type, parts, element, rest, at, stored);
+  };
   if (!where.isStored)
-    return number;
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(number.getType()));
-  return arith::SelectOp::create(b, loc, where.isStored, number, zero);
+    return read(b, loc);
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+  if (codeDims.empty() || codeDims.front())
+    return arith::SelectOp::create(b, loc, where.isStored, read(b, loc), zero);
+  // Where data decides how many numbers are stored, there can be none to read.
+  SmallVector<Value> ofStored(codes);
+  ValueRange scales = rest;
+  for (auto [scale, components] : llvm::zip(getScales(), parts.scales)) {
+    ValueRange taken = LeafParts::take(scales, components.size());
+    if (scale.isOfStored())
+      llvm::append_range(ofStored, taken);
+  }
+  Value isThere = where.isStored;
+  IndexMath m{b, loc};
+  for (Value component : ofStored)
+    if (auto tensor = cast<RankedTensorType>(component.getType());
+        tensor.getRank() > 0 && tensor.isDynamicDim(0))
+      isThere = m.both(isThere, m.cmp(arith::CmpIPredicate::sgt, m.dim(component, 0),
+                                      m.constant(0)));
+  return scf::IfOp::create(
+             b, loc, isThere,
+             [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, read(b, loc)); },
+             [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, zero); })
+      .getResult(0);
 }
 
 Value LeafFormatAttr::decodeTile(OpBuilder &b, Location loc, ShapedType type, ValueRange components,

@@ -1,0 +1,20 @@
+//===- Passes.h - The passes of the sparse dialect --------------*- C++ -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_DIALECTS_SPARSE_TRANSFORMS_PASSES_H
+#define WEFT_DIALECTS_SPARSE_TRANSFORMS_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace weft::sparse {
+
+#define GEN_PASS_DECL
+#include "dialects/Sparse/Transforms/Passes.h.inc"
+
+} // namespace weft::sparse
+
+#endif // WEFT_DIALECTS_SPARSE_TRANSFORMS_PASSES_H
