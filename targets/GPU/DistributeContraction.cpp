@@ -56,7 +56,6 @@ private:
   Value lastOf(Value bound) { return b.createOrFold<arith::SubIOp>(bound, constant(1)); }
   Value inside(Value index, Value bound) { return arith::MinSIOp::create(b, index, lastOf(bound)); }
   Staged stage(OpOperand *operand, unsigned loop, int64_t extent, int64_t padding);
-  SmallVector<Value> indicesOf(OpOperand &operand, ArrayRef<Value> position);
   void loopOver(ArrayRef<unsigned> loops, llvm::function_ref<void()> body);
   void computeTile();
   SmallVector<Value> accumulate(ValueRange sums);
@@ -100,15 +99,6 @@ ContractionWriter::Staged ContractionWriter::stage(OpOperand *operand, unsigned 
   return {operand, loop, extent, memory, alongDepth};
 }
 
-SmallVector<Value> ContractionWriter::indicesOf(OpOperand &operand, ArrayRef<Value> at) {
-  AffineMap map = op.getMatchingIndexingMap(&operand);
-  return llvm::map_to_vector(map.getResults(), [&](AffineExpr expr) -> Value {
-    if (auto dim = dyn_cast<AffineDimExpr>(expr))
-      return at[dim.getPosition()];
-    return affine::AffineApplyOp::create(b, AffineMap::get(map.getNumDims(), 0, expr), at);
-  });
-}
-
 /// Runs `body` for all positions of `loops`, which all threads count alike.
 void ContractionWriter::loopOver(ArrayRef<unsigned> loops, llvm::function_ref<void()> body) {
   if (loops.empty())
@@ -144,7 +134,7 @@ void ContractionWriter::fill(const Staged &staged, Value first) {
     rest = b.createOrFold<arith::DivUIOp>(rest, bounds[outer.back()]);
   }
   at[outer.front()] = rest;
-  Value value = memref::LoadOp::create(b, staged.operand->get(), indicesOf(*staged.operand, at));
+  Value value = loadOperand(b, op, *staged.operand, at);
   memref::StoreOp::create(b, value, staged.memory, ValueRange{k, across});
 }
 
@@ -153,9 +143,7 @@ Value ContractionWriter::computeBody(Value row, Value column, Value sum) {
   mapping.map(op.getMatchingBlockArgument(contraction.rowOperand), row);
   mapping.map(op.getMatchingBlockArgument(contraction.columnOperand), column);
   mapping.map(op.getMatchingBlockArgument(op.getDpsInitOperand(0)), sum);
-  for (Operation &inner : op.getBlock()->without_terminator())
-    b.clone(inner, mapping);
-  return mapping.lookupOrDefault(op.getBlock()->getTerminator()->getOperand(0));
+  return cloneBody(b, op, mapping, position).front();
 }
 
 /// The sums with the products of what is staged, of which the loop's first argument
@@ -208,7 +196,7 @@ void ContractionWriter::computeTile() {
     for (Value column : columnAt) {
       at[m] = inside(row, bounds[m]);
       at[n] = inside(column, bounds[n]);
-      sums.push_back(memref::LoadOp::create(b, out.get(), indicesOf(out, at)));
+      sums.push_back(memref::LoadOp::create(b, out.get(), indicesOf(b, op, out, at)));
     }
   SmallVector<Value> results = accumulate(sums);
   for (auto [i, row] : llvm::enumerate(rowAt))
@@ -222,7 +210,8 @@ void ContractionWriter::computeTile() {
       b.setInsertionPointToStart(guarded.thenBlock());
       at[m] = row;
       at[n] = column;
-      memref::StoreOp::create(b, results[i * columnAt.size() + j], out.get(), indicesOf(out, at));
+      memref::StoreOp::create(b, results[i * columnAt.size() + j], out.get(),
+                              indicesOf(b, op, out, at));
     }
 }
 

@@ -18,7 +18,10 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
     One launch each:
     - An operation of `linalg`: its parallel loops, the last dimension of the result
       innermost, are one range that the threads of the grid divide, so that
-      neighbours in a warp work on neighbours in memory. A thread reduces alone.
+      neighbours in a warp work on neighbours in memory. A thread reduces alone, but
+      for reductions to at most eight results: these are one block's, whose threads
+      each combine every 256th element and then each other's, in an order that
+      depends on nothing but the extents.
     - An outermost `scf.forall` with such operations inside: one iteration a block.
       The threads of the block divide each operation and meet at a barrier
       before and after it; all else they run alike, and the first of them writes what is
