@@ -359,12 +359,12 @@ static void createBarrier(OpBuilder &b, Location loc) {
 /// Whether `op` was a contraction that the threads of a block compute in registers.
 static bool isInRegisters(RewriterBase &b, linalg::LinalgOp op, const BlockOptions &options) {
   auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
-  if (!generic || options.contractionRows == 0)
+  if (!generic || options.registerTile.size() != 3)
     return false;
   std::optional<weft::Contraction> contraction = weft::Contraction::match(generic);
-  return contraction &&
-         succeeded(distributeContraction(b, *contraction, options.grid, options.contractionRows,
-                                         options.contractionColumns));
+  ArrayRef<int64_t> tile = options.registerTile;
+  return contraction && succeeded(distributeContraction(b, *contraction, options.grid,
+                                                        {tile[0], tile[1], tile[2]}));
 }
 
 LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block,

@@ -73,8 +73,9 @@ mlir::scf::ForOp distributeIterations(mlir::RewriterBase &rewriter, mlir::scf::F
 /// How a block does what has more than one way.
 struct BlockOptions {
   Grid grid;
-  /// Results of a contraction that a thread has in registers; 0: one after the other.
-  int64_t contractionRows = 0, contractionColumns = 0;
+  /// Results of a contraction that a thread has in registers: rows, columns and lanes
+  /// (RegisterTile); none: one after the other.
+  llvm::ArrayRef<int64_t> registerTile = {};
 };
 
 /// Makes the code in `block`, which all threads of a block run alike, do each thing

@@ -362,10 +362,8 @@ LogicalResult KernelMapper::fillFunction(const Launch &launch, GPUFuncOp functio
   Location loc = function.getLoc();
   Grid grid{function.getArgument(0), threadsOf(launch)};
   BlockOptions options{grid};
-  if (ScheduleAttr schedule = kernel.getScheduleAttr(); schedule && !schedule.getVector().empty()) {
-    options.contractionRows = schedule.getVector()[0];
-    options.contractionColumns = schedule.getVector()[1];
-  }
+  if (ScheduleAttr schedule = kernel.getScheduleAttr())
+    options.registerTile = schedule.getVector();
   mlir::gpu::ReturnOp::create(b, loc);
   b.setInsertionPoint(ops.front());
   switch (launch.kind) {
