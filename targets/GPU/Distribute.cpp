@@ -7,6 +7,7 @@
 
 #include "targets/GPU/Distribute.h"
 #include "targets/GPU/DistributeContraction.h"
+#include "targets/GPU/DistributeReduction.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -98,9 +99,8 @@ Value weft::gpu::countIterations(OpBuilder &b, scf::ForallOp loop) {
   return product(b, loop.getLoc(), countsOf(b, loop));
 }
 
-/// The position in each dimension of item `linear` of all, the last one fastest.
-static SmallVector<Value> delinearize(OpBuilder &b, Location loc, Value linear,
-                                      ArrayRef<Value> counts) {
+SmallVector<Value> weft::gpu::delinearize(OpBuilder &b, Location loc, Value linear,
+                                          ArrayRef<Value> counts) {
   SmallVector<Value> positions(counts.size());
   for (size_t i = counts.size(); i-- > 1;) {
     positions[i] = b.createOrFold<arith::RemUIOp>(loc, linear, counts[i]);
@@ -115,6 +115,43 @@ static SmallVector<Value> delinearize(OpBuilder &b, Location loc, Value linear,
 // Operations of linalg
 //===----------------------------------------------------------------------===//
 
+SmallVector<Value> weft::gpu::indicesOf(OpBuilder &b, linalg::LinalgOp op, OpOperand &operand,
+                                        ArrayRef<Value> position) {
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  return llvm::map_to_vector(map.getResults(), [&](AffineExpr expr) -> Value {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      return position[dim.getPosition()];
+    AffineMap part = AffineMap::get(map.getNumDims(), 0, expr);
+    return affine::AffineApplyOp::create(b, op.getLoc(), part, position);
+  });
+}
+
+Value weft::gpu::loadOperand(OpBuilder &b, linalg::LinalgOp op, OpOperand &operand,
+                             ArrayRef<Value> position) {
+  if (!isa<MemRefType>(operand.get().getType()))
+    return operand.get();
+  return memref::LoadOp::create(b, op.getLoc(), operand.get(), indicesOf(b, op, operand, position));
+}
+
+SmallVector<Value> weft::gpu::cloneBody(OpBuilder &b, linalg::LinalgOp op, IRMapping &mapping,
+                                        ArrayRef<Value> position) {
+  Block &body = *op.getBlock();
+  for (Operation &inner : body.without_terminator()) {
+    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+      mapping.map(index.getResult(), position[index.getDim()]);
+      continue;
+    }
+    SmallVector<linalg::IndexOp> nested;
+    b.clone(inner, mapping)->walk([&](linalg::IndexOp index) { nested.push_back(index); });
+    for (linalg::IndexOp index : nested) {
+      index.replaceAllUsesWith(position[index.getDim()]);
+      index.erase();
+    }
+  }
+  return llvm::map_to_vector(body.getTerminator()->getOperands(),
+                             [&](Value value) { return mapping.lookupOrDefault(value); });
+}
+
 namespace {
 /// Writes what one worker computes of an operation of `linalg`.
 class PositionWriter {
@@ -127,8 +164,7 @@ private:
   /// The loops from `next` of `reductions` on, which carry the results.
   SmallVector<Value> reduce(ArrayRef<unsigned> reductions, ValueRange carried);
   SmallVector<Value> computeBody(ValueRange carried);
-  SmallVector<Value> indicesOf(OpOperand &operand);
-  Value load(OpOperand &operand);
+  Value load(OpOperand &operand) { return loadOperand(b, op, operand, position); }
   void store(Value value, OpOperand &operand);
 
   RewriterBase &b;
@@ -141,28 +177,11 @@ private:
 };
 } // namespace
 
-SmallVector<Value> PositionWriter::indicesOf(OpOperand &operand) {
-  AffineMap map = op.getMatchingIndexingMap(&operand);
-  return llvm::map_to_vector(map.getResults(), [&](AffineExpr expr) -> Value {
-    if (auto dim = dyn_cast<AffineDimExpr>(expr))
-      return position[dim.getPosition()];
-    AffineMap part = AffineMap::get(map.getNumDims(), 0, expr);
-    return affine::AffineApplyOp::create(b, loc, part, position);
-  });
-}
-
-Value PositionWriter::load(OpOperand &operand) {
-  if (!isa<MemRefType>(operand.get().getType()))
-    return operand.get();
-  return memref::LoadOp::create(b, loc, operand.get(), indicesOf(operand));
-}
-
 void PositionWriter::store(Value value, OpOperand &operand) {
-  memref::StoreOp::create(b, loc, value, operand.get(), indicesOf(operand));
+  memref::StoreOp::create(b, loc, value, operand.get(), indicesOf(b, op, operand, position));
 }
 
 SmallVector<Value> PositionWriter::computeBody(ValueRange carried) {
-  Block &body = *op.getBlock();
   IRMapping mapping;
   size_t result = 0;
   for (OpOperand &operand : op->getOpOperands()) {
@@ -172,19 +191,7 @@ SmallVector<Value> PositionWriter::computeBody(ValueRange carried) {
     else if (!argument.use_empty())
       mapping.map(argument, load(operand));
   }
-  for (Operation &inner : body.without_terminator()) {
-    if (auto index = dyn_cast<linalg::IndexOp>(inner))
-      mapping.map(index.getResult(), position[index.getDim()]);
-    else {
-      Operation *copy = b.clone(inner, mapping);
-      copy->walk([&](linalg::IndexOp nested) {
-        OpBuilder::InsertionGuard guard(b);
-        b.replaceOp(nested, position[nested.getDim()]);
-      });
-    }
-  }
-  return llvm::map_to_vector(body.getTerminator()->getOperands(),
-                             [&](Value value) { return mapping.lookupOrDefault(value); });
+  return cloneBody(b, op, mapping, position);
 }
 
 SmallVector<Value> PositionWriter::reduce(ArrayRef<unsigned> reductions, ValueRange carried) {
@@ -352,12 +359,12 @@ static void createBarrier(OpBuilder &b, Location loc) {
 /// Whether `op` was a contraction that the threads of a block compute in registers.
 static bool isInRegisters(RewriterBase &b, linalg::LinalgOp op, const BlockOptions &options) {
   auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
-  if (!generic || options.contractionRows == 0)
+  if (!generic || options.registerTile.size() != 3)
     return false;
   std::optional<weft::Contraction> contraction = weft::Contraction::match(generic);
-  return contraction &&
-         succeeded(distributeContraction(b, *contraction, options.grid, options.contractionRows,
-                                         options.contractionColumns));
+  ArrayRef<int64_t> tile = options.registerTile;
+  return contraction && succeeded(distributeContraction(b, *contraction, options.grid,
+                                                        {tile[0], tile[1], tile[2]}));
 }
 
 LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block,
@@ -374,7 +381,8 @@ LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block,
       createBarrier(b, loc);
       Workers workers = threadsOfBlock(b, loc, grid);
       Operation *after = structured->getNextNode();
-      if (!isInRegisters(b, structured, options))
+      if (!isInRegisters(b, structured, options) &&
+          failed(distributeReduction(b, structured, grid)))
         distributePositions(b, structured, workers);
       b.setInsertionPoint(after);
       createBarrier(b, loc);

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
 
 namespace weft::gpu {
 
@@ -39,6 +40,24 @@ llvm::SmallVector<unsigned> dividedLoops(mlir::linalg::LinalgOp op);
 /// The number of positions of the divided loops of `op`.
 mlir::Value countPositions(mlir::OpBuilder &b, mlir::linalg::LinalgOp op);
 
+/// The position in each dimension of item `linear` of all, the last one fastest.
+llvm::SmallVector<mlir::Value> delinearize(mlir::OpBuilder &b, mlir::Location loc,
+                                           mlir::Value linear, llvm::ArrayRef<mlir::Value> counts);
+
+/// The element of `operand` that `op` has at `position` of its loops: its indices, and
+/// its value.
+llvm::SmallVector<mlir::Value> indicesOf(mlir::OpBuilder &b, mlir::linalg::LinalgOp op,
+                                         mlir::OpOperand &operand,
+                                         llvm::ArrayRef<mlir::Value> position);
+mlir::Value loadOperand(mlir::OpBuilder &b, mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
+                        llvm::ArrayRef<mlir::Value> position);
+
+/// Computes the body of `op` at `position`; `mapping` has its arguments. Returns what it
+/// yields.
+llvm::SmallVector<mlir::Value> cloneBody(mlir::OpBuilder &b, mlir::linalg::LinalgOp op,
+                                         mlir::IRMapping &mapping,
+                                         llvm::ArrayRef<mlir::Value> position);
+
 /// The number of iterations of `loop`, which is not negative.
 mlir::Value countIterations(mlir::OpBuilder &b, mlir::scf::ForallOp loop);
 
@@ -54,8 +73,9 @@ mlir::scf::ForOp distributeIterations(mlir::RewriterBase &rewriter, mlir::scf::F
 /// How a block does what has more than one way.
 struct BlockOptions {
   Grid grid;
-  /// Results of a contraction that a thread has in registers; 0: one after the other.
-  int64_t contractionRows = 0, contractionColumns = 0;
+  /// Results of a contraction that a thread has in registers: rows, columns and lanes
+  /// (RegisterTile); none: one after the other.
+  llvm::ArrayRef<int64_t> registerTile = {};
 };
 
 /// Makes the code in `block`, which all threads of a block run alike, do each thing

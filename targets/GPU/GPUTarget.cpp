@@ -16,7 +16,7 @@ using namespace mlir;
 using namespace weft;
 
 LogicalResult GPUTarget::selectSchedule(Operation *op) const {
-  gpu::selectSchedule(cast<KernelOp>(op));
+  gpu::selectSchedule(cast<KernelOp>(op), hasMatrixInstruction());
   return success();
 }
 

@@ -31,6 +31,9 @@ public:
                   const PipelineOptions &options) const override;
 
 protected:
+  /// Whether all of the target's chips have NVIDIA's `mma.sync` of f16 and bf16.
+  virtual bool hasMatrixInstruction() const { return false; }
+
   /// Appends what makes device functions code objects, after they are mapped. The
   /// default appends nothing: they stay `gpu.module`s.
   virtual void buildSerialization(mlir::OpPassManager &passManager) const;

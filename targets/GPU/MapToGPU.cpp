@@ -7,6 +7,7 @@
 
 #include "dialects/Weft/IR/Variants.h"
 #include "targets/GPU/Distribute.h"
+#include "targets/GPU/DistributeReduction.h"
 #include "targets/GPU/Passes.h"
 #include "transforms/Buffer/DeviceWorkers.h"
 
@@ -114,7 +115,9 @@ static void forEachDefinition(Operation *op, Block &block,
 static Launch::Kind kindOf(ArrayRef<Operation *> ops) {
   if (ops.size() != 1)
     return Launch::OneBlock;
-  if (isa<linalg::LinalgOp, memref::CopyOp>(ops.front()))
+  if (auto op = dyn_cast<linalg::LinalgOp>(ops.front()))
+    return isBlockReduction(op) ? Launch::OneBlock : Launch::Elements;
+  if (isa<memref::CopyOp>(ops.front()))
     return Launch::Elements;
   if (auto loop = dyn_cast<scf::ForallOp>(ops.front()))
     return isBlockLoop(loop) ? Launch::Blocks : Launch::Threads;
@@ -359,10 +362,8 @@ LogicalResult KernelMapper::fillFunction(const Launch &launch, GPUFuncOp functio
   Location loc = function.getLoc();
   Grid grid{function.getArgument(0), threadsOf(launch)};
   BlockOptions options{grid};
-  if (ScheduleAttr schedule = kernel.getScheduleAttr(); schedule && !schedule.getVector().empty()) {
-    options.contractionRows = schedule.getVector()[0];
-    options.contractionColumns = schedule.getVector()[1];
-  }
+  if (ScheduleAttr schedule = kernel.getScheduleAttr())
+    options.registerTile = schedule.getVector();
   mlir::gpu::ReturnOp::create(b, loc);
   b.setInsertionPoint(ops.front());
   switch (launch.kind) {

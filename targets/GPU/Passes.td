@@ -18,7 +18,10 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
     One launch each:
     - An operation of `linalg`: its parallel loops, the last dimension of the result
       innermost, are one range that the threads of the grid divide, so that
-      neighbours in a warp work on neighbours in memory. A thread reduces alone.
+      neighbours in a warp work on neighbours in memory. A thread reduces alone, but
+      for reductions to at most eight results: these are one block's, whose threads
+      each combine every 256th element and then each other's, in an order that
+      depends on nothing but the extents.
     - An outermost `scf.forall` with such operations inside: one iteration a block.
       The threads of the block divide each operation and meet at a barrier
       before and after it; all else they run alike, and the first of them writes what is
@@ -31,7 +34,8 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
     of a block compute its matrix products in registers: each of 16 x 16 threads keeps
     so many results, and both operands pass through workgroup memory
     (`targets/GPU/DistributeContraction.cpp`). Sums are added in the order of k, as
-    by a loop.
+    by a loop. [2, 8, 2] is what a thread has of NVIDIA's m16n8k16: products of f16 or
+    bf16 with sums of f32 become `nvvm.mma.sync`.
 
     A grid has a bounded number of blocks, whose threads go on with what lies a
     grid further. A grid of no blocks, which is what empty operands give, is not
@@ -46,7 +50,9 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = [
     "::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
-    "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect"];
+    "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::vector::VectorDialect"];
   let statistics = [
     Statistic<"numLaunches", "num-launches", "Device functions">,
     Statistic<"numHostKernels", "num-host-kernels", "Kernels that stay on the host">];

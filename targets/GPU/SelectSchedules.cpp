@@ -48,7 +48,7 @@ static std::optional<Contraction> matchContraction(KernelOp kernel) {
 
 /// Tiles of the root around a matrix product, whose loops must be those of the
 /// product's result.
-static bool selectContractionSchedule(KernelOp kernel) {
+static bool selectContractionSchedule(KernelOp kernel, bool hasMatrixInstruction) {
   std::optional<Contraction> contraction = matchContraction(kernel);
   TilingInterface root = getScheduledRoot(kernel);
   auto structured = dyn_cast_or_null<linalg::LinalgOp>(root.getOperation());
@@ -70,8 +70,11 @@ static bool selectContractionSchedule(KernelOp kernel) {
                                              : 1;
     tiles[isRoot ? loop : i] = tile;
   }
-  kernel.setScheduleAttr(
-      ScheduleAttr::get(kernel.getContext(), tiles, {}, {rows, kRegisterColumns, 1}));
+  RegisterTile registers{rows, kRegisterColumns, 1};
+  if (hasMatrixInstruction && fitsMatrixInstruction(*contraction))
+    registers = kMatrixTile;
+  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {},
+                                           {registers.rows, registers.columns, registers.lanes}));
   return true;
 }
 
@@ -93,7 +96,7 @@ static void selectRowSchedule(KernelOp kernel) {
       ScheduleAttr::get(kernel.getContext(), SmallVector<int64_t>(extents.size(), 1), {}, {}));
 }
 
-void weft::gpu::selectSchedule(KernelOp kernel) {
-  if (!selectContractionSchedule(kernel))
+void weft::gpu::selectSchedule(KernelOp kernel, bool hasMatrixInstruction) {
+  if (!selectContractionSchedule(kernel, hasMatrixInstruction))
     selectRowSchedule(kernel);
 }

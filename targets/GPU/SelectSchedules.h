@@ -14,9 +14,9 @@ namespace weft::gpu {
 
 /// Gives `kernel` its schedule. The parallel tiles are what a block computes: a row of a
 /// kernel that works row by row, a tile of a matrix product, whose `vector` then has
-/// the results that a thread keeps. Other kernels get none: each of their operations
-/// is divided among all threads.
-void selectSchedule(KernelOp kernel);
+/// the results that a thread keeps, by `mma.sync` where the target has it. Other kernels get none:
+/// each of their operations is divided among all threads.
+void selectSchedule(KernelOp kernel, bool hasMatrixInstruction);
 
 } // namespace weft::gpu
 

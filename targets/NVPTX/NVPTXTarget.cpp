@@ -24,6 +24,7 @@ public:
   StringRef description() const override { return "NVIDIA GPUs, through LLVM and PTX"; }
 
 protected:
+  bool hasMatrixInstruction() const override { return true; }
   void buildSerialization(OpPassManager &pm) const override { pm.addPass(createSerializeNVPTX()); }
 };
 } // namespace

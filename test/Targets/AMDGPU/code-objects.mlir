@@ -23,11 +23,11 @@
 // BINARY-SAME: chip = "gfx1201"
 // BINARY-SAME: chip = "gfx1100"
 // BINARY: gpu.binary @sums_gpu
-// BINARY-SAME: workgroup_bytes = 4 : i64
+// BINARY-SAME: workgroup_bytes = {{[1-9][0-9]*}} : i64
 
 // UNDEFINED-NOT: {{ [uU] }}
 
-// NOTES: .group_segment_fixed_size: 4
+// NOTES: .group_segment_fixed_size: {{[1-9][0-9]*}}
 // NOTES: .max_flat_workgroup_size: 256
 // NOTES: .name: sums_0
 // GFX950: .wavefront_size: 64

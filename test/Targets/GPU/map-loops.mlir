@@ -7,19 +7,35 @@
 #strided = strided<[64, 1], offset: ?>
 
 // The sum lies in workgroup memory, and barriers keep what is written apart from
-// what is read.
+// what is read. Each thread adds every 256th element; then halves of the threads add
+// what the others have.
 // CHECK-LABEL: gpu.func @sums_0
 // CHECK-SAME: (%[[BLOCKS:[a-z0-9]*]]: index
-// CHECK-SAME: workgroup(%[[SUM:.*]] : memref<1xf32, #gpu.address_space<workgroup>> {llvm.align = 64 : i64})
+// CHECK-SAME: workgroup(%[[SUM:.*]] : memref<1xf32, #gpu.address_space<workgroup>> {llvm.align = 64 : i64}, %[[PARTS:.*]] : memref<256xf32, #gpu.address_space<workgroup>> {llvm.align = 64 : i64})
 // CHECK-SAME: known_block_size = array<i32: 256, 1, 1>
-// CHECK: %[[SHARED:.*]] = memref.memory_space_cast %[[SUM]]
+// CHECK-DAG: %[[SHARED:.*]] = memref.memory_space_cast %[[SUM]]
+// CHECK-DAG: %[[MEMORY:.*]] = memref.memory_space_cast %[[PARTS]]
 // CHECK: scf.for %{{.*}} = %block_id_x to %{{.*}} step %[[BLOCKS]]
 // CHECK: gpu.barrier
 // CHECK: scf.for %{{.*}} = %thread_id_x to %{{.*}} step %c256
 // CHECK: memref.store %{{.*}}, %[[SHARED]]
 // CHECK: gpu.barrier
 // CHECK-NOT: gpu.barrier
+// CHECK: %[[PART:.*]] = scf.for %{{.*}} = %thread_id_x to %c64 step %c256 iter_args(%[[BEFORE:.*]] = %{{.*}}) -> (f32)
+// CHECK: arith.addf %{{.*}}, %[[BEFORE]]
+// CHECK: memref.store %[[PART]], %[[MEMORY]][%thread_id_x]
+// CHECK-NEXT: gpu.barrier
+// CHECK-NEXT: %[[IS_LOW:.*]] = arith.cmpi ult, %thread_id_x, %c128
+// CHECK-NEXT: scf.if %[[IS_LOW]] {
+// CHECK-NEXT: %[[OTHER:.*]] = arith.addi %thread_id_x, %c128
+// CHECK: memref.load %[[MEMORY]][%thread_id_x]
+// CHECK: memref.load %[[MEMORY]][%[[OTHER]]]
+// CHECK: memref.store %{{.*}}, %[[MEMORY]][%thread_id_x]
+// CHECK-COUNT-7: gpu.barrier
+// CHECK-NOT: gpu.barrier
 // CHECK: memref.load %[[SHARED]]
+// CHECK: memref.load %[[MEMORY]][%c0]
+// CHECK: memref.store %{{.*}}, %[[SHARED]]
 // CHECK: gpu.barrier
 // CHECK-NOT: gpu.barrier
 // CHECK: memref.load %[[SHARED]]
