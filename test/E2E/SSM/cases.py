@@ -386,6 +386,75 @@ for name, lead, size, columns in (("solve", (3, 2), 6, 4), ("solve-one", (), 9, 
            [(rhs.shape, letters + "QN", "float32", None)], [want], ("", letters + "QN"))
 
 
+def split_case(name, kind, chunk, element="float32", decay=None, T=11, B=2, H=4, Hk=2, K=3, V=5, dynamic=False):
+    """A scan in chunks: what each does to a state, the states that they begin with, and
+    their outputs, is the scan, whatever their size is."""
+    name = f"split-{name}-{chunk}" + ("-dynamic" if dynamic else "")
+    if not only.search(name):
+        return
+    J = -(-T // chunk)
+    short = {"float32": "f32", "float64": "f64", "float16": "f16"}[element]
+    wide = "f64" if element == "float64" else "f32"
+    diagonal = kind in ("identity", "scalar", "diag")
+    feed = {"query": normal(B, T, H, K), "key": normal(B, T, Hk, K, scale=0.5), "value": normal(B, T, H, V)}
+    if decay:
+        feed["decay"] = -np.abs(normal(B, T, H, *([K] if decay == "row" else [])))
+    if not diagonal:
+        feed["alpha"], feed["beta"] = normal(B, T, Hk, K, scale=0.4), normal(B, T, H, K, scale=0.4)
+    feed = {k: v.astype(element) for k, v in feed.items()}
+    feed["initial"] = normal(B, H, K, V).astype("float64" if wide == "f64" else "float32")
+    b, t, j = ("?", "?", "?") if dynamic else (B, T, J)
+    fold = lambda n, array: "x".join(map(str, [b] + ([t] if n != "initial" else []) +
+                                         list(array.shape[2 if n != "initial" else 1:])))
+    types = {n: f"tensor<{fold(n, v)}x{wide if n == 'initial' else short}>" for n, v in feed.items()}
+    M = f"tensor<{b}x{j}x{H}x{K}{'' if diagonal else f'x{K}'}x{wide}>"
+    U, S, Y = (f"tensor<{b}x{j}x{H}x{K}x{V}x{wide}>", f"tensor<{b}x{H}x{K}x{V}x{wide}>",
+               f"tensor<{b}x{t}x{H}x{V}x{short}>")
+    sizes = lambda *names: ", ".join(names) if dynamic else ""
+    operands = lambda *names: " ".join(f"{n}(%{n} : {types[n]})" for n in names if n in types)
+    shared = operands("key", "value", "decay", "alpha", "beta")
+    dims = {n: (["B", "T"] if n != "initial" else ["B"]) if dynamic else list(v.shape[:1 if n == "initial" else 2])
+            for n, v in feed.items()}
+    shown = lambda n, v: ", ".join(f'"{d}"' if isinstance(d, str) else str(d)
+                                   for d in dims[n] + list(v.shape[len(dims[n]):]))
+    arguments = ['%B: index {weft.symbol = "B"}', '%T: index {weft.symbol = "T"}'] if dynamic else []
+    arguments += [f'%{n}: {types[n]} {{weft.name = "{n}", weft.dims = [{shown(n, v)}]}}' for n, v in feed.items()]
+    transition = (f"diag linear read = pre value(%u : {U}) decay(%m : {M})" if diagonal else
+                  f"dense read = pre value(%u : {U}) matrix(%m : {M})")
+    text = f"""func.func @main({', '.join(arguments)}) -> ({Y} {{weft.name = "y"}}, {S} {{weft.name = "s"}}) {{
+  %c = arith.constant {chunk} : index
+  {"%J = arith.ceildivsi %T, %c : index" if dynamic else ""}
+  %m0 = tensor.empty({sizes("%B", "%J")}) : {M}
+  %u0 = tensor.empty({sizes("%B", "%J")}) : {U}
+  %s0 = tensor.empty({sizes("%B")}) : {S}
+  %y0 = tensor.empty({sizes("%B", "%T")}) : {Y}
+  %m, %u = ssm.chunk_summary {kind} chunk = {chunk} {shared} outs(%m0, %u0 : {M}, {U}) -> {M}, {U}
+  %starts, %s = ssm.scan outer {transition} {operands("initial")} outs(%u0, %s0 : {U}, {S}) -> {U}, {S}
+  %y = ssm.chunk_apply {kind} chunk = {chunk} {operands("query")} {shared} states(%starts : {U})
+      outs(%y0 : {Y}) -> {Y}
+  return %y, %s : {Y}, {S}
+}}
+"""
+    have = run.module(text, feed, ["y", "s"], name)
+    run.count += 1
+    want = reference.scan("outer", kind, feed, T, H, K, V)
+    if have is not None:
+        run.compare(name + "-y", have[0], want[0], element)
+        run.compare(name + "-s", have[1], want[1], "float64" if wide == "f64" else "float32")
+
+
+for chunk in (1, 3, 4, 64):
+    split_case("scalar", "scalar", chunk, decay="head", dynamic=chunk == 3)
+    split_case("householder", "householder", chunk, decay="head", dynamic=chunk == 4)
+split_case("identity", "identity", 4)
+split_case("diag", "diag", 4, decay="row", dynamic=True)
+split_case("diag-f64", "diag", 4, "float64", decay="row")
+split_case("diag-f16", "diag", 4, "float16", decay="row")
+split_case("kda", "householder", 4, decay="row")
+split_case("lowrank", "diag_plus_lowrank", 3, decay="row")
+split_case("empty", "scalar", 4, decay="head", T=0)
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
