@@ -13,6 +13,7 @@ namespace weft {
 
 mlir::LogicalResult registerSSMDialect(Registrar &registrar) {
   registrar.addDialect<ssm::SSMDialect>();
+  registrar.addPass(ssm::createCheckSequences);
   registrar.addPass(ssm::createRaiseCausalConvolutions);
   registrar.addPass(ssm::createRaiseRecurrences);
   registrar.addPass(ssm::createRaiseSegmentSums);

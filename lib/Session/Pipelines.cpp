@@ -120,6 +120,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
     passManager.addPass(attn::createRaiseAttention());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createCheckSequences());
     addCleanup(passManager);
     return;
   case Stage::Fuse:

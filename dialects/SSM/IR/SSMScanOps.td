@@ -162,4 +162,81 @@ def SSM_StepOp : SSM_Op<"step", [AttrSizedOperandSegments]> {
   }]);
 }
 
+//===----------------------------------------------------------------------===//
+// Chunks
+//===----------------------------------------------------------------------===//
+
+defvar chunkOperands = (ins AnyRankedTensor:$key, AnyRankedTensor:$value,
+    Optional<AnyRankedTensor>:$decay, Optional<AnyRankedTensor>:$rate,
+    Optional<AnyRankedTensor>:$alpha, Optional<AnyRankedTensor>:$beta);
+
+defvar chunkAssembly = [{
+    `key` `(` $key `:` type($key) `)` `value` `(` $value `:` type($value) `)`
+    (`decay` `(` $decay^ `:` type($decay) `)`)? (`rate` `(` $rate^ `:` type($rate) `)`)?
+    (`alpha` `(` $alpha^ `:` type($alpha) `)`)? (`beta` `(` $beta^ `:` type($beta) `)`)?
+}];
+
+def SSM_ChunkSummaryOp : SSM_Op<"chunk_summary", [AttrSizedOperandSegments]> {
+  let summary = "What each chunk of tokens does to a state";
+  let description = [{
+    The tokens are cut into J = T ceildiv `chunk` chunks. For each, S becomes M S + U: the results
+    are M and U, [B, J, H, K, V]. M is [B, J, H, K] for the transitions `identity`, `scalar` and
+    `diag`, the factors of the rows; [B, J, H, K, K] for `householder` and `diag_plus_lowrank` (of rank 1).
+    Operands are those of an outer `ssm.scan`. Chunks are independent: the states that they begin
+    with are an `ssm.scan` over chunks with read = pre, whose decay (linear) or matrix is M and whose
+    value is U; `ssm.chunk_apply` gives the outputs. Splitting tokens among devices is the same.
+
+    ```mlir
+    func.func @main(%k: tensor<2x9x4x8xf32>, %v: tensor<2x9x4x6xf32>, %g: tensor<2x9x4xf32>)
+        -> (tensor<2x3x4x8xf32>, tensor<2x3x4x8x6xf32>) {
+      %m0 = tensor.empty() : tensor<2x3x4x8xf32>
+      %u0 = tensor.empty() : tensor<2x3x4x8x6xf32>
+      %m, %u = ssm.chunk_summary scalar chunk = 4 key(%k : tensor<2x9x4x8xf32>)
+          value(%v : tensor<2x9x4x6xf32>) decay(%g : tensor<2x9x4xf32>)
+          outs(%m0, %u0 : tensor<2x3x4x8xf32>, tensor<2x3x4x8x6xf32>)
+          -> tensor<2x3x4x8xf32>, tensor<2x3x4x8x6xf32>
+      return %m, %u : tensor<2x3x4x8xf32>, tensor<2x3x4x8x6xf32>
+    }
+    ```
+  }];
+  let arguments = !con((ins SSM_Transition:$transition, I64Attr:$chunk, UnitAttr:$linear),
+                       chunkOperands, (ins Variadic<AnyRankedTensor>:$inits));
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = !strconcat([{
+    $transition (`linear` $linear^)? `chunk` `=` $chunk
+  }], chunkAssembly, [{
+    `outs` `(` $inits `:` type($inits) `)` attr-dict `->` type($results)
+  }]);
+}
+
+def SSM_ChunkApplyOp : SSM_Op<"chunk_apply", [AttrSizedOperandSegments]> {
+  let summary = "The outputs of chunks of tokens, of the states that they begin with";
+  let description = [{
+    `query` is [B, T, H, K], `states` [B, J, H, K, V] with J = T ceildiv `chunk`; the result is
+    [B, T, H, V], as an outer `ssm.scan` gives it, each chunk beginning with its state.
+    `ssm.chunk_summary` says where these come from.
+
+    ```mlir
+    func.func @main(%q: tensor<2x9x4x8xf32>, %k: tensor<2x9x4x8xf32>, %v: tensor<2x9x4x6xf32>,
+                    %g: tensor<2x9x4xf32>, %s: tensor<2x3x4x8x6xf32>) -> tensor<2x9x4x6xf32> {
+      %init = tensor.empty() : tensor<2x9x4x6xf32>
+      %y = ssm.chunk_apply scalar chunk = 4 query(%q : tensor<2x9x4x8xf32>)
+          key(%k : tensor<2x9x4x8xf32>) value(%v : tensor<2x9x4x6xf32>) decay(%g : tensor<2x9x4xf32>)
+          states(%s : tensor<2x3x4x8x6xf32>) outs(%init : tensor<2x9x4x6xf32>) -> tensor<2x9x4x6xf32>
+      return %y : tensor<2x9x4x6xf32>
+    }
+    ```
+  }];
+  let arguments = !con((ins SSM_Transition:$transition, I64Attr:$chunk, UnitAttr:$linear,
+                            AnyRankedTensor:$query), chunkOperands,
+                       (ins AnyRankedTensor:$states, Variadic<AnyRankedTensor>:$inits));
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = !strconcat([{
+    $transition (`linear` $linear^)? `chunk` `=` $chunk `query` `(` $query `:` type($query) `)`
+  }], chunkAssembly, [{
+    `states` `(` $states `:` type($states) `)`
+    `outs` `(` $inits `:` type($inits) `)` attr-dict `->` type($results)
+  }]);
+}
+
 #endif // SSM_SCAN_OPS_TD

@@ -572,3 +572,83 @@ func.func @region_inputs() {
   }) : () -> ()
   return
 }
+
+// -----
+
+func.func @chunk_transition(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %o0: tensor<2x4x3x4xf32>, %o1: tensor<2x4x3x4x5xf32>) {
+  // expected-error @+1 {{has no chunks for the transition 'rotation'}}
+  %r:2 = ssm.chunk_summary rotation chunk = 2 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) outs(%o0, %o1 : tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>) -> tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @chunk_size(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %o0: tensor<2x4x3x4xf32>, %o1: tensor<2x4x3x4x5xf32>) {
+  // expected-error @+1 {{expects chunks of at least 1 token, got 0}}
+  %r:2 = ssm.chunk_summary identity chunk = 0 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) outs(%o0, %o1 : tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>) -> tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @chunk_alpha(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %o0: tensor<2x4x3x4xf32>, %o1: tensor<2x4x3x4x5xf32>) {
+  // expected-error @+1 {{needs 'alpha' for the transition 'householder'}}
+  %r:2 = ssm.chunk_summary householder chunk = 2 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) outs(%o0, %o1 : tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>) -> tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @chunk_beta(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %beta: tensor<2x7x3x4xf32>, %o0: tensor<2x4x3x4xf32>, %o1: tensor<2x4x3x4x5xf32>) {
+  // expected-error @+1 {{takes no 'beta' for the transition 'identity'}}
+  %r:2 = ssm.chunk_summary identity chunk = 2 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) beta(%beta : tensor<2x7x3x4xf32>) outs(%o0, %o1 : tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>) -> tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @chunk_decay(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %decay: tensor<2x7x3xf32>, %o0: tensor<2x4x3x4xf32>, %o1: tensor<2x4x3x4x5xf32>) {
+  // expected-error @+1 {{takes no 'decay' or 'rate' for the transition 'identity'}}
+  %r:2 = ssm.chunk_summary identity chunk = 2 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) decay(%decay : tensor<2x7x3xf32>) outs(%o0, %o1 : tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>) -> tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @chunk_no_decay(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %o0: tensor<2x4x3x4xf32>, %o1: tensor<2x4x3x4x5xf32>) {
+  // expected-error @+1 {{needs 'decay' or 'rate' for the transition 'scalar'}}
+  %r:2 = ssm.chunk_summary scalar chunk = 2 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) outs(%o0, %o1 : tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>) -> tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @chunk_linear(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %decay: tensor<2x7x3xf32>, %rate: tensor<3xf32>, %o0: tensor<2x4x3x4xf32>, %o1: tensor<2x4x3x4x5xf32>) {
+  // expected-error @+1 {{takes no 'rate' where decays are linear}}
+  %r:2 = ssm.chunk_summary scalar linear chunk = 2 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) decay(%decay : tensor<2x7x3xf32>) rate(%rate : tensor<3xf32>) outs(%o0, %o1 : tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>) -> tensor<2x4x3x4xf32>, tensor<2x4x3x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @chunk_inits(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %o0: tensor<2x4x3x4xf32>) {
+  // expected-error @+1 {{expects 2 inits, and as many results}}
+  %r = ssm.chunk_summary identity chunk = 2 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) outs(%o0 : tensor<2x4x3x4xf32>) -> tensor<2x4x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @chunk_count(%key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %o0: tensor<2x3x3x4xf32>, %o1: tensor<2x4x3x4x5xf32>) {
+  // expected-error @+1 {{expects 'M' to have extent 4 in dimension 1, got 'tensor<2x3x3x4xf32>'}}
+  %r:2 = ssm.chunk_summary identity chunk = 2 key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) outs(%o0, %o1 : tensor<2x3x3x4xf32>, tensor<2x4x3x4x5xf32>) -> tensor<2x3x3x4xf32>, tensor<2x4x3x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @apply_inits(%query: tensor<2x7x3x4xf32>, %key: tensor<2x7x3x4xf32>, %value: tensor<2x7x3x5xf32>, %states: tensor<2x4x3x4x5xf32>, %o0: tensor<2x7x3x5xf32>, %o1: tensor<2x7x3x5xf32>) {
+  // expected-error @+1 {{expects 1 init, and as many results}}
+  %r:2 = ssm.chunk_apply identity chunk = 2 query(%query : tensor<2x7x3x4xf32>) key(%key : tensor<2x7x3x4xf32>) value(%value : tensor<2x7x3x5xf32>) states(%states : tensor<2x4x3x4x5xf32>) outs(%o0, %o1 : tensor<2x7x3x5xf32>, tensor<2x7x3x5xf32>) -> tensor<2x7x3x5xf32>, tensor<2x7x3x5xf32>
+  return
+}

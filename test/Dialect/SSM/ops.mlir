@@ -18,6 +18,34 @@ func.func @causal_conv1d(%x: tensor<2x7x3xf32>, %w: tensor<3x4xf32>, %s: tensor<
   return %y, %next : tensor<2x7x3xf32>, tensor<2x3x3xf32>
 }
 
+// CHECK-LABEL: @chunk_apply
+// CHECK: ssm.chunk_apply
+// REFERENCE-LABEL: @chunk_apply
+// REFERENCE-NOT: ssm.
+func.func @chunk_apply(%q: tensor<2x9x4x8xf32>, %k: tensor<2x9x4x8xf32>, %v: tensor<2x9x4x6xf32>,
+                %g: tensor<2x9x4xf32>, %s: tensor<2x3x4x8x6xf32>) -> tensor<2x9x4x6xf32> {
+  %init = tensor.empty() : tensor<2x9x4x6xf32>
+  %y = ssm.chunk_apply scalar chunk = 4 query(%q : tensor<2x9x4x8xf32>)
+      key(%k : tensor<2x9x4x8xf32>) value(%v : tensor<2x9x4x6xf32>) decay(%g : tensor<2x9x4xf32>)
+      states(%s : tensor<2x3x4x8x6xf32>) outs(%init : tensor<2x9x4x6xf32>) -> tensor<2x9x4x6xf32>
+  return %y : tensor<2x9x4x6xf32>
+}
+
+// CHECK-LABEL: @chunk_summary
+// CHECK: ssm.chunk_summary
+// REFERENCE-LABEL: @chunk_summary
+// REFERENCE-NOT: ssm.
+func.func @chunk_summary(%k: tensor<2x9x4x8xf32>, %v: tensor<2x9x4x6xf32>, %g: tensor<2x9x4xf32>)
+    -> (tensor<2x3x4x8xf32>, tensor<2x3x4x8x6xf32>) {
+  %m0 = tensor.empty() : tensor<2x3x4x8xf32>
+  %u0 = tensor.empty() : tensor<2x3x4x8x6xf32>
+  %m, %u = ssm.chunk_summary scalar chunk = 4 key(%k : tensor<2x9x4x8xf32>)
+      value(%v : tensor<2x9x4x6xf32>) decay(%g : tensor<2x9x4xf32>)
+      outs(%m0, %u0 : tensor<2x3x4x8xf32>, tensor<2x3x4x8x6xf32>)
+      -> tensor<2x3x4x8xf32>, tensor<2x3x4x8x6xf32>
+  return %m, %u : tensor<2x3x4x8xf32>, tensor<2x3x4x8x6xf32>
+}
+
 // CHECK-LABEL: @discretize
 // CHECK: ssm.discretize
 // REFERENCE-LABEL: @discretize

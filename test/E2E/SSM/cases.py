@@ -32,7 +32,7 @@ def normal(*shape, scale=1.0):
 def scan_case(name, state, kind, element="float32", dynamics=("", "BTSQERIC", "BTSQERICHKVG"),
               B=2, T=7, H=3, K=4, V=5, Hk=None, Hq=None, key=True, query=True, decay=None, rate=None,
               initial=False, angle=False, fixed=(), bonus=False, op="ssm.scan", rows=None,
-              init=(None, None, None), **config):
+              init=(None, None, None), refused=None, **config):
     """One configuration. `decay` and `rate` are "head" or "row"; operands in `fixed` are
     the same for all batches and tokens."""
     if not only.search(name):
@@ -140,7 +140,7 @@ def scan_case(name, state, kind, element="float32", dynamics=("", "BTSQERIC", "B
         usable = "".join(x for x in dynamic if x in known)
         if dynamic and usable in ("", None):
             continue
-        run.operation(name, f"{op} {' '.join(attributes)}", operands, shown, want, usable)
+        run.operation(name, f"{op} {' '.join(attributes)}", operands, shown, want, usable, refused=refused)
 
 
 # Transitions, of vectors and of matrices.
@@ -192,22 +192,26 @@ scan_case("ragged", "outer", "scalar", offsets=bounds, initial=True, **ragged)
 scan_case("ragged-reverse", "outer", "scalar", offsets=bounds, direction="reverse", initial=True, **ragged)
 scan_case("ragged-both", "vector", "scalar", offsets=bounds, direction="bidirectional", initial=True, **ragged)
 scan_case("ragged-gap", "outer", "scalar", offsets=I(2, 4, 9), init=(7, None, None), **ragged)
-scan_case("ragged-bad", "outer", "scalar", offsets=I(-3, 4, 2, 99, 6), init=(7, None, None), **ragged)
+scan_case("ragged-bad", "outer", "scalar", offsets=I(-3, 4, 2, 99, 6), init=(7, None, None),
+          refused="offset -3 is out of order or of the range [0, 11]", **ragged)
 scan_case("ragged-none", "outer", "scalar", offsets=I(0), init=(7, None, None), **ragged)
 scan_case("slots", "outer", "scalar", offsets=bounds, initial=6, rows=5, sources=I(4, -1, 0, 4),
           destinations=I(2, 0, -1, 4), init=(None, 7, None), **ragged)
 scan_case("slots-bad", "outer", "scalar", offsets=bounds, initial=6, rows=5, sources=I(6, -9, 99, 2),
-          destinations=I(5, 0, 1 << 30, -7), init=(None, 7, None), **ragged)
+          destinations=I(5, 0, 1 << 30, -7), init=(None, 7, None),
+          refused="slot 6 is out of range for 6 states", **ragged)
 scan_case("slots-batch", "outer", "scalar", B=3, initial=4, rows=6, decay="head", sources=I(3, 0, -1),
           destinations=I(5, 1, 0), init=(None, 7, None))
 scan_case("order", "outer", "scalar", decay="head", order=I(3, 0, 6, 2, 5, 1, 4))
-scan_case("order-bad", "outer", "scalar", decay="head", order=I(3, 0, 99, 2, -5, 1, 4), init=(7, None, None))
+scan_case("order-bad", "outer", "scalar", decay="head", order=I(3, 0, 99, 2, -5, 1, 4), init=(7, None, None),
+          refused="token 99 is out of range for 7 tokens")
 scan_case("order-ragged", "outer", "scalar", order=I(*rng.permutation(11)), offsets=bounds, **ragged)
 scan_case("every", "outer", "scalar", decay="head", emit="every", count=3)
 scan_case("every-none", "outer", "scalar", decay="head", emit="every", count=9, dynamics=("",))
 scan_case("every-ragged", "outer", "scalar", offsets=bounds, emit="every", count=2, init=(None, None, 7), **ragged)
 scan_case("every-bad", "outer", "scalar", offsets=I(0, 11, 0, 11), emit="every", count=2,
-          init=(None, None, 7), **{**ragged, "dynamics": ("",)})
+          init=(None, None, 7), refused="offset 0 is out of order or of the range [0, 11]",
+          **{**ragged, "dynamics": ("",)})
 scan_case("window", "vector", "scalar", decay="head", emit="window", count=3)
 scan_case("window-ragged", "outer", "scalar", offsets=bounds, emit="window", count=4, init=(None, None, 7), **ragged)
 
@@ -238,7 +242,7 @@ scan_case("step-slots", "outer", "scalar", B=3, T=1, initial=4, rows=6, decay="h
 
 
 def conv_case(name, element="float32", B=2, T=9, C=5, W=4, bias=True, state=False, final=True, rows=None,
-              dynamics=("", "BTI", "BTIC"), init=(None, None), **config):
+              dynamics=("", "BTI", "BTIC"), init=(None, None), refused=None, **config):
     if not only.search(name):
         return
     dtype = ml_dtypes.bfloat16 if element == "bfloat16" else element
@@ -266,7 +270,8 @@ def conv_case(name, element="float32", B=2, T=9, C=5, W=4, bias=True, state=Fals
         inits.append((shape, ("R" if rows or offsets is not None else "B") + "SC", element, init[1]))
     want = reference.causal_conv(x, w, b, s, fill=[v or 0 for v in init], final_rows=rows, **config)
     for dynamic in dynamics:
-        run.operation(name, f"ssm.causal_conv1d{attributes}", operands, inits, want[:len(inits)], dynamic)
+        run.operation(name, f"ssm.causal_conv1d{attributes}", operands, inits, want[:len(inits)], dynamic,
+                      refused=refused)
 
 
 conv_case("conv")
@@ -285,17 +290,19 @@ for element in ("float16", "bfloat16", "float64"):
     conv_case(f"conv-{element}", element, state=True, silu=True, dynamics=("", "BTI"))
 conv_case("conv-ragged", B=1, T=11, offsets=bounds, state=True, dynamics=("", "TC"))
 conv_case("conv-ragged-reverse", B=1, T=11, offsets=bounds, state=True, reverse=True, dynamics=("", "TC"))
-conv_case("conv-bad", B=1, T=11, offsets=I(-3, 4, 2, 99, 6), init=(7, None), dynamics=("", "TC"))
+conv_case("conv-bad", B=1, T=11, offsets=I(0, 4, 2, 99, 6), init=(7, None), dynamics=("", "TC"),
+          refused="offset 2 is out of order or of the range [0, 11]")
 conv_case("conv-slots", B=1, T=11, offsets=bounds, state=6, rows=5, sources=I(4, -1, 99, 0),
-          destinations=I(2, 99, -1, 4), init=(None, 7), dynamics=("", "TC"))
+          destinations=I(2, 99, -1, 4), init=(None, 7), dynamics=("", "TC"),
+          refused="slot 99 is out of range for 6 states")
 conv_case("conv-slots-batch", B=3, state=4, rows=6, sources=I(3, 0, -1), destinations=I(5, 1, 0),
           init=(None, 7), dynamics=("",))
 
 
-def simple(name, head, operands, inits, want, dynamics):
+def simple(name, head, operands, inits, want, dynamics, refused=None):
     if only.search(name):
         for dynamic in dynamics:
-            run.operation(name, head, operands, inits, want, dynamic)
+            run.operation(name, head, operands, inits, want, dynamic, refused=refused)
 
 
 def long_case(name, element="float32", B=2, T=9, D=3, L=9, skip=False, pre=False, post=False, reverse=False,
@@ -331,7 +338,7 @@ for empty in ("B", "T", "D", "L"):
 
 
 def reduce_case(name, element="float32", B=2, T=9, H=4, Hk=4, K=3, V=5, weights=False, offsets=None,
-                dynamics=("", "BT", "BTHKV")):
+                dynamics=("", "BT", "BTHKV"), refused=None):
     dtype = ml_dtypes.bfloat16 if element == "bfloat16" else element
     k, v, w = (normal(*shape).astype(dtype) for shape in ((B, T, Hk, K), (B, T, H, V), (B, T, H)))
     operands = [("ins", "k", k, "BTHK" if H == Hk else "BTgK"), ("ins", "v", v, "BTHV")]
@@ -346,13 +353,14 @@ def reduce_case(name, element="float32", B=2, T=9, H=4, Hk=4, K=3, V=5, weights=
         want = np.stack([terms[0, a:b].sum(0) for a, b in zip(bounds, bounds[1:])])
         rows, letter = len(offsets) - 1, "G"
     compute = "float64" if element == "float64" else "float32"
-    simple(name, "ssm.reduce_state", operands, [([rows, H, K, V], letter + "HKV", compute, None)], [want], dynamics)
+    simple(name, "ssm.reduce_state", operands, [([rows, H, K, V], letter + "HKV", compute, None)], [want], dynamics, refused)
 
 
 reduce_case("reduce")
 reduce_case("reduce-weights", weights=True, Hk=2)
 reduce_case("reduce-ragged", B=1, T=11, offsets=bounds, weights=True, dynamics=("", "T"))
-reduce_case("reduce-bad", B=1, T=11, offsets=I(-3, 4, 2, 99, 6), dynamics=("",))
+reduce_case("reduce-bad", B=1, T=11, offsets=I(0, 4, 2, 99, 6), dynamics=("",),
+            refused="offset 2 is out of order or of the range [0, 11]")
 reduce_case("reduce-empty", T=0)
 for element in ("float16", "bfloat16", "float64"):
     reduce_case(f"reduce-{element}", element, dynamics=("",))
@@ -386,6 +394,75 @@ for name, lead, size, columns in (("solve", (3, 2), 6, 4), ("solve-one", (), 9, 
            [(rhs.shape, letters + "QN", "float32", None)], [want], ("", letters + "QN"))
 
 
+def split_case(name, kind, chunk, element="float32", decay=None, T=11, B=2, H=4, Hk=2, K=3, V=5, dynamic=False):
+    """A scan in chunks: what each does to a state, the states that they begin with, and
+    their outputs, is the scan, whatever their size is."""
+    name = f"split-{name}-{chunk}" + ("-dynamic" if dynamic else "")
+    if not only.search(name):
+        return
+    J = -(-T // chunk)
+    short = {"float32": "f32", "float64": "f64", "float16": "f16"}[element]
+    wide = "f64" if element == "float64" else "f32"
+    diagonal = kind in ("identity", "scalar", "diag")
+    feed = {"query": normal(B, T, H, K), "key": normal(B, T, Hk, K, scale=0.5), "value": normal(B, T, H, V)}
+    if decay:
+        feed["decay"] = -np.abs(normal(B, T, H, *([K] if decay == "row" else [])))
+    if not diagonal:
+        feed["alpha"], feed["beta"] = normal(B, T, Hk, K, scale=0.4), normal(B, T, H, K, scale=0.4)
+    feed = {k: v.astype(element) for k, v in feed.items()}
+    feed["initial"] = normal(B, H, K, V).astype("float64" if wide == "f64" else "float32")
+    b, t, j = ("?", "?", "?") if dynamic else (B, T, J)
+    fold = lambda n, array: "x".join(map(str, [b] + ([t] if n != "initial" else []) +
+                                         list(array.shape[2 if n != "initial" else 1:])))
+    types = {n: f"tensor<{fold(n, v)}x{wide if n == 'initial' else short}>" for n, v in feed.items()}
+    M = f"tensor<{b}x{j}x{H}x{K}{'' if diagonal else f'x{K}'}x{wide}>"
+    U, S, Y = (f"tensor<{b}x{j}x{H}x{K}x{V}x{wide}>", f"tensor<{b}x{H}x{K}x{V}x{wide}>",
+               f"tensor<{b}x{t}x{H}x{V}x{short}>")
+    sizes = lambda *names: ", ".join(names) if dynamic else ""
+    operands = lambda *names: " ".join(f"{n}(%{n} : {types[n]})" for n in names if n in types)
+    shared = operands("key", "value", "decay", "alpha", "beta")
+    dims = {n: (["B", "T"] if n != "initial" else ["B"]) if dynamic else list(v.shape[:1 if n == "initial" else 2])
+            for n, v in feed.items()}
+    shown = lambda n, v: ", ".join(f'"{d}"' if isinstance(d, str) else str(d)
+                                   for d in dims[n] + list(v.shape[len(dims[n]):]))
+    arguments = ['%B: index {weft.symbol = "B"}', '%T: index {weft.symbol = "T"}'] if dynamic else []
+    arguments += [f'%{n}: {types[n]} {{weft.name = "{n}", weft.dims = [{shown(n, v)}]}}' for n, v in feed.items()]
+    transition = (f"diag linear read = pre value(%u : {U}) decay(%m : {M})" if diagonal else
+                  f"dense read = pre value(%u : {U}) matrix(%m : {M})")
+    text = f"""func.func @main({', '.join(arguments)}) -> ({Y} {{weft.name = "y"}}, {S} {{weft.name = "s"}}) {{
+  %c = arith.constant {chunk} : index
+  {"%J = arith.ceildivsi %T, %c : index" if dynamic else ""}
+  %m0 = tensor.empty({sizes("%B", "%J")}) : {M}
+  %u0 = tensor.empty({sizes("%B", "%J")}) : {U}
+  %s0 = tensor.empty({sizes("%B")}) : {S}
+  %y0 = tensor.empty({sizes("%B", "%T")}) : {Y}
+  %m, %u = ssm.chunk_summary {kind} chunk = {chunk} {shared} outs(%m0, %u0 : {M}, {U}) -> {M}, {U}
+  %starts, %s = ssm.scan outer {transition} {operands("initial")} outs(%u0, %s0 : {U}, {S}) -> {U}, {S}
+  %y = ssm.chunk_apply {kind} chunk = {chunk} {operands("query")} {shared} states(%starts : {U})
+      outs(%y0 : {Y}) -> {Y}
+  return %y, %s : {Y}, {S}
+}}
+"""
+    have = run.module(text, feed, ["y", "s"], name)
+    run.count += 1
+    want = reference.scan("outer", kind, feed, T, H, K, V)
+    if have is not None:
+        run.compare(name + "-y", have[0], want[0], element)
+        run.compare(name + "-s", have[1], want[1], "float64" if wide == "f64" else "float32")
+
+
+for chunk in (1, 3, 4, 64):
+    split_case("scalar", "scalar", chunk, decay="head", dynamic=chunk == 3)
+    split_case("householder", "householder", chunk, decay="head", dynamic=chunk == 4)
+split_case("identity", "identity", 4)
+split_case("diag", "diag", 4, decay="row", dynamic=True)
+split_case("diag-f64", "diag", 4, "float64", decay="row")
+split_case("diag-f16", "diag", 4, "float16", decay="row")
+split_case("kda", "householder", 4, decay="row")
+split_case("lowrank", "diag_plus_lowrank", 3, decay="row")
+split_case("empty", "scalar", 4, decay="head", T=0)
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -395,7 +472,8 @@ def softplus(x):
 
 
 def discretize_case(name, rule, B=2, T=5, D=4, N=None, softplus_=False, bias=False, imag=False, offsets=None,
-                    low=None, high=None, element="float32", rate=True, dynamics=("", "BT", "BTDN")):
+                    low=None, high=None, element="float32", rate=True, dynamics=("", "BT", "BTDN"),
+                    refused=None):
     shape = (D,) if N is None else (D, N)
     letters = "D" if N is None else "DN"
     step = normal(B, T, D) if softplus_ or rule == "rglru" else np.abs(normal(B, T, D)) + 0.1
@@ -439,7 +517,7 @@ def discretize_case(name, rule, B=2, T=5, D=4, N=None, softplus_=False, bias=Fal
     head = f"ssm.discretize {rule}" + (" softplus" if softplus_ else "")
     head += (f" low = {low}" if low is not None else "") + (f" high = {high}" if high is not None else "")
     inits = [(w.shape, "BT" + letters, element, None) for w in want]
-    simple(name, head, operands, inits, want, dynamics)
+    simple(name, head, operands, inits, want, dynamics, refused)
 
 
 discretize_case("zoh", "zoh")
@@ -453,7 +531,8 @@ discretize_case("exponential-step", "exponential_euler", softplus_=True, bias=Tr
 discretize_case("trapezoid", "trapezoid", softplus_=True)
 discretize_case("rglru", "rglru")
 discretize_case("rglru-reset", "rglru", B=1, T=11, offsets=I(0, 3, 3, 11), dynamics=("", "T"))
-discretize_case("rglru-bad", "rglru", B=1, T=11, offsets=I(-4, 3, 12, 2), dynamics=("",))
+discretize_case("rglru-bad", "rglru", B=1, T=11, offsets=I(-4, 3, 12, 2), dynamics=("",),
+                refused="offset -4 is out of order or of the range [0, 11]")
 discretize_case("discretize-f64", "zoh", element="float64", imag=True, dynamics=("",))
 discretize_case("discretize-f16", "zoh", element="float16", dynamics=("",))
 discretize_case("discretize-empty", "zoh", T=0, dynamics=("", "BT"))

@@ -83,11 +83,27 @@ class Runner:
             worst = np.abs(have - want).max()
             self.fail(name, f"differs by {worst} of {scale}")
 
-    def operation(self, name, head, operands, inits, want, dynamic="", tail=""):
+    def refuses(self, name, text, feed, sentence):
+        """Whether a call on `feed` fails with the sentence."""
+        at = os.path.join(self.folder.name, name)
+        os.makedirs(at)
+        with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
+            file.write(text)
+        inputs = []
+        for key, value in feed.items():
+            np.save(f"{at}/{key}.npy", np.ascontiguousarray(value))
+            inputs.append(f"--input={key}=@{at}/{key}.npy")
+        subprocess.run([self.weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"], check=True)
+        done = subprocess.run([self.weft, "run", "--quiet", f"{at}/m.so"] + inputs,
+                              capture_output=True, text=True, check=False)
+        if done.returncode in (0, -11, -6) or sentence not in done.stderr:
+            self.fail(name, f"expected '{sentence}', got {done.returncode}: {done.stderr[-500:]}")
+
+    def operation(self, name, head, operands, inits, want, dynamic="", tail="", refused=None):
         """One operation: `head` its name and attributes, `operands` a list of (keyword,
         name, array, letters of dimensions), those of the keyword "ins" first, `inits`
         of (shape, letters, type, number to fill with or None). Letters in `dynamic`
-        are symbols."""
+        are symbols. `refused` is the sentence that a call must fail with."""
         extents = {}
         for _, _, array, letters in operands:
             extents.update(zip(letters, array.shape))
@@ -123,10 +139,16 @@ class Runner:
         results = ", ".join(f"%r{i}" for i in range(len(outs)))
         named = ", ".join(f'{t} {{weft.name = "r{i}"}}' for i, t in enumerate(kinds))
         head = head.replace("RESULTS", f"{results} = ") if "RESULTS" in head else f"{results} = {head}"
-        module = (f"func.func @main({', '.join(arguments)}) -> ({named}) {{\n" + "\n".join(lines) +
-                  f"\n  {head} {text} {tail} -> {', '.join(kinds)}\n"
-                  f"  return {results} : {', '.join(kinds)}\n}}\n")
+        build = lambda attributes: (
+            f"func.func @main({', '.join(arguments)}) -> ({named}) {{\n" + "\n".join(lines) +
+            f"\n  {head} {text} {attributes} {tail} -> {', '.join(kinds)}\n"
+            f"  return {results} : {', '.join(kinds)}\n}}\n")
+        module = build("")
         label = f"{name}-{dynamic or 'static'}"
+        if refused:
+            # Without the check, kernels keep to the range by themselves.
+            self.refuses(label + "-refused", module, feed, refused)
+            module = build("{ssm.checked}")
         have = self.module(module, feed, [f"r{i}" for i in range(len(outs))], label)
         self.count += 1
         if have is None:

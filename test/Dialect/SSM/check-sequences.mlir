@@ -1,0 +1,46 @@
+// RUN: weft-opt %s --pass-pipeline='builtin.module(func.func(ssm-check-sequences),canonicalize)' | FileCheck %s
+// RUN: weft-opt %s --pass-pipeline='builtin.module(func.func(ssm-check-sequences,ssm-check-sequences),canonicalize)' | FileCheck %s
+
+// Two operations that share offsets share a check.
+// CHECK-LABEL: @shared
+// CHECK-SAME: %[[OFFSETS:[a-z0-9]*]]: tensor<3xi32>
+// CHECK: %[[LOWEST:.*]] = linalg.generic {{.*}}iterator_types = ["reduction"]} ins(%[[OFFSETS]] : tensor<3xi32>)
+// CHECK: scf.if
+// CHECK-NEXT: arith.index_cast
+// CHECK: weft.assert %{{.*}}, 11, "offset {0} is out of order or of the range [0, {1}]"
+// CHECK-NOT: weft.assert
+// CHECK: ssm.causal_conv1d {{.*}} {ssm.checked}
+// CHECK-NOT: weft.assert
+// CHECK: ssm.causal_conv1d {{.*}} {ssm.checked}
+func.func @shared(%x: tensor<1x9x3xf32>, %w: tensor<3x4xf32>, %o: tensor<3xi32>, %init: tensor<1x9x3xf32>)
+    -> (tensor<1x9x3xf32>, tensor<1x9x3xf32>) {
+  %a = ssm.causal_conv1d ins(%x, %w : tensor<1x9x3xf32>, tensor<3x4xf32>) offsets(%o : tensor<3xi32>)
+      outs(%init : tensor<1x9x3xf32>) -> tensor<1x9x3xf32>
+  %b = ssm.causal_conv1d silu ins(%x, %w : tensor<1x9x3xf32>, tensor<3x4xf32>) offsets(%o : tensor<3xi32>)
+      outs(%init : tensor<1x9x3xf32>) -> tensor<1x9x3xf32>
+  return %a, %b : tensor<1x9x3xf32>, tensor<1x9x3xf32>
+}
+
+// Slots may be -1.
+// CHECK-LABEL: @slots
+// CHECK: arith.cmpi slt, %{{.*}}, %c-1
+// CHECK: weft.assert %{{.*}}, 11, "slot {0} is out of range for {1} states"
+// CHECK: ssm.step
+func.func @slots(%v: tensor<2x1x3x4xf32>, %d: tensor<2xi32>, %y: tensor<2x1x3x4xf32>, %s: tensor<6x3x4xf32>)
+    -> (tensor<2x1x3x4xf32>, tensor<6x3x4xf32>) {
+  %o, %f = ssm.step vector identity value(%v : tensor<2x1x3x4xf32>) destinations(%d : tensor<2xi32>)
+      outs(%y, %s : tensor<2x1x3x4xf32>, tensor<6x3x4xf32>) -> tensor<2x1x3x4xf32>, tensor<6x3x4xf32>
+  return %o, %f : tensor<2x1x3x4xf32>, tensor<6x3x4xf32>
+}
+
+// Nothing to check, or checked.
+// CHECK-LABEL: @none
+// CHECK-NOT: weft.assert
+func.func @none(%x: tensor<1x9x3xf32>, %w: tensor<3x4xf32>, %o: tensor<3xi32>, %init: tensor<1x9x3xf32>)
+    -> (tensor<1x9x3xf32>, tensor<1x9x3xf32>) {
+  %a = ssm.causal_conv1d ins(%x, %w : tensor<1x9x3xf32>, tensor<3x4xf32>)
+      outs(%init : tensor<1x9x3xf32>) -> tensor<1x9x3xf32>
+  %b = ssm.causal_conv1d silu ins(%x, %w : tensor<1x9x3xf32>, tensor<3x4xf32>) offsets(%o : tensor<3xi32>)
+      outs(%init : tensor<1x9x3xf32>) {ssm.checked} -> tensor<1x9x3xf32>
+  return %a, %b : tensor<1x9x3xf32>, tensor<1x9x3xf32>
+}
