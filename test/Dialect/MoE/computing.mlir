@@ -37,7 +37,7 @@ func.func @gated(%x: tensor<?x8xf16>, %g: tensor<4x5x8xf16>, %u: tensor<4x5x8xf1
   return %y : tensor<?x5xf16>
 }
 
-!weight = !weft.packed<4x1024x70xf32, #weft.format<elem = #weft.int<4, signed>>>
+!weight = !weft.packed<4x1024x70xf32, #weft.format<elem = #lowp.int<4, signed>>>
 
 // A tile of 16 columns of one group is decoded, behind the test for rows, and never
 // a whole weight.

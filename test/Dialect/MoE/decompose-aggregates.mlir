@@ -4,7 +4,7 @@
 // RUN: weft-opt %s --moe-decompose-aggregates | FileCheck %s
 // RUN: weft-opt %s --moe-decompose-aggregates --weft-convert-packed | FileCheck %s --check-prefix=PACKED
 
-!weight = !weft.packed<4x8x16xf32, #weft.format<elem = #weft.int<4, signed>>>
+!weight = !weft.packed<4x8x16xf32, #weft.format<elem = #lowp.int<4, signed>>>
 
 // CHECK-LABEL: @layer
 // CHECK-SAME: %[[X:.*]]: tensor<?x8xf32>, %[[IDS:.*]]: tensor<?x2xi32>, %[[W:.*]]: tensor<?x2xf32>, %[[UP:.*]]: !weft.packed<{{.*}}>, %[[DOWN:.*]]: tensor<4x16x8xf32>, %[[INIT:.*]]: tensor<?x8xf32>)

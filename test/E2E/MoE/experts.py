@@ -47,7 +47,7 @@ def weight(f, name, shape, element, packed):
         return f.input(name, shape, element), value, value
     value, data = codes(shape, packed)
     kind = (f"!weft.packed<{'x'.join(map(str, shape))}x{element}, "
-            f"#weft.format<elem = #weft.int<{packed}, signed>>>")
+            f"#weft.format<elem = #lowp.int<{packed}, signed>>>")
     # Eight bits lie one to a byte in the logical shape.
     data = data.reshape(shape) if packed == 8 else data
     codes_type = f.input(name + "_codes", data.shape, "i8")
