@@ -16,6 +16,7 @@ mlir::LogicalResult registerMoEDialect(Registrar &registrar) {
   registrar.addPass(moe::createRaiseExperts);
   registrar.addPass(moe::createRaiseRouting);
   registrar.addPass(moe::createCheckIndices);
+  registrar.addPass(moe::createDecomposeDepth);
   registrar.addPass(moe::createDecomposeAggregates);
   return mlir::success();
 }

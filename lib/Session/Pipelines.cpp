@@ -125,6 +125,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     return;
   case Stage::Fuse:
     passManager.addPass(moe::createCheckIndices());
+    passManager.addPass(moe::createDecomposeDepth());
     passManager.addPass(moe::createDecomposeAggregates());
     passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(sparse::createDecomposeSparse());

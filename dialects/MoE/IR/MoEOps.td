@@ -386,4 +386,176 @@ def MoE_ExpertFFNOp : MoE_TensorOp<"expert_ffn", [AttrSizedOperandSegments, Sing
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// Placement
+//===----------------------------------------------------------------------===//
+
+def MoE_ExchangeOp : MoE_TensorOp<"exchange", [AttrSizedOperandSegments]> {
+  let summary = "Sends rows of groups to the ranks that have their experts";
+  let description = [{
+    An all-to-all of ragged data among R ranks. `values` is [R, M, H], row p of rank
+    r in the group that `offsets` [R, G + 1] says. Group g lives on rank place[g], or
+    on rank g * R / G without `place`. The first result [R, M', H] has on each rank
+    the rows of its groups, ordered by group and then by the rank that sends them,
+    the second [R, G + 1] their offsets: groups that live elsewhere are empty. Rows
+    beyond M' are dropped; rows in no group are unspecified.
+
+    `inverse` sends rows back: `values` is [R, M', H] as received, `offsets` are still
+    those of the senders, and the first result is [R, M, H] as they had them. The
+    second is `offsets`.
+
+    Between ranks there are no copies of experts' weights, only of rows. One rank
+    without `place` exchanges nothing, and the operation folds away. A number that is
+    no rank's in `place` loses its group.
+
+    ```mlir
+    func.func @exchange(%values: tensor<2x6x4xf32> {weft.name = "values"},
+                        %offsets: tensor<2x5xi32> {weft.name = "offsets"})
+        -> (tensor<2x12x4xf32> {weft.name = "received"}, tensor<2x5xi32> {weft.name = "bounds"}) {
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<2x12x4xf32>
+      %r = linalg.fill ins(%zero : f32) outs(%e : tensor<2x12x4xf32>) -> tensor<2x12x4xf32>
+      %o = tensor.empty() : tensor<2x5xi32>
+      %received, %bounds = moe.exchange ins(%values, %offsets : tensor<2x6x4xf32>, tensor<2x5xi32>)
+          outs(%r, %o : tensor<2x12x4xf32>, tensor<2x5xi32>)
+          -> tensor<2x12x4xf32>, tensor<2x5xi32>
+      return %received, %bounds : tensor<2x12x4xf32>, tensor<2x5xi32>
+    }
+    ```
+  }];
+  let arguments = (ins UnitAttr:$inverse, AnyRankedTensor:$values, AnyRankedTensor:$offsets,
+                       Optional<AnyRankedTensor>:$place, Variadic<AnyRankedTensor>:$inits);
+  let results = (outs AnyRankedTensor:$received, AnyRankedTensor:$bounds);
+  let hasCanonicalizeMethod = 1;
+  let assemblyFormat = [{
+    (`inverse` $inverse^)? `ins` `(` $values `,` $offsets `:` type($values) `,` type($offsets) `)`
+    (`place` `(` $place^ `:` type($place) `)`)?
+    `outs` `(` $inits `:` type($inits) `)` attr-dict `->` type($received) `,` type($bounds)
+  }];
+}
+
+def MoE_ResidencyOp : MoE_TensorOp<"residency"> {
+  let summary = "Decides which experts are in memory";
+  let description = [{
+    Memory has S slots for experts: `slots` [S] (i32) has the number of the expert in
+    each, -1 for none, and `stamps` [S] (i32) when it was used last. `ids` [T, K] are
+    wanted now. Gives `place` [E] (i32), the slot of each expert or -1, which
+    `moe.plan` takes; `loads` [S] (i32), the expert to fetch into each slot or -1; and
+    slots and stamps as they are then.
+
+    Only what is wanted is fetched, in the order of numbers, each in place of what was
+    used least recently, ties in the lowest slot. What is wanted and there stays. Of
+    experts beyond the slots the highest are not placed. Stamps of what is wanted are
+    one more than the largest before.
+
+    ```mlir
+    func.func @residency(%tokens: index {weft.symbol = "T"},
+        %ids: tensor<?x2xi32> {weft.name = "ids", weft.dims = ["T", 2]},
+        %slots: tensor<4xi32> {weft.name = "slots"}, %stamps: tensor<4xi32> {weft.name = "stamps"})
+        -> (tensor<16xi32> {weft.name = "place"}, tensor<4xi32> {weft.name = "loads"},
+            tensor<4xi32> {weft.name = "slots_after"}, tensor<4xi32> {weft.name = "stamps_after"}) {
+      %p = tensor.empty() : tensor<16xi32>
+      %s = tensor.empty() : tensor<4xi32>
+      %place, %loads, %a, %b = moe.residency
+          ins(%ids, %slots, %stamps : tensor<?x2xi32>, tensor<4xi32>, tensor<4xi32>)
+          outs(%p, %s, %s, %s : tensor<16xi32>, tensor<4xi32>, tensor<4xi32>, tensor<4xi32>)
+          -> tensor<16xi32>, tensor<4xi32>, tensor<4xi32>, tensor<4xi32>
+      return %place, %loads, %a, %b
+          : tensor<16xi32>, tensor<4xi32>, tensor<4xi32>, tensor<4xi32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$ids, AnyRankedTensor:$slots, AnyRankedTensor:$stamps,
+                       Variadic<AnyRankedTensor>:$inits);
+  let results = (outs AnyRankedTensor:$place, AnyRankedTensor:$loads, AnyRankedTensor:$slotsAfter,
+                      AnyRankedTensor:$stampsAfter);
+  let assemblyFormat = [{
+    `ins` `(` $ids `,` $slots `,` $stamps `:` type($ids) `,` type($slots) `,` type($stamps) `)`
+    `outs` `(` $inits `:` type($inits) `)` attr-dict
+    `->` type($place) `,` type($loads) `,` type($slotsAfter) `,` type($stampsAfter)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Conditional depth
+//===----------------------------------------------------------------------===//
+
+def MoE_DepthOp : MoE_Op<"depth", [
+    AttrSizedOperandSegments, SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "Computes something for some of the tokens";
+  let description = [{
+    The region gets the rows of the inputs where `mask` [T] (i8) is not 0, in their
+    order; its tensors have as many rows. What it yields replaces these rows of the
+    inits; the others are the inits'. Rows that are skipped cost nothing.
+
+    Mixture of depths (the mask from `moe.route`), skipped layers, cascades. A host
+    operation that becomes `weft.nonzero`, `weft.gather` and `weft.scatter` at the start
+    of stage `fuse`.
+
+    ```mlir
+    func.func @depth(%tokens: index {weft.symbol = "T"},
+        %x: tensor<?x8xf32> {weft.name = "x", weft.dims = ["T", 8]},
+        %mask: tensor<?xi8> {weft.name = "mask", weft.dims = ["T"]})
+        -> (tensor<?x8xf32> {weft.name = "y"}) {
+      %y = moe.depth mask(%mask : tensor<?xi8>) ins(%x : tensor<?x8xf32>)
+             outs(%x : tensor<?x8xf32>) {
+      ^bb0(%rows: tensor<?x8xf32>):
+        %e = linalg.exp ins(%rows : tensor<?x8xf32>) outs(%rows : tensor<?x8xf32>)
+               -> tensor<?x8xf32>
+        moe.yield %e : tensor<?x8xf32>
+      } -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$mask, Variadic<AnyRankedTensor>:$inputs,
+                       Variadic<AnyRankedTensor>:$inits);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    `mask` `(` $mask `:` type($mask) `)` `ins` `(` $inputs `:` type($inputs) `)`
+    `outs` `(` $inits `:` type($inits) `)` attr-dict-with-keyword $body `->` type($results)
+  }];
+}
+
+def MoE_ExitOp : MoE_Op<"exit", [SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "Layers until a condition holds";
+  let description = [{
+    The region is the layer `i`, from 0 to `count` - 1. It gets the state and yields
+    whether this layer was the last, and the state after it. Gives the number of
+    layers that ran and the state after the last of them: the initial one if `count`
+    is not positive.
+
+    Early exit by confidence, pondering (the probability to have exited is part of
+    the state), one body for layers that share weights. A host operation that becomes
+    `scf.while` at the start of stage `fuse`.
+
+    ```mlir
+    func.func @exit(%x: tensor<8xf32> {weft.name = "x"}) -> (tensor<8xf32> {weft.name = "y"}) {
+      %layers = arith.constant 12 : index
+      %zero = arith.constant 0 : index
+      %limit = arith.constant 100.0 : f32
+      %ran, %y = moe.exit %layers init(%x : tensor<8xf32>) {
+      ^bb0(%i: index, %h: tensor<8xf32>):
+        %next = linalg.add ins(%h, %h : tensor<8xf32>, tensor<8xf32>) outs(%h : tensor<8xf32>)
+                  -> tensor<8xf32>
+        %first = tensor.extract %next[%zero] : tensor<8xf32>
+        %stop = arith.cmpf ogt, %first, %limit : f32
+        moe.yield %stop, %next : i1, tensor<8xf32>
+      } -> index, tensor<8xf32>
+      return %y : tensor<8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Index:$count, Variadic<AnyRankedTensor>:$state);
+  let results = (outs Index:$ran, Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $count `init` `(` $state `:` type($state) `)` attr-dict-with-keyword $body
+    `->` type($ran) `,` type($results)
+  }];
+}
+
 #endif // MOE_OPS_TD

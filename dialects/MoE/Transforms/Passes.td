@@ -66,6 +66,17 @@ def CheckIndices : Pass<"moe-check-indices"> {
   let dependentDialects = ["::weft::WeftDialect", "::mlir::scf::SCFDialect"];
 }
 
+def DecomposeDepth : Pass<"moe-decompose-depth"> {
+  let summary = "Makes conditional depth gathers, scatters and loops";
+  let description = [{
+    At the start of stage `fuse`. The region of `moe.depth` computes on the rows that
+    `weft.nonzero` finds in the mask and `weft.gather` reads; `weft.scatter` writes
+    them over those of the inits. `moe.exit` becomes a `scf.while` that polls for
+    cancellation.
+  }];
+  let dependentDialects = ["::weft::WeftDialect", "::mlir::scf::SCFDialect"];
+}
+
 def DecomposeAggregates : Pass<"moe-decompose-aggregates"> {
   let summary = "Makes aggregates what they are made of";
   let description = [{

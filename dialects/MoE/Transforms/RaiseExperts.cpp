@@ -245,6 +245,7 @@ private:
   bool matchChain(ScatterOp last);
   Value stack(llvm::function_ref<Value(const ExpertBody &)> part);
   void assertExtents(Value x, int64_t i, Value y, int64_t j);
+  Value numbersOf(Value ids);
   void build(ScatterOp last);
 
   RewriterBase &rewriter;
@@ -310,6 +311,30 @@ void Raiser::assertExtents(Value x, int64_t i, Value y, int64_t j) {
                    "has {0} rows for {1} tokens", ValueRange{have, want});
 }
 
+/// The numbers of experts as i32. Those of a sort are in range; others that no mask
+/// asks for become -1.
+Value Raiser::numbersOf(Value ids) {
+  ReferenceBuilder m(rewriter, ids.getLoc());
+  Type i32 = rewriter.getI32Type(), type = typeOf(ids).getElementType();
+  auto sort = ids.getDefiningOp<SortOp>();
+  int64_t experts = static_cast<int64_t>(links.size());
+  bool isInRange = sort && ids == sort.getIndices() &&
+                   typeOf(sort.getInput()).getDimSize(sort.getDimension()) == experts;
+  if (isInRange && type == i32)
+    return ids;
+  Value init = m.empty(tensor::getMixedSizes(rewriter, m.loc, ids), i32);
+  return m.map(ids, init, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+    ReferenceBuilder e(b, loc);
+    Value number = e.convert(args[0], i32);
+    if (isInRange)
+      return number;
+    Value low = e.cmp(arith::CmpIPredicate::sge, args[0], e.number(type, 0));
+    Value high =
+        e.cmp(arith::CmpIPredicate::slt, args[0], e.number(type, static_cast<double>(experts)));
+    return e.select(e.both(low, high), number, e.number(i32, -1));
+  });
+}
+
 void Raiser::build(ScatterOp last) {
   const Link &first = links[0];
   Location loc = last.getLoc();
@@ -323,13 +348,7 @@ void Raiser::build(ScatterOp last) {
   assertExtents(base, 0, first.ids, 0);
   assertExtents(first.weights, 0, first.ids, 0);
   assertExtents(first.weights, 1, first.ids, 1);
-  Value ids = first.ids;
-  Type i32 = rewriter.getI32Type();
-  if (typeOf(ids).getElementType() != i32)
-    ids = m.map(ids, m.empty(tensor::getMixedSizes(rewriter, loc, ids), i32),
-                [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                  return arith::TruncIOp::create(b, loc, i32, args[0]);
-                });
+  Value ids = numbersOf(first.ids);
   SmallVector<Value> up, upBiases;
   for (size_t i = 0; i < first.body.sums.size(); ++i) {
     up.push_back(

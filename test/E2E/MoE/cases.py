@@ -20,5 +20,13 @@ import harness
 import routing  # noqa: F401
 import computing  # noqa: F401
 import experts  # noqa: F401
+import placement  # noqa: F401
+
+try:
+    import onnx  # noqa: F401
+except ImportError:
+    pass
+else:
+    import models  # noqa: F401
 
 sys.exit(harness.finish())

@@ -361,4 +361,5 @@ void weft::onnx::registerContribOps(Registrar &registrar) {
          {{"SimplifiedLayerNormalization", 1, 2, 2, buildSimplifiedLayerNormalization}});
   registerContribQuantizedOps(registrar);
   registerContribAttentionOps(registrar);
+  registerContribMoEOps(registrar);
 }

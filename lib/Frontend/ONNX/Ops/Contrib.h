@@ -16,6 +16,7 @@ namespace weft::onnx {
 
 void registerContribQuantizedOps(Registrar &registrar);
 void registerContribAttentionOps(Registrar &registrar);
+void registerContribMoEOps(Registrar &registrar);
 
 } // namespace weft::onnx
 
