@@ -112,6 +112,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     addCleanup(passManager);
     return;
   case Stage::Fuse:
+    passManager.addPass(attn::createCheckAttention());
     passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
