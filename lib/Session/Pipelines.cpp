@@ -127,6 +127,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(moe::createCheckIndices());
     passManager.addPass(moe::createDecomposeDepth());
     passManager.addPass(moe::createDecomposeAggregates());
+    passManager.addPass(attn::createCheckAttention());
     passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(sparse::createDecomposeSparse());
     passManager.addPass(createConvertPacked());

@@ -11,7 +11,7 @@ row by row, against the formulas of their documentation in float64.
 Tolerances: operands are of size 1 and sums of f32 have at most some hundred terms, so that
 1e-5 holds for f32; results of f16 are rounded to 11 bits (2e-3), of f64 to 53.
 
-Usage: cases.py WEFT-PROGRAM"""
+Usage: cases.py WEFT-PROGRAM [PART-OF-NAME]"""
 
 import math
 import sys
@@ -20,7 +20,7 @@ import numpy as np
 
 from module import Runner
 
-runner = Runner(sys.argv[1])
+runner = Runner(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
 rng = np.random.default_rng(11)
 INF = float("inf")
 
@@ -344,6 +344,38 @@ case("pieces-pages", pieces=2, layout="bhsd,phtd,phte->bhse", sizes={"p": 5, "t"
      lengths=np.array([9, 5], I32))
 
 
+# -- Packed keys and values ------------------------------------------------------
+
+
+def packed_case(name, layout, keys, table=None, lengths=None, **config):
+    """Keys and values are integers of 4 bits, which the format holds as they are."""
+    lq, lk, lv = layout.split("->")[0].split(",")
+    lo = layout.split("->")[1]
+    q = normal(2, 4, 3, 6)
+    k, v = (rng.integers(-8, 8, (*keys, n)).astype("f4") for n in (6, 5))
+    inputs = {"q": (q, list("bhsd")), "k": (k, list(k.shape)), "v": (v, list(v.shape)),
+              "iy": (np.zeros((2, 4, 3, 5), "f4"), list("bhs") + [5])}
+    clauses = ""
+    if table is not None:
+        inputs.update(table=(table, list("bw")), lengths=(lengths, ["b"]))
+        clauses = " key_lengths(%lengths : {t:lengths}) pages(%table : {t:table})"
+    kinds = [f"!weft.packed<{'x'.join(map(str, x.shape))}xf32, "
+             "#weft.format<elem = #weft.int<4, signed>>>" for x in (k, v)]
+    body = (f"  %pk = weft.pack %k : {{t:k}} -> {kinds[0]}\n"
+            f"  %pv = weft.pack %v : {{t:v}} -> {kinds[1]}\n"
+            f"  %y = attn.attend causal scale = 0.1 layout = \"{layout}\"\n"
+            f"    ins(%q, %pk, %pv : {{t:q}}, {kinds[0]}, {kinds[1]}){clauses}\n"
+            "    outs(%iy : {t:y}) -> {t:y}\n")
+    y, _ = attend(q, k, v, (lq, lk, lv, lo), causal=True, scale=0.1, table=table, lengths=lengths)
+    runner.check(f"packed-{name}", inputs, {"y": ("f32", list("bhs") + [5])}, body, {"y": y},
+                 1e-5, 1e-5)
+
+
+packed_case("plain", "bhsd,bhtd,bhte->bhse", (2, 4, 7))
+packed_case("grouped", "bhsd,bhtd,bhte->bhse", (2, 2, 7))
+packed_case("pages", "bhsd,phtd,phte->bhse", (5, 2, 4), table=TABLE,
+            lengths=np.array([9, 5], I32))
+
 # -- Merge -----------------------------------------------------------------------
 
 
@@ -529,7 +561,117 @@ append_case("no-rows", rows=0)
 append_case("no-cache", cache=0, starts=np.array([0, 0], I32), circular=True)
 append_case("pages", layout="bhtd->phtd", table=np.array([[3, 1], [0, 4]], I32), cache=4,
             starts=np.array([3, 1], I32))
-append_
+append_case("bad-pages", layout="bhtd->phtd", table=np.array([[9, 1], [-1, 2**31 - 1]], I32), cache=2,
+            starts=np.array([0, 0], I32))
+append_case("ragged", layout="thd->bthd", rows=8, batch=3, offsets=np.array([0, 5, 5, 8], I32),
+            starts=np.array([1, 0, 4], I32))
+append_case("ragged-pages", layout="thd->pthd", rows=8, cache=4, offsets=np.array([0, 5, 5, 8], I32),
+            table=np.array([[3, 1], [0, 0], [4, 2]], I32), starts=np.array([1, 0, 4], I32))
+
+
+def evict(scores, caches, inits, room, sinks=0, recent=0, lengths=None):
+    b, h, t = scores.shape
+    kept = np.full((b, h, room), -1, I32)
+    results = [x.copy() for x in inits]
+    for i in range(b):
+        length = min(t, lengths[i]) if lengths is not None else t
+        for j in range(h):
+            def order(at):
+                value = scores[i, j, at]
+                first = at < sinks or at >= length - recent
+                return (not first, 0 if first else -(value if value == value else -INF), at)
+
+            chosen = sorted(sorted(range(max(length, 0)), key=order)[:room])
+            for n, at in enumerate(chosen):
+                kept[i, j, n] = at
+                for result, cache in zip(results, caches):
+                    result[i, j, n] = cache[i, j, at]
+    return kept, results
+
+
+def evict_case(name, b=2, h=3, t=9, room=4, shapes=((5,),), **config):
+    scores = np.round(normal(b, h, t), 1)  # some are equal
+    if t > 3:
+        scores[0, 0, 2] = np.nan
+    caches = [normal(b, h, t, *shape) for shape in shapes]
+    inits = [normal(b, h, room, *shape) for shape in shapes]
+    kept, results = evict(scores, caches, inits, room, **config)
+    inputs = {"scores": (scores, list("bht")), "ikept": (np.zeros((b, h, room), I32), list("bhm"))}
+    outputs, want = {"kept": ("i32", list("bhm"))}, {"kept": kept}
+    for n, (cache, init, result) in enumerate(zip(caches, inits, results)):
+        rest = [f"x{n}{i}" for i in range(cache.ndim - 3)]
+        inputs[f"cache{n}"] = (cache, list("bht") + rest)
+        inputs[f"init{n}"] = (init, list("bhm") + rest)
+        outputs[f"y{n}"] = ("f32", list("bhm") + rest)
+        want[f"y{n}"] = result
+    many = range(len(caches))
+    listed = ", ".join(f"%cache{n}" for n in many) + " : " + ", ".join(f"{{t:cache{n}}}" for n in many)
+    clause = f" caches({listed})" if caches else ""
+    if config.get("lengths") is not None:
+        inputs["lengths"] = (config["lengths"], ["b"])
+        clause += " lengths(%lengths : {t:lengths})"
+    flags = "".join(f"{key} = {config[key]} " for key in ("sinks", "recent") if config.get(key))
+    kinds = ", ".join(f"{{t:{key}}}" for key in outputs)
+    body = (f"  {', '.join('%' + key for key in outputs)} = attn.kv_evict {flags}"
+            f"ins(%scores : {{t:scores}}){clause} outs(%ikept{''.join(f', %init{n}' for n in many)} : "
+            f"{kinds}) -> {kinds}\n")
+    runner.check(f"evict-{name}", inputs, outputs, body, want, 0, 0)
+
+
+evict_case("plain")
+evict_case("several", shapes=((5,), (), (2, 3)))
+evict_case("positions", shapes=())
+evict_case("streaming", sinks=1, recent=2)
+evict_case("protected", sinks=3, recent=3)
+evict_case("lengths", sinks=1, recent=1, lengths=np.array([3, 99], I32))
+evict_case("no-lengths", lengths=np.array([0, -4], I32))
+evict_case("room", room=12)
+evict_case("no-room", room=0)
+evict_case("no-keys", t=0)
+evict_case("no-entries", shapes=((0,), (2,)))
+
+
+# -- Bad data: calls fail, and nothing outside is touched before ---------------------
+
+
+def bad_case(name, inputs, body, dims, message):
+    if runner.only not in name:
+        return
+    at = runner.compile(name, runner.module(name, inputs, {"y": ("f32", dims)}, body, True))
+    if at is None:
+        return
+    for threads in (1, 2):
+        have = runner.run(at, {key: x for key, (x, _) in inputs.items()}, ["y"], threads)
+        if not isinstance(have, str) or message not in have:
+            runner.fail(name, f"expected '{message}', got {have}")
+    runner.count += 1
+
+
+for n, (offsets, keys_at, wrong) in enumerate([
+        ([0, 99, -7, 9], [0, 3, 3, 11], "offset 99 of a sequence"),
+        ([5, 4, 3, 2], [9, -1, 2**31 - 1, 0], "offset 4 of a sequence"),
+        ([0, 1, 2, 9], [0, 7, 99, 99], "offset 99 of a sequence"),
+        ([-2**31, 2**31 - 1, 0, 0], [0, 0, 0, 0], "offset -2147483648 of a sequence")]):
+    bad_case(f"bad-offsets-{n}",
+             {"q": (normal(9, 2, 6), list("shd")), "k": (normal(11, 2, 6), list("thd")),
+              "v": (normal(11, 2, 3), list("the")), "qo": (np.array(offsets, I32), ["G"]),
+              "ko": (np.array(keys_at, I32), ["G"]), "iy": (normal(9, 2, 3), list("she"))},
+             "  %y = attn.attend layout = \"shd,thd,the->she\"\n"
+             "    ins(%q, %k, %v : {t:q}, {t:k}, {t:v}) query_offsets(%qo : {t:qo})\n"
+             "    key_offsets(%ko : {t:ko}) outs(%iy : {t:y}) -> {t:y}\n", list("she"), wrong)
+bad_case("bad-pages",
+         {"q": (normal(2, 3, 6), list("bsd")), "k": (normal(5, 4, 6), list("ptd")),
+          "v": (normal(5, 4, 3), list("pte")), "n": (np.array([4, 9], I32), ["b"]),
+          "w": (np.array([[3, -1, 99], [1, 2, 5]], I32), ["b", "w"]),
+          "iy": (normal(2, 3, 3), list("bse"))},
+         "  %y = attn.attend layout = \"bsd,ptd,pte->bse\"\n"
+         "    ins(%q, %k, %v : {t:q}, {t:k}, {t:v}) key_lengths(%n : {t:n}) pages(%w : {t:w})\n"
+         "    outs(%iy : {t:y}) -> {t:y}\n", list("bse"), "page 5 is none of 5 pages")
+bad_case("bad-rows", {"r": (normal(9, 4), list("td")), "o": (np.array([0, 8, 3], I32), ["G"]),
+                      "c": (normal(2, 5, 4), list("bTd"))},
+         "  %y = attn.kv_append layout = \"td->btd\" ins(%r : {t:r}) row_offsets(%o : {t:o})\n"
+         "    outs(%c : {t:y}) -> {t:y}\n", list("bTd"), "offset 3 of a sequence")
+
 
 print(f"{runner.count} cases, {len(runner.failures)} failures: {runner.failures}")
 sys.exit(bool(runner.failures))
