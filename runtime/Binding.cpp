@@ -320,6 +320,9 @@ weft_error *weft_context::prepare() {
   auto *arena = static_cast<unsigned char *>(lentWorkspace ? lentWorkspace : ownWorkspace.data());
   for (int32_t i = 0; i < team->size(); ++i)
     environments[i].arena = arena;
+  if (device)
+    if (weft_error *error = prepareDevice())
+      return error;
   prepared = true;
   return nullptr;
 }

@@ -72,6 +72,7 @@ static void destroyContext(weft_context *context) {
   weft_loaded_module *module = context->module;
   Team::destroy(context->allocator, context->team);
   context->freeTemporaries();
+  context->closeDevice();
   for (uint32_t i = 0; i < context->constructedOutputs; ++i)
     context->outputs[i].~Output();
   allocator.destroy(context);
@@ -90,6 +91,8 @@ static weft_error *buildContext(weft_context &context, const weft_context_option
   weft_error *error = nullptr;
   context.team = Team::create(context.allocator, team, error);
   if (!context.team)
+    return error;
+  if (weft_error *error = context.openDevice(options.device))
     return error;
   for (int32_t i = 0; i < team.size; ++i) {
     Worker *worker = new (&context.workers[i]) Worker();
@@ -147,6 +150,8 @@ weft_error *weft_context_create(weft_loaded_module *module, uint32_t function,
               context->team->size() == 1 ? ""
               : options.parallel         ? ", the caller's"
                                          : ", oneTBB");
+  if (context->device)
+    line.append(", device %s", context->device->get().name());
   context->log(WEFT_LOG_INFO, line.get());
   *out = context;
   return nullptr;
@@ -167,6 +172,10 @@ const weft_function *weft_context_function(const weft_context *context) {
   return context ? &context->function : nullptr;
 }
 
+const char *weft_context_device(const weft_context *context) {
+  return context && context->device ? context->device->get().name() : nullptr;
+}
+
 int32_t weft_context_threads(const weft_context *context) {
   return context ? context->team->size() : 0;
 }
@@ -179,6 +188,11 @@ void weft_context::freeTemporaries() {
   while (Temporary *block = temporaries) {
     temporaries = block->next;
     allocator.deallocate(block, block->size, WEFT_BUFFER_ALIGNMENT);
+  }
+  while (DeviceTemporary *block = deviceTemporaries) {
+    deviceTemporaries = block->next;
+    device->get().release(block->memory);
+    allocator.destroy(block);
   }
 }
 
@@ -227,6 +241,40 @@ weft_error *weft_context::describe(const Failure &failure) const {
   case Failure::Cancelled:
     text.append("the call was cancelled");
     break;
+  case Failure::DeviceMemory:
+    text.append("out of memory on %s: a temporary needs %" PRId64 " bytes", device->get().name(),
+                failure.value);
+    break;
+  case Failure::Device:
+    text.append("%s: %s", device->get().name(), failure.text);
+    break;
+  case Failure::SharedBounds:
+    text.append("device kernel '%s': index %" PRId64 " is outside of shared memory of extent "
+                "%" PRId64,
+                failure.text, failure.value, failure.bound);
+    break;
+  case Failure::Barrier:
+    text.append("device kernel '%s': not all threads arrived at a barrier: %" PRId64 " of %" PRId64
+                " did",
+                failure.text, failure.value, failure.bound);
+    break;
+  case Failure::Subgroup:
+    text.append("device kernel '%s': not all lanes arrived at an operation of their subgroup: "
+                "%" PRId64 " of %" PRId64 " did",
+                failure.text, failure.value, failure.bound);
+    break;
+  case Failure::DeviceStack:
+    text.append("device kernel '%s': a thread needs more than %" PRId64 " bytes of stack",
+                failure.text, failure.value);
+    break;
+  case Failure::HostArgument:
+    text.append("device kernel '%s': argument %" PRId64 " is no memory of %s", failure.text,
+                failure.value, device->get().name());
+    break;
+  case Failure::BadLaunch:
+    text.append("device kernel '%s': the grid or block is larger than %s can run", failure.text,
+                device->get().name());
+    break;
   case Failure::None:
   case Failure::Status:
     text.append("failed with %s", weft_code_name(failure.code));
@@ -239,7 +287,9 @@ weft_error *weft_context::run() {
   Interruptible interruptible(*this);
   allocations.store(0, std::memory_order_relaxed);
   unboundedAllocations = unboundedBytes = unboundedLive = unboundedPeak = 0;
-  kernels = parallelLoops = serialLoops = 0;
+  kernels = parallelLoops = serialLoops = launches = 0;
+  for (int i = 0; i < 3; ++i)
+    transfers[i] = transferredBytes[i] = 0;
   succeeded = false;
   if (weft_error *error = prepare())
     return error;
@@ -257,7 +307,12 @@ weft_error *weft_context::run() {
   } else {
     FloatState floats;
     team->beginCall();
+    if (device)
+      device->get().beginCall(queue, deviceArena, deviceWorkspaceBytes);
     status = function.invoke(&environments[0], symbols, inputData);
+    Failure late;
+    if (device && !device->get().finish(queue, late))
+      status = recordFailure(workers[0], late);
     team->endCall();
   }
   weft_error *unkept = failure.kind == Failure::None && status == WEFT_OK ? keepStrings() : nullptr;
@@ -409,6 +464,12 @@ weft_error *weft_context_stats(const weft_context *context, weft_stats *stats) {
   now.parallel_loops = context->parallelLoops;
   now.serial_loops = context->serialLoops;
   now.unbounded_peak_bytes = context->unboundedPeak;
+  now.device_workspace_bytes = context->deviceWorkspaceBytes;
+  now.launches = context->launches;
+  now.transfers_to_device = context->transfers[WEFT_TO_DEVICE];
+  now.bytes_to_device = context->transferredBytes[WEFT_TO_DEVICE];
+  now.transfers_to_host = context->transfers[WEFT_TO_HOST];
+  now.bytes_to_host = context->transferredBytes[WEFT_TO_HOST];
   const uint32_t size = stats->struct_size;
   memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
   return nullptr;

@@ -8,10 +8,9 @@
 #ifndef WEFT_RUNTIME_CONTEXT_H
 #define WEFT_RUNTIME_CONTEXT_H
 
+#include "Device.h"
 #include "Module.h"
 #include "Team.h"
-
-#include <pthread.h>
 
 namespace weft::runtime {
 
@@ -25,11 +24,20 @@ struct Failure {
     Memory,       // no `value` bytes for a temporary
     OutputMemory, // no `value` bytes for output `bound`
     BadOutput,    // the shape given for output `value` contradicts the signature
-    Cancelled
+    Cancelled,
+    DeviceMemory, // no `value` bytes on the device
+    Device,       // `text` says what
+    SharedBounds, // device kernel `text`: index `value` of shared memory of extent `bound`
+    Barrier,      // device kernel `text`: `value` of `bound` threads are at a barrier
+    Subgroup,     // the same of lanes at an operation of their subgroup
+    DeviceStack,  // device kernel `text`: a thread needs more stack than `value` bytes
+    HostArgument, // device kernel `text`: argument `value` is no memory of the device
+    BadLaunch     // device kernel `text`: the grid or block is too large
   };
   Kind kind = None;
   int32_t code = 0;
   int64_t site = -1, value = 0, bound = 0;
+  const char *text = nullptr; // lives as long as the module or the program
 };
 
 /// What `env->context` points to: each thread of a loop has an environment of
@@ -63,30 +71,16 @@ struct Output {
   bool produced = false;
 };
 
-/// A lock that, unlike std::mutex, has no way to throw.
-class Lock {
-public:
-  void acquire() { pthread_mutex_lock(&mutex); }
-  void release() { pthread_mutex_unlock(&mutex); }
-
-private:
-  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-};
-
-class Locked {
-public:
-  explicit Locked(Lock &lock) : lock(lock) { lock.acquire(); }
-  ~Locked() { lock.release(); }
-  Locked(const Locked &) = delete;
-
-private:
-  Lock &lock;
-};
-
 /// Begins a block from alloc(); the memory follows it.
 struct alignas(WEFT_BUFFER_ALIGNMENT) Temporary {
   Temporary *previous, *next;
   size_t size; // of the whole block
+};
+
+/// Memory from device_alloc().
+struct DeviceTemporary {
+  DeviceTemporary *next;
+  void *memory;
 };
 
 /// Loops whose whole work is estimated below this many nanoseconds run on one
@@ -95,6 +89,10 @@ constexpr int64_t minParallelCost = 20000;
 
 /// Fills the functions of a worker's environment.
 void fillEnvironment(weft_env &env, Worker &worker);
+void fillDeviceEnvironment(weft_env &env);
+/// Notes a failure where it belongs: to the range that a worker computes, or to the
+/// call. Returns its code.
+int32_t recordFailure(Worker &worker, const Failure &failure);
 
 } // namespace weft::runtime
 
@@ -135,6 +133,9 @@ struct weft_context {
     return buffer.allocate(allocator, size, WEFT_BUFFER_ALIGNMENT);
   }
   void freeTemporaries();
+  weft_error *openDevice(const char *wanted);
+  void closeDevice();
+  weft_error *prepareDevice();
   /// Copies the strings of outputs, which may lie in memory of the call, to
   /// memory of the context.
   weft_error *keepStrings();
@@ -163,6 +164,12 @@ struct weft_context {
   uint64_t lentBytes = 0;
   uint64_t workspaceBytes = 0;
 
+  /// Null of modules without device code.
+  weft::runtime::ModuleDevice *device = nullptr;
+  void *queue = nullptr;
+  void *deviceArena = nullptr;
+  uint64_t deviceArenaBytes = 0, deviceWorkspaceBytes = 0;
+
   bool prepared = false;
   bool succeeded = false;
   std::atomic<bool> running{false};
@@ -181,6 +188,9 @@ struct weft_context {
   uint64_t unboundedAllocations = 0, unboundedBytes = 0;
   uint64_t unboundedLive = 0, unboundedPeak = 0; // bytes
   uint64_t kernels = 0, parallelLoops = 0, serialLoops = 0;
+  weft::runtime::DeviceTemporary *deviceTemporaries = nullptr;
+  uint64_t launches = 0;
+  uint64_t transfers[3] = {}, transferredBytes[3] = {}; // by direction
 };
 
 #endif // WEFT_RUNTIME_CONTEXT_H

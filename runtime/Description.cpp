@@ -14,6 +14,7 @@
 #include "Tensor.h"
 
 #include <cinttypes>
+#include <cstddef>
 
 using namespace weft::runtime;
 
@@ -26,7 +27,8 @@ public:
   explicit DescriptionChecker(const weft_module &module) : module(module) {}
 
   bool check() {
-    return checkHeader() && checkTables() && checkWeights() && checkVariants() && checkFunctions();
+    return checkHeader() && checkTables() && checkWeights() && checkVariants() &&
+           checkFunctions() && checkDeviceCode();
   }
   const char *reason() const { return text.get(); }
 
@@ -114,6 +116,46 @@ private:
     return true;
   }
 
+  bool checkDeviceCode() {
+    if (!hasDeviceTables(module) || !module.device_kernel_count)
+      return true;
+    if (!checkTable(module.device_kernel_count, module.device_kernels, "device kernels") ||
+        !checkTable(module.device_code_count, module.device_code, "pieces of device code") ||
+        !checkTable(module.transfer_count, module.transfers, "transfers"))
+      return false;
+    if (!module.device_functions || (module.weight_count && !module.weight_flags))
+      return fail("it has device kernels but no plan of memory on the device");
+    for (uint32_t i = 0; i < module.function_count; ++i)
+      if (!module.device_functions[i].workspace_size)
+        return fail("function '%s' has no plan of memory on the device", module.functions[i].name);
+    for (uint32_t i = 0; i < module.device_kernel_count; ++i) {
+      const weft_device_kernel &kernel = module.device_kernels[i];
+      if (!kernel.name || (kernel.argument_count && !kernel.argument_sizes) ||
+          kernel.shared_bytes < 0)
+        return fail("device kernel %u has no name or arguments", i);
+    }
+    for (uint32_t i = 0; i < module.device_code_count; ++i)
+      if (!checkCode(module.device_code[i], i))
+        return false;
+    for (uint32_t i = 0; i < module.transfer_count; ++i) {
+      const weft_transfer &transfer = module.transfers[i];
+      if (!transfer.value || !transfer.bytes || !transfer.reason ||
+          transfer.direction > WEFT_ON_DEVICE)
+        return fail("transfer %u does not say what it copies", i);
+    }
+    return true;
+  }
+
+  bool checkCode(const weft_device_code &code, uint32_t index) {
+    if (!code.family || !code.chip || !code.data || code.kind > WEFT_DEVICE_FUNCTIONS)
+      return fail("device code %u has no family, chip or bytes", index);
+    if (code.first_kernel > module.device_kernel_count ||
+        code.kernel_count > module.device_kernel_count - code.first_kernel)
+      return fail("device code %u has kernels [%u, %u + %u) of %u", index, code.first_kernel,
+                  code.first_kernel, code.kernel_count, module.device_kernel_count);
+    return true;
+  }
+
   bool checkFunctions() {
     for (uint32_t i = 0; i < module.function_count; ++i) {
       const weft_function &function = module.functions[i];
@@ -198,7 +240,9 @@ weft_error *weft::runtime::checkDescription(const Allocator &allocator, const ch
                      "module '%s' does not support ABI version %u of this "
                      "runtime (%s)",
                      name, WEFT_MODULE_ABI_MAJOR, weft_runtime_version());
-  if (module->magic != WEFT_MODULE_MAGIC || module->struct_size < sizeof(weft_module))
+  // Modules of ABI 1.0 have nothing of devices.
+  if (module->magic != WEFT_MODULE_MAGIC ||
+      module->struct_size < offsetof(weft_module, device_kernel_count))
     return makeError(allocator, WEFT_DATA_LOSS,
                      "module '%s' is damaged: its description has no magic "
                      "number or is too short",

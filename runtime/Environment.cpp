@@ -18,9 +18,7 @@ static bool isCancelled(const weft_context &context) {
   return __atomic_load_n(&context.cancelled, __ATOMIC_RELAXED) != 0;
 }
 
-/// Records a failure where it belongs: to the range that a worker computes, or
-/// to the call.
-static int32_t recordFailure(Worker &worker, const Failure &failure) {
+int32_t weft::runtime::recordFailure(Worker &worker, const Failure &failure) {
   if (!worker.inLoop)
     worker.context->record(failure);
   else if (worker.failure.kind == Failure::None)
@@ -327,4 +325,6 @@ void weft::runtime::fillEnvironment(weft_env &env, Worker &worker) {
   env.release = releaseTemporary;
   env.output = provideOutput;
   env.fail = fail;
+  if (context.device)
+    fillDeviceEnvironment(env);
 }

@@ -7,6 +7,7 @@
 
 #include "Module.h"
 #include "Cpu.h"
+#include "Device.h"
 #include "ModuleFile.h"
 #include "Variant.h"
 
@@ -15,6 +16,10 @@
 using namespace weft::runtime;
 
 weft_loaded_module::~weft_loaded_module() {
+  while (ModuleDevice *device = devices) {
+    devices = device->next;
+    allocator.destroy(device);
+  }
   if (library)
     dlclose(library);
 }

@@ -8,11 +8,14 @@
 #ifndef WEFT_RUNTIME_LOADEDMODULE_H
 #define WEFT_RUNTIME_LOADEDMODULE_H
 
+#include "Lock.h"
 #include "Weights.h"
 
 #include <atomic>
 
 namespace weft::runtime {
+
+class ModuleDevice;
 
 /// Where log lines go; silent without a function.
 struct Log {
@@ -30,6 +33,12 @@ struct Log {
 weft_error *checkDescription(const Allocator &allocator, const char *name,
                              const weft_module *module);
 
+/// Whether the description has the fields of device code: modules of ABI 1.0 end
+/// before them.
+inline bool hasDeviceTables(const weft_module &module) {
+  return module.struct_size >= sizeof(weft_module);
+}
+
 } // namespace weft::runtime
 
 /// Immutable after it has been loaded, except for the count of references.
@@ -46,6 +55,9 @@ struct weft_loaded_module {
   weft::runtime::Weights weights;
   weft::runtime::Buffer weightsPath; // text; empty without a weights file
   weft::runtime::Buffer weightTable; // weight_count addresses
+  // What it has on devices, since a context asked for them.
+  weft::runtime::Lock devicesLock;
+  weft::runtime::ModuleDevice *devices = nullptr;
 };
 
 #endif // WEFT_RUNTIME_LOADEDMODULE_H

@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 #define WEFT_MODULE_ABI_MAJOR 1u
-#define WEFT_MODULE_ABI_MINOR 0u
+#define WEFT_MODULE_ABI_MINOR 1u
 
 /* First field of weft_module; reads "WEFTMOD1" in memory. */
 #define WEFT_MODULE_MAGIC UINT64_C(0x31444F4D54464557)
@@ -102,6 +102,28 @@ struct weft_env {
   /* Records the failure of `site` with two values for its message and returns
      `code`. The first failure of a call wins. */
   int32_t (*fail)(const weft_env *env, int64_t site, int32_t code, int64_t value, int64_t bound);
+
+  /* Since ABI 1.1, for modules with device code; NULL in calls of others. */
+
+  /* Workspace of at least weft_device_function.workspace_size() bytes and the
+     weights, both in memory of the device, which the host cannot read. Weights
+     that no device kernel reads (weft_module.weight_flags) have no address. */
+  unsigned char *device_arena;
+  const void *const *device_weights;
+  /* As alloc and release, in memory of the device. */
+  void *(*device_alloc)(const weft_env *env, int64_t bytes);
+  void (*device_release)(const weft_env *env, void *memory);
+  /* Runs device kernel number `kernel` after all launches and transfers before
+     it. `shape` has the grid's three extents, the block's three and the bytes of
+     dynamic shared memory; a grid without blocks runs nothing. `arguments` are
+     the addresses of the kernel's arguments. */
+  int32_t (*launch)(const weft_env *env, int64_t kernel, const int64_t *shape,
+                    void *const *arguments, int64_t site);
+  /* Carries out transfer number `transfer` of weft_module.transfers: copies
+     `bytes` in the direction given there. `from` may be reused, and on the host
+     `to` may be read, once it returns. */
+  int32_t (*transfer)(const weft_env *env, int64_t transfer, void *to, const void *from,
+                      int64_t bytes, int64_t site);
 };
 
 /* Element types are DLPack's (code, bits, lanes = 1). Bool is kDLBool, one byte
@@ -208,6 +230,90 @@ typedef struct weft_weight {
   uint64_t offset, size;
 } weft_weight;
 
+/*===-- Device code -------------------------------------------------------===*/
+
+/* A thread of a device kernel that is emulated on the CPU. Generated code reads
+   where it is and calls the functions; `point` numbers the places in the kernel
+   where threads wait for each other. */
+typedef struct weft_emulated_thread weft_emulated_thread;
+struct weft_emulated_thread {
+  /* x, y, z each. */
+  int64_t thread_id[3], block_id[3], block_dim[3], grid_dim[3];
+  /* Lane `lane` of subgroup `subgroup`, of which the block has
+     `subgroup_count`; `lanes` of its `subgroup_size` lanes exist. */
+  int64_t lane, lanes, subgroup, subgroup_size, subgroup_count;
+  /* The block's shared memory: what the kernel declares, then what the launch
+     asks for. */
+  unsigned char *shared;
+  int64_t shared_bytes;
+  /* Returns when all threads of the block have arrived. */
+  void (*barrier)(weft_emulated_thread *thread, int64_t point);
+  /* Gives `bytes` (at most WEFT_EMULATED_SLOT) to lanes of the subgroup: `width`
+     of them, a power of two, beginning at a multiple of it. Returns, when those that
+     exist have arrived, what they gave: that of lane i is at i * WEFT_EMULATED_SLOT,
+     until the lane waits again. */
+  const unsigned char *(*exchange)(weft_emulated_thread *thread, int64_t point, const void *value,
+                                   int64_t bytes, int64_t width);
+  /* Ends the kernel: `index` is outside of shared memory of extent `size`. Does
+     not return. */
+  void (*out_of_bounds)(weft_emulated_thread *thread, int64_t index, int64_t size);
+};
+#define WEFT_EMULATED_SLOT 256
+
+/* A device kernel for the emulation; runs one thread of it. */
+typedef void (*weft_emulated_fn)(weft_emulated_thread *thread, void *const *arguments);
+
+/* COOPERATES: threads wait for each other or have shared memory. */
+enum weft_device_kernel_flags { WEFT_DEVICE_KERNEL_COOPERATES = 1u };
+
+typedef struct weft_device_kernel {
+  const char *name; /* its symbol in the code */
+  uint32_t flags;
+  uint32_t argument_count;
+  /* Bytes of each argument; 0 is an address in memory of the device. */
+  const uint8_t *argument_sizes;
+  /* Bytes of shared memory that the kernel declares, for the emulation. */
+  int64_t shared_bytes;
+} weft_device_kernel;
+
+/* `data` is text ended by a zero (PTX), an ELF file (CUBIN, HSACO) or, for the
+   emulation, an array of weft_emulated_fn. */
+enum weft_device_code_kind {
+  WEFT_DEVICE_PTX = 0,
+  WEFT_DEVICE_CUBIN = 1,
+  WEFT_DEVICE_HSACO = 2,
+  WEFT_DEVICE_FUNCTIONS = 3
+};
+
+/* Code of kernels [first_kernel, first_kernel + kernel_count) for one chip. */
+typedef struct weft_device_code {
+  const char *family; /* "cuda", "hip" or "emulation" */
+  const char *chip;   /* "sm_90a", "gfx942", ...; the emulation's subgroup size */
+  uint32_t kind, first_kernel, kernel_count, reserved;
+  const void *data;
+  uint64_t size;
+} weft_device_code;
+
+enum weft_direction { WEFT_TO_DEVICE = 0, WEFT_TO_HOST = 1, WEFT_ON_DEVICE = 2 };
+
+/* A transfer that the compiler placed: of which value, how many bytes, as an
+   expression of the symbols, and why. */
+typedef struct weft_transfer {
+  const char *value;
+  const char *bytes;
+  const char *reason;
+  uint32_t direction;
+  uint32_t reserved;
+} weft_transfer;
+
+typedef struct weft_device_function {
+  /* Bytes of workspace on the device, as weft_function.workspace_size. */
+  int64_t (*workspace_size)(const int64_t *symbols, int64_t workers);
+} weft_device_function;
+
+/* DEVICE: a device kernel reads this weight. */
+enum weft_weight_flags { WEFT_WEIGHT_DEVICE = 1u };
+
 typedef struct weft_module {
   uint64_t magic;
   uint32_t struct_size;
@@ -229,6 +335,14 @@ typedef struct weft_module {
   const weft_variant *variants;
   const weft_site *sites;
   const weft_function *functions;
+  /* Since ABI 1.1; all zero without device code. `weight_flags` has
+     weight_count entries and `device_functions` has function_count. */
+  uint32_t device_kernel_count, device_code_count, transfer_count, device_reserved;
+  const weft_device_kernel *device_kernels;
+  const weft_device_code *device_code;
+  const weft_transfer *transfers;
+  const weft_device_function *device_functions;
+  const uint8_t *weight_flags;
 } weft_module;
 
 /* The one exported symbol. Returns NULL if the module cannot serve a runtime of

@@ -216,6 +216,11 @@ typedef struct weft_context_options {
      200 us in a call and 20 us after it; < 0: not at all. */
   int32_t spin_us;
   int32_t reserved;
+  /* Where the module's device kernels run: "cuda:0", "hip:1", "emulation". NULL:
+     the one that the environment variable WEFT_DEVICE names, else number 0 of
+     the family that the module has code for. A device that is not there is an
+     error, and so is one that the module has no code for. */
+  const char *device;
 } weft_context_options;
 
 WEFT_API weft_error *weft_context_create(weft_loaded_module *module, uint32_t function,
@@ -225,6 +230,8 @@ WEFT_API weft_error *weft_context_create(weft_loaded_module *module, uint32_t fu
 WEFT_API void weft_context_release(weft_context *context);
 WEFT_API const weft_function *weft_context_function(const weft_context *context);
 WEFT_API int32_t weft_context_threads(const weft_context *context);
+/* The device's name, or NULL of a module without device code. */
+WEFT_API const char *weft_context_device(const weft_context *context);
 
 /* Binds arguments for all following calls of weft_context_run. Shapes and
    addresses are copied; the memory must stay valid. Checks everything that
@@ -291,6 +298,10 @@ typedef struct weft_stats {
   uint64_t parallel_loops;       /* that ran on several threads */
   uint64_t serial_loops;         /* that were too small for that */
   uint64_t unbounded_peak_bytes; /* the most of unbounded_bytes at a time */
+  uint64_t device_workspace_bytes;
+  uint64_t launches; /* of device kernels */
+  uint64_t transfers_to_device, bytes_to_device;
+  uint64_t transfers_to_host, bytes_to_host;
 } weft_stats;
 WEFT_API weft_error *weft_context_stats(const weft_context *context, weft_stats *stats);
 
@@ -301,6 +312,11 @@ WEFT_API int32_t weft_usable_threads(void);
 /* NULL if this CPU and kernel have all of the comma-separated features (LLVM's
    names), else UNAVAILABLE with the missing ones. */
 WEFT_API weft_error *weft_cpu_check(const char *features);
+/* How many devices of a family ("cuda", "hip" or "emulation") there are; if
+   there are none, UNAVAILABLE says why. */
+WEFT_API weft_error *weft_device_count(const char *family, int32_t *count);
+/* One line about a device: its name, chip, memory and driver. */
+WEFT_API weft_error *weft_device_describe(const char *device, char *text, size_t size);
 
 #ifdef __cplusplus
 }

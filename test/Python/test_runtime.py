@@ -333,6 +333,19 @@ class RuntimeTest(unittest.TestCase):
             "node 'gather_3' (Gather): index 100 at position 1 is out of range [0, 4]",
         )
 
+    def test_devices(self):
+        module = weft.load(MODULES / "device32.so")
+        x = np.arange(100, dtype=np.int64)
+        for device in (None, "emulation", "emulation:0"):
+            context = module.context(threads=1, device=device)
+            self.assertEqual(context.device, "emulation")
+            np.testing.assert_array_equal(context(np.array([0]), x)[0], x)
+            self.assertEqual(context.stats["launches"], 1)
+            self.assertEqual(context.stats["bytes_to_device"], 800)
+        with self.assertRaisesRegex(weft.Error, "has no code for 'cuda:0', only for emulation"):
+            weft.load(MODULES / "device32.so", device="cuda:0").context()
+        self.assertIsNone(self.module.context().device)
+
     def test_profile(self):
         events = []
         context = self.module.context(profile=events.append)

@@ -37,6 +37,9 @@ Command weft::describeBench() {
       "integers and\nbooleans 0 or 1, free dimensions from --dim, else 1.",
       {{"input", "[NAME=]SPEC", "Inputs", "As in weft run; made up where not given"},
        {"threads", "N", "Execution", "Threads of each call (default: all usable)"},
+       {"device", "NAME", "Execution",
+        "Where device kernels run: cuda:0, hip:0, emulation (default: the first that the module "
+        "has code for)"},
        {"concurrency", "N", "Execution", "Calls at a time (default: 1)"},
        {"duration", "S", "Execution", "Seconds of measuring (default: 2)"},
        {"iterations", "N", "Execution", "Calls to measure instead"},
@@ -75,6 +78,7 @@ struct Figures {
 
 struct BenchOptions {
   int64_t threads = 0, concurrency = 1, iterations = 0;
+  std::optional<std::string> device;
   double duration = 2;
 };
 
@@ -116,7 +120,7 @@ static Result<Figures> benchWarm(const Program &program, const std::vector<Tenso
   Figures figures;
   std::vector<Call> calls;
   for (int64_t i = 0; i < options.concurrency; ++i) {
-    Result<Call> call = Call::create(program, options.threads);
+    Result<Call> call = Call::create(program, options.threads, options.device);
     if (!call)
       return call.error();
     if (Status status = call->bind(inputs); !status)
@@ -170,8 +174,10 @@ static Result<Figures> benchWarm(const Program &program, const std::vector<Tenso
 }
 
 /// Load and first call in fresh processes: medians of both.
-static Result<std::pair<double, double>>
-benchCold(const std::string &path, const std::vector<Tensor> &inputs, int64_t threads) {
+static Result<std::pair<double, double>> benchCold(const std::string &path,
+                                                   const std::vector<Tensor> &inputs,
+                                                   int64_t threads,
+                                                   const std::optional<std::string> &device) {
   constexpr int rounds = 10;
   std::vector<double> loads, firsts;
   for (int i = 0; i < rounds; ++i) {
@@ -185,7 +191,7 @@ benchCold(const std::string &path, const std::vector<Tensor> &inputs, int64_t th
       if (Result<Program> program = Program::load(path)) {
         seconds[0] = now() - start;
         start = now();
-        Result<Call> call = Call::create(*program, threads);
+        Result<Call> call = Call::create(*program, threads, device);
         if (call && call->bind(inputs) && call->run())
           seconds[1] = now() - start;
         ssize_t ignored = ::write(ends[1], seconds, sizeof seconds);
@@ -367,7 +373,7 @@ static Result<Json> readBaseline(const std::string &path, const Program &program
   const Json *hash = json->find("source_hash");
   if (hash && hash->isString() && hash->asString() != sourceHash(program.description()))
     return Error{path + ": the baseline is of another model or another version of it"};
-  Result<Call> call = Call::create(program, options.threads);
+  Result<Call> call = Call::create(program, options.threads, options.device);
   if (!call)
     return call.error();
   for (auto [name, value] :
@@ -438,6 +444,7 @@ static Result<BenchOptions> readOptions(const Arguments &arguments) {
   if (!duration)
     return duration.error();
   options.threads = *threads;
+  options.device = arguments.get("device");
   options.concurrency = *concurrency;
   options.iterations = *iterations;
   options.duration = *duration;
@@ -488,7 +495,8 @@ int weft::runBench(const Command &command, const Arguments &arguments) {
   figures->compile = loaded->compileSeconds;
   Json json = toJson(*figures, *loaded, *options);
   if (arguments.has("cold")) {
-    Result<std::pair<double, double>> cold = benchCold(loaded->path, *inputs, options->threads);
+    Result<std::pair<double, double>> cold =
+        benchCold(loaded->path, *inputs, options->threads, options->device);
     if (!cold)
       return fail(cold.error());
     json.set("cold_load_seconds", cold->first);

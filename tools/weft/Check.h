@@ -64,6 +64,7 @@ struct CheckOptions {
   /// atol is multiplied with the largest finite |expected| of an output.
   bool isScaled = false;
   int64_t threads = 1;
+  std::optional<std::string> device;
   Variant variant = Variant::AsIs;
   std::vector<std::string> compilerArguments;
   /// Compare with this peer on random inputs; empty: with the data sets.

@@ -58,6 +58,9 @@ Command weft::describeCheck() {
        {"filter", "PATTERN", "Cases", "Only cases whose name matches"},
        {"jobs", "N", "Execution", "Cases at a time (default: usable threads)"},
        {"threads", "N", "Execution", "Threads of each case (default: 1)"},
+       {"device", "NAME", "Execution",
+        "Where device kernels run: cuda:0, hip:0, emulation (default: the first that the module "
+        "has code for)"},
        {"timeout", "SECONDS", "Execution", "Per case (default: 300)"},
        {"json", "FILE", "Output", "Writes a record per case"},
        {"verbose", "", "Output", "A line for every case"},
@@ -305,6 +308,7 @@ static Result<CheckOptions> readOptions(const Arguments &arguments) {
   options.isBisected = arguments.has("bisect");
   options.isScaled = arguments.has("scale-atol");
   options.threads = *threads;
+  options.device = arguments.get("device");
   options.compilerArguments = arguments.forCompiler();
   options.dims = arguments.all("dim");
   options.inputs = arguments.all("input");

@@ -123,7 +123,7 @@ static void relabelBFloat16(std::vector<Tensor> &tensors, const weft_argument *a
 
 std::optional<Finding> Worker::execute(const Program &program, std::vector<Tensor> inputs,
                                        std::vector<Tensor> &outputs) {
-  Result<Call> call = Call::create(program, options.threads);
+  Result<Call> call = Call::create(program, options.threads, options.device);
   if (!call)
     return failed("run: " + call.error().message);
   if (Status status = call->bind(std::move(inputs)); !status)

@@ -59,6 +59,22 @@ static std::string fileLine(const std::string &path) {
   return path + (failed ? "" : " (" + formatBytes(size) + ")");
 }
 
+/// What a call brings to the device and back, each with the reason.
+static void printDevice(const weft_module &module) {
+  std::printf("device    %u kernels, %u transfers\n", module.device_kernel_count,
+              module.transfer_count);
+  constexpr uint32_t mostShown = 8;
+  static constexpr const char *directions[] = {"to device", "to host", "on device"};
+  for (uint32_t i = 0; i < module.transfer_count && i < mostShown; ++i) {
+    const weft_transfer &transfer = module.transfers[i];
+    std::printf("          %s: %s, %s bytes: %s\n", directions[transfer.direction], transfer.value,
+                transfer.bytes, transfer.reason);
+  }
+  if (module.transfer_count > mostShown)
+    std::printf("          and %u more, which 'weft inspect' lists\n",
+                module.transfer_count - mostShown);
+}
+
 static void printSummary(const std::string &path, bool isNative, double seconds) {
   Result<Program> program = Program::load(path);
   std::printf("module    %s\n", fileLine(path).c_str());
@@ -105,6 +121,8 @@ static void printSummary(const std::string &path, bool isNative, double seconds)
   else
     std::printf("arena     %s%s%s\n", formatBytes(static_cast<uint64_t>(arena->bytes)).c_str(),
                 arena->symbols.empty() ? "" : " at ", arena->symbols.c_str());
+  if (module.struct_size >= sizeof(weft_module) && module.device_kernel_count)
+    printDevice(module);
   std::printf("time      %s\n", formatTime(seconds).c_str());
   std::printf("next      weft bench %s\n", path.c_str());
 }

@@ -54,7 +54,7 @@ private:
   void checkHugePages();
   void checkLibraries();
   void checkCache();
-  void checkDrivers();
+  void checkDevices();
   void checkPeers();
   void selfTest();
 
@@ -147,16 +147,23 @@ void Doctor::checkCache() {
                     formatBytes(use.bytes) + " of " + formatBytes(cacheCapacity()));
 }
 
-void Doctor::checkDrivers() {
-  struct Driver {
-    const char *topic, *library;
-  };
-  static constexpr Driver drivers[] = {{"CUDA", "libcuda.so.1"}, {"HIP", "libamdhip64.so"}};
-  for (const Driver &driver : drivers) {
-    if (::dlopen(driver.library, RTLD_LAZY | RTLD_LOCAL))
-      fine(driver.topic, std::string(driver.library) + " found");
-    else
-      note(driver.topic, std::string("no driver: ") + ::dlerror());
+void Doctor::checkDevices() {
+  for (const char *family : {"cuda", "hip", "emulation"}) {
+    int32_t count = 0;
+    if (weft_error *error = weft_device_count(family, &count)) {
+      note("device", std::string("no ") + family + ": " + weft_error_message(error));
+      weft_error_free(error);
+    }
+    for (int32_t i = 0; i < count; ++i) {
+      std::string name = std::string(family) + ":" + std::to_string(i);
+      char text[512];
+      if (weft_error *error = weft_device_describe(name.c_str(), text, sizeof text)) {
+        note("device", name + ": " + weft_error_message(error));
+        weft_error_free(error);
+      } else {
+        fine("device", name + ": " + text);
+      }
+    }
   }
 }
 
@@ -242,7 +249,7 @@ int Doctor::run() {
   checkHugePages();
   checkLibraries();
   checkCache();
-  checkDrivers();
+  checkDevices();
   checkPeers();
   selfTest();
   if (failures)

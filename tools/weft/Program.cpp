@@ -110,10 +110,12 @@ void Call::Release::operator()(weft_context *context) const {
   weft_context_release(context);
 }
 
-Result<Call> Call::create(const Program &program, int64_t threads) {
+Result<Call> Call::create(const Program &program, int64_t threads,
+                          const std::optional<std::string> &device) {
   weft_context_options options = {};
   options.struct_size = sizeof options;
   options.threads = static_cast<int32_t>(threads);
+  options.device = device ? device->c_str() : nullptr;
   weft_context *created = nullptr;
   if (weft_error *error = weft_context_create(program.handle(), 0, &options, &created))
     return take(error);

@@ -50,7 +50,8 @@ private:
 /// cancels its calls.
 class Call {
 public:
-  static Result<Call> create(const Program &program, int64_t threads);
+  static Result<Call> create(const Program &program, int64_t threads,
+                             const std::optional<std::string> &device = std::nullopt);
 
   /// Binds the inputs for all following runs; the tensors are kept.
   Status bind(std::vector<Tensor> inputs);

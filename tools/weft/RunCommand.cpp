@@ -33,7 +33,10 @@ Command weft::describeRun() {
        {"expect", "[NAME=]SPEC", "Comparison", "What an output must be; exit code 4 if it is not"},
        {"rtol", "R", "Comparison", "Relative tolerance (default: 1e-3)"},
        {"atol", "A", "Comparison", "Absolute tolerance (default: 1e-7)"},
-       {"threads", "N", "Execution", "Threads (default: all usable)"}}};
+       {"threads", "N", "Execution", "Threads (default: all usable)"},
+       {"device", "NAME", "Execution",
+        "Where device kernels run: cuda:0, hip:0, emulation (default: the first that the module "
+        "has code for)"}}};
   for (const Option &option : cacheOptions())
     command.options.push_back(option);
   return command;
@@ -207,7 +210,7 @@ int weft::runRun(const Command &command, const Arguments &arguments) {
     inputs.push_back(*std::move((*given)[i]));
   }
 
-  Result<Call> call = Call::create(loaded->program, *threads);
+  Result<Call> call = Call::create(loaded->program, *threads, arguments.get("device"));
   if (!call)
     return fail(call.error());
   if (Status status = call->bind(std::move(inputs)); !status)

@@ -108,6 +108,7 @@ class Context:
         threads: Optional[int] = None,
         function: Optional[str] = None,
         profile: Optional[Callable[[KernelEvent], None]] = None,
+        device: Optional[str] = None,
     ) -> None:
         handle = c.c_void_p()
         self._address = 0
@@ -115,6 +116,8 @@ class Context:
         self._signature = signature = module._find(function)
         options = _ffi.ContextOptions(struct_size=c.sizeof(_ffi.ContextOptions))
         options.threads = 0 if threads is None else threads
+        if device is not None:
+            options.device = device.encode()
         if profile is not None:
 
             def report(_: Any, pointer: Any) -> None:
@@ -164,6 +167,12 @@ class Context:
     @property
     def threads(self) -> int:
         return library().weft_context_threads(self._address)
+
+    @property
+    def device(self) -> Optional[str]:
+        """Where device kernels run: "cuda:0", "emulation" ...; None without any."""
+        name = library().weft_context_device(self._address)
+        return None if name is None else name.decode()
 
     @property
     def stats(self) -> Dict[str, int]:

@@ -178,6 +178,7 @@ class ContextOptions(c.Structure):
         ("parallel_user", c.c_void_p),
         ("spin_us", c.c_int32),
         ("reserved", c.c_int32),
+        ("device", c.c_char_p),
     ]
 
 
@@ -194,6 +195,12 @@ class Stats(c.Structure):
         ("parallel_loops", c.c_uint64),
         ("serial_loops", c.c_uint64),
         ("unbounded_peak_bytes", c.c_uint64),
+        ("device_workspace_bytes", c.c_uint64),
+        ("launches", c.c_uint64),
+        ("transfers_to_device", c.c_uint64),
+        ("bytes_to_device", c.c_uint64),
+        ("transfers_to_host", c.c_uint64),
+        ("bytes_to_host", c.c_uint64),
     ]
 
 
@@ -272,6 +279,7 @@ _SIGNATURES = {
     ),
     "weft_context_release": (None, [c.c_void_p]),
     "weft_context_threads": (c.c_int32, [c.c_void_p]),
+    "weft_context_device": (c.c_char_p, [c.c_void_p]),
     # Addresses, not pointers: converting those takes longer than the call.
     "weft_invoke": (
         c.c_void_p,

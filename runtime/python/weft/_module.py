@@ -26,9 +26,11 @@ class Module:
         threads: Optional[int] = None,
         weights: Union[None, str, "os.PathLike[str]"] = None,
         cpu: Optional[str] = None,
+        device: Optional[str] = None,
     ) -> None:
         self._handle = c.c_void_p()
         self._threads = threads
+        self._device = device
         self._local = threading.local()
         self._keep: List[Any] = []
         options = _ffi.ModuleOptions(struct_size=c.sizeof(_ffi.ModuleOptions))
@@ -128,10 +130,15 @@ class Module:
         threads: Optional[int] = None,
         function: Optional[str] = None,
         profile: Optional[Callable[[KernelEvent], None]] = None,
+        device: Optional[str] = None,
     ) -> Context:
         """A new context, for one thread at a time."""
         return Context(
-            self, self._threads if threads is None else threads, function, profile
+            self,
+            self._threads if threads is None else threads,
+            function,
+            profile,
+            self._device if device is None else device,
         )
 
     def __call__(self, *args: Any, **named: Any) -> Any:
@@ -160,7 +167,7 @@ class _OwnContext(Context):
     runtime keeps the module's code alive for it."""
 
     def __init__(self, module: Module) -> None:
-        super().__init__(module, module._threads)
+        super().__init__(module, module._threads, device=module._device)
         del self.module
 
 
@@ -169,9 +176,11 @@ def load(
     threads: Optional[int] = None,
     weights: Union[None, str, "os.PathLike[str]"] = None,
     cpu: Optional[str] = None,
+    device: Optional[str] = None,
 ) -> Module:
     """Loads a module file, or the bytes of one. `threads` is that of its
     contexts, by default all that the process may use. `weights` is the path of
     its weights file if that does not lie beside it, `cpu` the variant to take
-    instead of the best."""
-    return Module(source, threads, weights, cpu)
+    instead of the best, `device` where its device kernels run ("cuda:0",
+    "emulation")."""
+    return Module(source, threads, weights, cpu, device)
