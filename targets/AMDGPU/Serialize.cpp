@@ -46,7 +46,8 @@ static void readResources(MLIRContext *context, DeviceObject &object) {
     Resources &resources = object.resources[name.str()];
     resources.registers = read("vgpr_count");
     resources.scalarRegisters = read("sgpr_count");
-    resources.spills = read("vgpr_spill_count") + read("sgpr_spill_count");
+    resources.spills = read("vgpr_spill_count");
+    resources.scalarSpills = read("sgpr_spill_count");
     resources.workgroupBytes = read("group_segment_fixed_size");
     resources.privateBytes = read("private_segment_fixed_size");
   }

@@ -93,6 +93,7 @@ mlir::gpu::KernelTableAttr ModuleSerializer::describe(GPUModuleOp module,
       };
       add("registers", resources.registers);
       add("scalar_registers", resources.scalarRegisters);
+      add("scalar_spills", resources.scalarSpills);
       add("spills", resources.spills);
       add("workgroup_bytes", resources.workgroupBytes);
       add("private_bytes", resources.privateBytes);

@@ -22,7 +22,9 @@ namespace weft::gpu {
 struct Resources {
   int64_t registers = 0;       ///< of a thread
   int64_t scalarRegisters = 0; ///< of a wave, where they are apart
-  int64_t spills = 0;          ///< registers that did not suffice: bytes, or registers
+  /// What did not fit in registers: on NVIDIA GPUs bytes that are stored, on AMD GPUs
+  /// registers. Scalar ones go to vector registers as long as there are some.
+  int64_t spills = 0, scalarSpills = 0;
   int64_t workgroupBytes = 0;
   int64_t privateBytes = 0; ///< memory of a thread
 };

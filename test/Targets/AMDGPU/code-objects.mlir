@@ -17,7 +17,7 @@
 
 // BINARY: gpu.binary @functions_gpu
 // BINARY-SAME: #rocdl.target<O = 3, chip = "gfx950", abi = "500">
-// BINARY-SAME: metadata = {private_bytes = 0 : i64, registers = {{[1-9][0-9]*}} : i64, scalar_registers = {{[1-9][0-9]*}} : i64, spills = 0 : i64, workgroup_bytes = 0 : i64}
+// BINARY-SAME: metadata = {private_bytes = 0 : i64, registers = {{[1-9][0-9]*}} : i64, scalar_registers = {{[1-9][0-9]*}} : i64, scalar_spills = 0 : i64, spills = 0 : i64, workgroup_bytes = 0 : i64}
 // BINARY-SAME: chip = "gfx942"
 // BINARY-SAME: chip = "gfx90a"
 // BINARY-SAME: chip = "gfx1201"

@@ -4,7 +4,7 @@
 
 // CHECK: gpu.binary @functions_gpu
 // CHECK-SAME: chip = "sm_120"
-// CHECK-SAME: #gpu.kernel_metadata<"functions_0", {{[^{]*}}, metadata = {private_bytes = 0 : i64, registers = {{[1-9][0-9]*}} : i64, scalar_registers = 0 : i64, spills = 0 : i64, workgroup_bytes = 0 : i64}>
+// CHECK-SAME: #gpu.kernel_metadata<"functions_0", {{[^{]*}}, metadata = {private_bytes = 0 : i64, registers = {{[1-9][0-9]*}} : i64, scalar_registers = 0 : i64, scalar_spills = 0 : i64, spills = 0 : i64, workgroup_bytes = 0 : i64}>
 // CHECK-SAME: bin = "\7FELF
 // CHECK-SAME: chip = "sm_100a"
 // CHECK-SAME: chip = "sm_90a"

@@ -9,7 +9,11 @@
 
 #include "TestModule.h"
 
+#include "llvm/AsmParser/Parser.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/SourceMgr.h"
 
 #include <gtest/gtest.h>
 
@@ -256,4 +260,56 @@ define void @f() "warn-stack-size"="1024" {
              "test", options);
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_NE(warnings[0].find("stack frame size"), std::string::npos) << warnings[0];
+}
+
+//===----------------------------------------------------------------------===//
+// Code for devices
+//===----------------------------------------------------------------------===//
+
+static const char *const kKernel = R"(
+declare float @sqrtf(float)
+define ptx_kernel void @copy(ptr %a) {
+  %x = load float, ptr %a
+  %y = fadd float %x, 1.0
+  store float %y, ptr %a
+  ret void
+}
+define ptx_kernel void @root(ptr %a) {
+  %x = load float, ptr %a
+  %y = call float @sqrtf(float %x)
+  store float %y, ptr %a
+  ret void
+}
+)";
+
+static llvm::Expected<std::string> emitDevice(llvm::StringRef ir, const EmitOptions &options) {
+  llvm::LLVMContext context;
+  llvm::SMDiagnostic problem;
+  std::unique_ptr<llvm::Module> module = llvm::parseAssemblyString(ir, problem, context);
+  EXPECT_TRUE(module) << problem.getMessage().str();
+  return emitDeviceAssembly(*module, options);
+}
+
+static EmitOptions deviceOptions() {
+  EmitOptions options;
+  options.triple = "nvptx64-nvidia-cuda";
+  options.cpu = "sm_90a";
+  options.features = "+ptx80";
+  options.exports = {"copy"};
+  return options;
+}
+
+TEST(DeviceAssembly, IsPTX) {
+  std::string copy = llvm::StringRef(kKernel).split("define ptx_kernel void @root").first.str();
+  llvm::Expected<std::string> text = emitDevice(copy, deviceOptions());
+  ASSERT_TRUE(static_cast<bool>(text)) << llvm::toString(text.takeError());
+  EXPECT_NE(text->find(".target sm_90a"), std::string::npos);
+  EXPECT_NE(text->find(".visible .entry copy("), std::string::npos);
+}
+
+TEST(DeviceAssembly, CallsNothing) {
+  llvm::Expected<std::string> text = emitDevice(kKernel, deviceOptions());
+  ASSERT_FALSE(static_cast<bool>(text));
+  EXPECT_EQ(llvm::toString(text.takeError()),
+            "code for a device needs 'sqrtf', which it does not define");
 }
