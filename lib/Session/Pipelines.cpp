@@ -111,6 +111,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager) {
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseCausalConvolutions());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseChunkedScans());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createCheckSequences());
     addCleanup(passManager);
     return;
