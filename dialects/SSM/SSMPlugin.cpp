@@ -15,6 +15,7 @@ mlir::LogicalResult registerSSMDialect(Registrar &registrar) {
   registrar.addDialect<ssm::SSMDialect>();
   registrar.addPass(ssm::createCheckSequences);
   registrar.addPass(ssm::createRaiseCausalConvolutions);
+  registrar.addPass(ssm::createRaiseChunkedScans);
   registrar.addPass(ssm::createRaiseRecurrences);
   registrar.addPass(ssm::createRaiseSegmentSums);
   return mlir::success();

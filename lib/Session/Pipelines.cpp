@@ -119,6 +119,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseCausalConvolutions());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseChunkedScans());
     passManager.addPass(attn::createRaiseAttention());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createCheckSequences());
     addCleanup(passManager);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/SSM/Transforms/Factors.h"
+#include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -17,14 +18,18 @@ using namespace weft;
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-/// Whether each result of the map is the loop of its own position, or 0.
+/// Whether the results of the map are loops, none of them twice, or 0.
 static bool isBroadcastMap(AffineMap map) {
-  if (map.getNumResults() != map.getNumDims())
-    return false;
-  for (auto [i, expr] : llvm::enumerate(map.getResults())) {
-    auto dim = dyn_cast<AffineDimExpr>(expr);
+  llvm::SmallBitVector seen(map.getNumDims());
+  for (AffineExpr expr : map.getResults()) {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+      if (seen[dim.getPosition()])
+        return false;
+      seen.set(dim.getPosition());
+      continue;
+    }
     auto constant = dyn_cast<AffineConstantExpr>(expr);
-    if (!(dim && dim.getPosition() == i) && !(constant && constant.getValue() == 0))
+    if (!constant || constant.getValue() != 0)
       return false;
   }
   return true;
@@ -61,9 +66,9 @@ static void collectFactors(Value value, AffineMap map, SmallVector<ssm::Factor> 
   // An extent of 1 does not vary either.
   llvm::SmallBitVector dims(map.getNumDims());
   for (auto [i, expr] : llvm::enumerate(map.getResults()))
-    if (isa<AffineDimExpr>(expr) && typeOf(value).getDimSize(i) != 1)
-      dims.set(i);
-  factors.push_back({value, dims});
+    if (auto dim = dyn_cast<AffineDimExpr>(expr); dim && typeOf(value).getDimSize(i) != 1)
+      dims.set(dim.getPosition());
+  factors.push_back({value, map, dims});
 }
 
 SmallVector<ssm::Factor> ssm::factorsOf(Value value) {
@@ -84,10 +89,14 @@ Value ssm::multiply(OpBuilder &b, Location loc, ArrayRef<Factor> factors, Value 
   unsigned rank = dims.size();
   for (const Factor &factor : factors) {
     SmallVector<AffineExpr> exprs;
-    for (unsigned i = 0; i < factor.dims.size(); ++i) {
-      const int64_t *loop = llvm::find(dims, static_cast<int64_t>(i));
-      exprs.push_back(factor.dims[i] ? b.getAffineDimExpr(loop - dims.begin())
-                                     : b.getAffineConstantExpr(0));
+    for (AffineExpr expr : factor.map.getResults()) {
+      auto dim = dyn_cast<AffineDimExpr>(expr);
+      if (!dim || !factor.dims[dim.getPosition()]) {
+        exprs.push_back(b.getAffineConstantExpr(0));
+        continue;
+      }
+      const int64_t *loop = llvm::find(dims, static_cast<int64_t>(dim.getPosition()));
+      exprs.push_back(b.getAffineDimExpr(loop - dims.begin()));
     }
     inputs.push_back(factor.tensor);
     maps.push_back(AffineMap::get(rank, 0, exprs, b.getContext()));
@@ -104,6 +113,20 @@ Value ssm::multiply(OpBuilder &b, Location loc, ArrayRef<Factor> factors, Value 
       .getResult(0);
 }
 
+/// Whether `size` is the symbol that the entry function's `argument` has as its extent.
+static bool isSymbolOf(OpFoldResult size, BlockArgument argument, int64_t dim) {
+  auto symbol = dyn_cast_if_present<BlockArgument>(dyn_cast<Value>(size));
+  auto function = dyn_cast<FunctionOpInterface>(argument.getOwner()->getParentOp());
+  if (!symbol || !function || symbol.getOwner() != argument.getOwner() ||
+      !argument.getOwner()->isEntryBlock())
+    return false;
+  auto name =
+      function.getArgAttrOfType<StringAttr>(symbol.getArgNumber(), WeftDialect::symbolAttrName);
+  auto dims =
+      function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), WeftDialect::dimsAttrName);
+  return name && dims && dim < static_cast<int64_t>(dims.size()) && dims[dim] == name;
+}
+
 bool ssm::isWhole(OpFoldResult size, Value tensor, int64_t dim) {
   if (std::optional<int64_t> constant = getConstantIntValue(size))
     return *constant == typeOf(tensor).getDimSize(dim);
@@ -111,6 +134,8 @@ bool ssm::isWhole(OpFoldResult size, Value tensor, int64_t dim) {
     return false;
   if (auto extent = cast<Value>(size).getDefiningOp<tensor::DimOp>())
     return extent.getSource() == tensor && extent.getConstantIndex() == dim;
+  if (auto argument = dyn_cast<BlockArgument>(tensor))
+    return isSymbolOf(size, argument, dim);
   // The size that the tensor was made with.
   while (Operation *def = tensor.getDefiningOp()) {
     if (auto op = dyn_cast<DestinationStyleOpInterface>(def)) {

@@ -24,10 +24,11 @@ template <typename OpTy> mlir::linalg::GenericOp matchElementwise(mlir::Value va
   return generic;
 }
 
-/// A tensor of which element (i or 0, j or 0, ...) is a factor of element (i, j, ...) of
-/// a product: it varies along `dims`.
+/// A tensor of which element `map` of (i, j, ...), all loops or 0, is a factor of element
+/// (i, j, ...) of a product: it varies along `dims`.
 struct Factor {
   mlir::Value tensor;
+  mlir::AffineMap map;
   llvm::SmallBitVector dims;
 };
 

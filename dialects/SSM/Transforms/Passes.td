@@ -49,6 +49,19 @@ def RaiseSegmentSums : Pass<"ssm-raise-segment-sums", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"raised", "raised", "Number of sums raised">];
 }
 
+def RaiseChunkedScans : Pass<"ssm-raise-chunked-scans", "::mlir::func::FuncOp"> {
+  let summary = "Scans that were written in chunks become ssm.scan";
+  let description = [{
+    Mamba-2 as its listing and the exports of it have it, after `ssm-raise-segment-sums`: the output
+    [B, J, Q, H, P] of J chunks of Q tokens is the sum of what tokens of the same chunk and of what the states of earlier
+    chunks give, products being broadcasts, multiplications and sums. Every part is proven: each tensor that is read
+    is followed, through reshapes, transpositions, slices and broadcasts, to the element it was
+    computed as, an affine expression of the loops. The scan is `outer scalar`, with Q as its `chunk`.
+  }];
+  let dependentDialects = ["::weft::ssm::SSMDialect"];
+  let statistics = [Statistic<"raised", "raised", "Number of scans raised">];
+}
+
 def CheckSequences : Pass<"ssm-check-sequences", "::mlir::func::FuncOp"> {
   let summary = "Offsets, orders and slots out of range fail the call";
   let description = [{

@@ -258,7 +258,7 @@ Raiser::Raiser(RewriterBase &b, Chain &chain, std::optional<Reads> reads)
 
 /// A tensor of the chain as [B, T, D, N].
 Value Raiser::transposedProduct(Value tensor) {
-  Factor all{tensor, llvm::SmallBitVector(4, true)};
+  Factor all{tensor, b.getMultiDimIdentityMap(4), llvm::SmallBitVector(4, true)};
   return multiply(b, loc, all, like, {batch, time, channel, row});
 }
 

@@ -27,22 +27,43 @@ using namespace weft::ssm;
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
+/// The booleans of a constant, which is a weight where it is large.
+static std::optional<SmallVector<bool>> booleansOf(Value value) {
+  SmallVector<bool> result;
+  DenseIntElementsAttr mask;
+  if (matchPattern(value, m_Constant(&mask))) {
+    for (const APInt &element : mask.getValues<APInt>())
+      result.push_back(!element.isZero());
+    return result;
+  }
+  auto weight = value.getDefiningOp<weft::ConstantOp>();
+  if (!weight || !typeOf(value).getElementType().isInteger(8))
+    return std::nullopt;
+  auto *dialect = value.getContext()->getOrLoadDialect<weft::WeftDialect>();
+  std::optional<ArrayRef<uint8_t>> bytes =
+      dialect->getWeightStore().lookup(weight.getValue().getKey());
+  if (!bytes)
+    return std::nullopt;
+  for (uint8_t byte : *bytes)
+    result.push_back(byte != 0);
+  return result;
+}
+
 /// Whether `value` is a constant [Q, Q] of booleans: of `strict`, set exactly where the
 /// row is below the diagonal; else also on it; `inverted`: the others are set.
 static bool isLowerTriangle(Value value, bool strict, bool inverted) {
-  DenseIntElementsAttr mask;
-  if (!matchPattern(value, m_Constant(&mask)))
+  RankedTensorType type = typeOf(value);
+  if (type.getRank() != 2 || !type.hasStaticShape() || type.getDimSize(0) != type.getDimSize(1))
     return false;
-  auto type = cast<ShapedType>(mask.getType());
-  if (type.getRank() != 2 || type.getDimSize(0) != type.getDimSize(1))
+  std::optional<SmallVector<bool>> mask = booleansOf(value);
+  if (!mask || static_cast<int64_t>(mask->size()) != type.getNumElements())
     return false;
-  int64_t size = type.getDimSize(0), at = 0;
-  for (const APInt &element : mask.getValues<APInt>()) {
-    int64_t row = at / size, column = at % size;
+  int64_t size = type.getDimSize(0);
+  for (auto [at, element] : llvm::enumerate(*mask)) {
+    auto row = static_cast<int64_t>(at) / size, column = static_cast<int64_t>(at) % size;
     bool lower = strict ? row > column : row >= column;
-    if (!element.isZero() != (lower != inverted))
+    if (element != (lower != inverted))
       return false;
-    ++at;
   }
   return true;
 }
