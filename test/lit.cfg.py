@@ -1,6 +1,7 @@
 # The lit suites of Weft. Tests are `RUN:` lines in .mlir and .test files beside
 # the folders that they test: test/Dialect/<D>, test/Transforms/<Stage>, ...
 import os
+import shutil
 
 import lit.formats
 
@@ -24,8 +25,19 @@ config.substitutions += [
     ("%audio", os.path.join(config.test_exec_root, "ExamplePlugin/build/audio.so")),
     ("%llvm-libraries", config.llvm_library_dir),
     ("%python", config.python),
+    ("%weft-tools", tools),
 ]
 
 # The driver is a tool of its own: suites that go through it need it built.
 if os.path.exists(os.path.join(tools, "weft")):
     config.available_features.add("weft")
+
+# CUDA's assembler, where its folder is in PATH or named by CUDA_HOME.
+cuda = os.environ.get("CUDA_HOME")
+if shutil.which("ptxas", path=os.pathsep.join(
+        [config.environment["PATH"]] + ([os.path.join(cuda, "bin")] if cuda else []))):
+    config.available_features.add("ptxas")
+else:
+    lit_config.note("ptxas is neither in PATH nor in CUDA_HOME: tests of cubins are left out")
+if cuda:
+    config.environment["CUDA_HOME"] = cuda

@@ -41,6 +41,9 @@ struct CompileOptions {
   PipelineOptions pipeline; ///< target and plugins' options
   /// Empty: this machine's. IR that has been through a stage keeps its own.
   std::string cpu;
+  /// --chip: the chips of the target's devices, separated by commas; empty: all of
+  /// them.
+  std::string chip;
   std::optional<unsigned> optLevel; ///< 3 if it is not given
   Stage lastStage = Stage::Module;  ///< --compile-to
   enum class Emit { Module, Object, MLIR } emit = Emit::Module;

@@ -214,8 +214,10 @@ static std::string summarize(StringRef log, const Inputs &inputs) {
   return text;
 }
 
-/// Runs lld with `arguments` and the inputs; appends what it makes to `output`.
-static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments, const Inputs &inputs,
+/// Runs lld with `arguments`; appends what it makes to `output`. `explain` makes one
+/// line of its messages.
+static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments,
+                             llvm::function_ref<std::string(StringRef)> explain,
                              OutputFile &output) {
   // lld keeps its state in globals: one link at a time, and none after a crash
   // inside of it.
@@ -236,10 +238,6 @@ static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments, const Inputs
                                    "': /proc is not mounted");
   llvm::SmallVector<std::string> all = {"ld.lld", "-o", (*drain)->path()};
   all.append(arguments.begin(), arguments.end());
-  all.append({"--whole-archive", inputs.objects.procPath(), "--no-whole-archive"});
-  if (inputs.weights)
-    all.push_back(inputs.weights->procPath());
-  all.push_back(inputs.builtins.procPath());
   llvm::SmallVector<const char *> argv;
   for (const std::string &argument : all)
     argv.push_back(argument.c_str());
@@ -256,10 +254,22 @@ static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments, const Inputs
   if (result.retCode == 0)
     return written;
   llvm::consumeError(std::move(written));
-  std::string reason = summarize(log, inputs);
+  std::string reason = explain(log);
   if (reason.empty())
     reason = formatv("the linker ended with code {0}", result.retCode).str();
   return llvm::createStringError("cannot link '" + output.path().str() + "': " + reason);
+}
+
+/// The same with the inputs of a module.
+static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments, const Inputs &inputs,
+                             OutputFile &output) {
+  llvm::SmallVector<std::string> all(arguments);
+  all.append({"--whole-archive", inputs.objects.procPath(), "--no-whole-archive"});
+  if (inputs.weights)
+    all.push_back(inputs.weights->procPath());
+  all.push_back(inputs.builtins.procPath());
+  return runLinker(
+      all, [&](StringRef log) { return summarize(log, inputs); }, output);
 }
 
 //===----------------------------------------------------------------------===//
@@ -425,4 +435,27 @@ llvm::Error weft::linkRelocatable(llvm::ArrayRef<ObjectBuffer> objects, const Ou
   if (auto error = localizeSymbols(*linked, exportedSymbol, output))
     return error;
   return checkSymbols(output, llvm::ELF::SHT_SYMTAB, exportedSymbol);
+}
+
+//===----------------------------------------------------------------------===//
+// Code for devices
+//===----------------------------------------------------------------------===//
+
+llvm::Expected<std::string> weft::linkCodeObject(const ObjectBuffer &object) {
+  auto input = memoryFile(object.name, StringRef(object.bytes.data(), object.bytes.size()));
+  if (!input)
+    return input.takeError();
+  auto output = OutputFile::create(object.name, OutputFile::Kind::Memory);
+  if (!output)
+    return output.takeError();
+  std::string arguments[] = {"-shared",         "--no-undefined",  "--threads=1",
+                             "--build-id=none", "--error-limit=8", "--color-diagnostics=never",
+                             input->procPath()};
+  auto explain = [](StringRef log) { return llvm::join(llvm::split(log.rtrim(), '\n'), "; "); };
+  if (auto error = runLinker(arguments, explain, *output))
+    return std::move(error);
+  auto region = mapFile(*output);
+  if (!region)
+    return region.takeError();
+  return std::string((*region)->const_data(), output->size());
 }

@@ -34,6 +34,10 @@ llvm::Error linkSharedObject(llvm::ArrayRef<ObjectBuffer> objects, const OutputF
 llvm::Error linkRelocatable(llvm::ArrayRef<ObjectBuffer> objects, const OutputFile *weights,
                             llvm::StringRef exportedSymbol, OutputFile &output);
 
+/// Links the object of a device's code into what the device's driver loads: a shared
+/// object without undefined symbols. The same conditions.
+llvm::Expected<std::string> linkCodeObject(const ObjectBuffer &object);
+
 } // namespace weft
 
 #endif // WEFT_PACKAGE_LINKER_H

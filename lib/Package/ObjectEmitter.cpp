@@ -85,6 +85,15 @@ static void initializeTargets() {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     llvm::InitializeNativeTargetAsmParser();
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    LLVMInitializeAMDGPUTargetInfo();
+    LLVMInitializeAMDGPUTarget();
+    LLVMInitializeAMDGPUTargetMC();
+    LLVMInitializeAMDGPUAsmParser();
+    LLVMInitializeAMDGPUAsmPrinter();
   });
 }
 
@@ -137,6 +146,8 @@ createTargetMachine(const EmitOptions &options) {
   return machine;
 }
 
+static bool isDevice(const llvm::Triple &triple) { return triple.isNVPTX() || triple.isAMDGPU(); }
+
 /// Only what the builtins define exists in a module. Without this the optimiser
 /// takes the module for a hosted C program: a function that happens to be
 /// called `printf` or `exp` is given that function's meaning, and loops and
@@ -144,6 +155,8 @@ createTargetMachine(const EmitOptions &options) {
 static llvm::TargetLibraryInfoImpl availableLibrary(const llvm::Triple &triple) {
   llvm::TargetLibraryInfoImpl library(triple);
   library.disableAllFunctions();
+  if (isDevice(triple))
+    return library;
   for (llvm::LibFunc function : {llvm::LibFunc_memcpy, llvm::LibFunc_memmove, llvm::LibFunc_memset,
                                  llvm::LibFunc_memcmp, llvm::LibFunc_bcmp})
     library.setAvailable(function);
@@ -224,34 +237,91 @@ static llvm::Error generate(llvm::Module &module, llvm::TargetMachine &machine,
   return llvm::Error::success();
 }
 
-llvm::Expected<ObjectBuffer> weft::emitObject(llvm::Module &module, const EmitOptions &options) {
-  auto machine = createTargetMachine(options);
-  if (!machine)
-    return machine.takeError();
-  module.setTargetTriple((*machine)->getTargetTriple());
-  module.setDataLayout((*machine)->createDataLayout());
-  module.setPICLevel(options.pic ? llvm::PICLevel::SmallPIC : llvm::PICLevel::NotPIC);
-  if (auto error = setVisibility(module, options))
-    return std::move(error);
-  if (auto error = verify(module))
-    return std::move(error);
+/// That a device's code calls nothing that is not in it.
+static llvm::Error checkComplete(const llvm::Module &module) {
+  for (const llvm::Function &function : module)
+    if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty())
+      return failure("code for a device needs '" + function.getName() +
+                     "', which it does not define");
+  return llvm::Error::success();
+}
 
+namespace {
+/// One module on its way to code.
+class Emitter {
+public:
+  static llvm::Expected<Emitter> create(llvm::Module &module, const EmitOptions &options) {
+    auto machine = createTargetMachine(options);
+    if (!machine)
+      return machine.takeError();
+    module.setTargetTriple((*machine)->getTargetTriple());
+    module.setDataLayout((*machine)->createDataLayout());
+    return Emitter(module, options, std::move(*machine));
+  }
+
+  llvm::Error optimize() {
+    module.setPICLevel(options.pic ? llvm::PICLevel::SmallPIC : llvm::PICLevel::NotPIC);
+    if (auto error = setVisibility(module, options))
+      return error;
+    if (auto error = verify(module))
+      return error;
+    ::optimize(module, *machine, library, options.optLevel);
+    return isDevice(machine->getTargetTriple()) ? checkComplete(module) : llvm::Error::success();
+  }
+
+  llvm::Error generate(llvm::Module &code, llvm::CodeGenFileType type,
+                       llvm::SmallVectorImpl<char> &output) {
+    return ::generate(code, *machine, library, type, output);
+  }
+
+private:
+  Emitter(llvm::Module &module, const EmitOptions &options,
+          std::unique_ptr<llvm::TargetMachine> machine)
+      : module(module), options(options), machine(std::move(machine)),
+        library(availableLibrary(this->machine->getTargetTriple())) {}
+
+  llvm::Module &module;
+  const EmitOptions &options;
+  std::unique_ptr<llvm::TargetMachine> machine;
+  llvm::TargetLibraryInfoImpl library;
+};
+} // namespace
+
+llvm::Expected<std::string> weft::emitDeviceAssembly(llvm::Module &module,
+                                                     const EmitOptions &options) {
+  auto emitter = Emitter::create(module, options);
+  if (!emitter)
+    return emitter.takeError();
   DiagnosticCollector diagnostics(module.getContext(), options.onWarning);
-  llvm::TargetLibraryInfoImpl library = availableLibrary((*machine)->getTargetTriple());
-  optimize(module, **machine, library, options.optLevel);
+  llvm::Error error = emitter->optimize();
+  llvm::SmallString<0> text;
+  if (!error)
+    error = emitter->generate(module, llvm::CodeGenFileType::AssemblyFile, text);
+  error = llvm::joinErrors(std::move(error), diagnostics.take(module.getName()));
+  if (error)
+    return std::move(error);
+  return text.str().str();
+}
+
+llvm::Expected<ObjectBuffer> weft::emitObject(llvm::Module &module, const EmitOptions &options) {
+  auto emitter = Emitter::create(module, options);
+  if (!emitter)
+    return emitter.takeError();
+  DiagnosticCollector diagnostics(module.getContext(), options.onWarning);
+  if (auto error = emitter->optimize())
+    return std::move(error);
   if (auto error = diagnostics.take(module.getName()))
     return std::move(error);
 
   if (options.assembly) {
     // The code generator rewrites the IR that it is given.
     std::unique_ptr<llvm::Module> copy = llvm::CloneModule(module);
-    if (auto error = generate(*copy, **machine, library, llvm::CodeGenFileType::AssemblyFile,
-                              *options.assembly))
+    if (auto error =
+            emitter->generate(*copy, llvm::CodeGenFileType::AssemblyFile, *options.assembly))
       return std::move(error);
   }
   ObjectBuffer object{module.getName().str(), {}};
-  if (auto error =
-          generate(module, **machine, library, llvm::CodeGenFileType::ObjectFile, object.bytes))
+  if (auto error = emitter->generate(module, llvm::CodeGenFileType::ObjectFile, object.bytes))
     return std::move(error);
   if (auto error = diagnostics.take(module.getName()))
     return std::move(error);

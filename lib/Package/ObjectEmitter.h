@@ -42,6 +42,11 @@ struct EmitOptions {
   llvm::SmallVectorImpl<char> *assembly = nullptr;
 };
 
+/// Makes assembly text of `module`, code for a device that carries all it calls: fails
+/// where a function is left that no one defines. Otherwise as emitObject, whose
+/// objects of code for AMD GPUs are such, too.
+llvm::Expected<std::string> emitDeviceAssembly(llvm::Module &module, const EmitOptions &options);
+
 /// Optimises `module` for `options.cpu` (loop and SLP vectorisers on; nothing
 /// is turned into a call of a library function except memcpy, memmove, memset,
 /// memcmp and bcmp, which the builtins provide) and emits it as an ELF object

@@ -57,6 +57,8 @@ private:
   ExitCode importPrinted();
   void recordSource();
   ExitCode chooseTarget();
+  /// Records the chips that --chip names, and refuses those that the target has not.
+  ExitCode chooseChips();
   /// The first stage that `module` has not been through.
   ExitCode findFirstStage(Stage &first);
 

@@ -11,6 +11,10 @@
 #include "transforms/Printing/WeightFiles.h"
 
 #include "mlir/Parser/Parser.h"
+#include "weft/Registry.h"
+#include "weft/Target.h"
+
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -82,8 +86,37 @@ void Compilation::recordSource() {
            b.getNamedAttr("sha256", b.getStringAttr(hash))}));
 }
 
+ExitCode Compilation::chooseChips() {
+  if (options.chip.empty())
+    return ExitCode::Success;
+  ArrayRef<llvm::StringLiteral> known = registry.findTarget(options.pipeline.target)->chips();
+  if (known.empty())
+    return fail("--chip=" + options.chip + ": the target '" + options.pipeline.target +
+                    "' has no chips to choose from",
+                ExitCode::Usage);
+  SmallVector<StringRef> names;
+  StringRef(options.chip).split(names, ',');
+  llvm::SetVector<StringRef> wanted;
+  for (StringRef name : names) {
+    if (!llvm::is_contained(known, name))
+      return fail("--chip=" + options.chip + ": unknown chip '" + name +
+                      "'; the chips are: " + llvm::join(known, ", "),
+                  ExitCode::Usage);
+    wanted.insert(name);
+  }
+  auto chips = Builder(context.get()).getStrArrayAttr(wanted.getArrayRef());
+  if ((*module)->hasAttr(WeftDialect::stageAttrName) &&
+      (*module)->getAttr(WeftDialect::chipsAttrName) != chips)
+    return fail(Twine(options.input) + ": was made for other chips than --chip=" + options.chip +
+                ", which cannot be changed");
+  (*module)->setAttr(WeftDialect::chipsAttrName, chips);
+  return ExitCode::Success;
+}
+
 /// What has been through a stage keeps the target that it was made for.
 ExitCode Compilation::chooseTarget() {
+  if (ExitCode code = chooseChips(); code != ExitCode::Success)
+    return code;
   auto target = (*module)->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName);
   if (!target || !(*module)->hasAttr(WeftDialect::stageAttrName)) {
     optLevel = options.optLevel.value_or(optLevel);

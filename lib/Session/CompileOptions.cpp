@@ -116,6 +116,10 @@ Error weft::parseCompileOptions(ArrayRef<std::string> arguments, CompileOptions 
           return fail("--cpu=: expected native, x86-64-v3, x86-64-v4 or another processor");
         // Given again, it goes on with the list.
         options.cpu += (options.cpu.empty() ? "" : ",") + value.str();
+      } else if (flag == "--chip") {
+        if (value.empty())
+          return fail("--chip=: expected the name of a chip of the target's devices");
+        options.chip += (options.chip.empty() ? "" : ",") + value.str();
       } else if (flag == "--dim") {
         if (Error e = parseDim(value, options.import))
           return e;

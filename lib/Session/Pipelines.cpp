@@ -8,6 +8,9 @@
 #include "weft/Pipelines.h"
 
 #include "Session/HostEvaluator.h"
+#include "dialects/Attn/Transforms/Passes.h"
+#include "dialects/MoE/Transforms/Passes.h"
+#include "dialects/SSM/Transforms/Passes.h"
 #include "dialects/Sparse/Transforms/Passes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Buffer/DeviceWorkers.h"
@@ -105,13 +108,24 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addPass(moe::createRaiseExperts());
+    passManager.addPass(moe::createRaiseRouting());
+    addCleanup(passManager);
     passManager.addPass(createFoldScales());
     passManager.addPass(createRewriteTransposedConvolutions());
     passManager.addPass(createEvaluateConstants(evaluateOnHost));
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseCausalConvolutions());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
+    passManager.addPass(attn::createRaiseAttention());
+    addCleanup(passManager);
     return;
   case Stage::Fuse:
+    passManager.addPass(moe::createCheckIndices());
+    passManager.addPass(moe::createDecomposeAggregates());
+    passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(sparse::createDecomposeSparse());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());

@@ -5,8 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "targets/AMDGPU/Chips.h"
+#include "targets/AMDGPU/Passes.h"
 #include "targets/GPU/GPUTarget.h"
 #include "weft/Registry.h"
+
+#include "mlir/Pass/PassManager.h"
 
 using namespace mlir;
 using namespace weft;
@@ -15,8 +19,12 @@ namespace {
 /// Compiles for AMD GPUs through LLVM's AMDGPU backend.
 class AMDGPUTarget : public GPUTarget {
 public:
+  AMDGPUTarget() : GPUTarget(amdgpu::kChips) {}
   StringRef name() const override { return "amdgpu"; }
-  StringRef description() const override { return "AMD GPUs, through LLVM and HSA code objects"; }
+  StringRef description() const override { return "AMD GPUs, through LLVM and lld"; }
+
+protected:
+  void buildSerialization(OpPassManager &pm) const override { pm.addPass(createSerializeAMDGPU()); }
 };
 } // namespace
 
@@ -24,6 +32,7 @@ namespace weft {
 
 LogicalResult registerAMDGPUTarget(Registrar &registrar) {
   registrar.addTarget(std::make_unique<AMDGPUTarget>());
+  registrar.addPass([] { return createSerializeAMDGPU(); });
   return success();
 }
 

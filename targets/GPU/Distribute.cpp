@@ -6,10 +6,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "targets/GPU/Distribute.h"
+#include "targets/GPU/DistributeContraction.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/Transforms/Transforms.h"
 #include "mlir/IR/IRMapping.h"
@@ -23,18 +25,17 @@ using mlir::gpu::Dimension;
 // Workers and ranges
 //===----------------------------------------------------------------------===//
 
-Workers weft::gpu::threadsOfBlock(OpBuilder &b, Location loc) {
+Workers weft::gpu::threadsOfBlock(OpBuilder &b, Location loc, const Grid &grid) {
   return {mlir::gpu::ThreadIdOp::create(b, loc, Dimension::x),
-          mlir::gpu::BlockDimOp::create(b, loc, Dimension::x)};
+          arith::ConstantIndexOp::create(b, loc, grid.threads)};
 }
 
-Workers weft::gpu::blocksOfGrid(OpBuilder &b, Location loc) {
-  return {mlir::gpu::BlockIdOp::create(b, loc, Dimension::x),
-          mlir::gpu::GridDimOp::create(b, loc, Dimension::x)};
+Workers weft::gpu::blocksOfGrid(OpBuilder &b, Location loc, const Grid &grid) {
+  return {mlir::gpu::BlockIdOp::create(b, loc, Dimension::x), grid.blocks};
 }
 
-Workers weft::gpu::threadsOfGrid(OpBuilder &b, Location loc) {
-  Workers threads = threadsOfBlock(b, loc), blocks = blocksOfGrid(b, loc);
+Workers weft::gpu::threadsOfGrid(OpBuilder &b, Location loc, const Grid &grid) {
+  Workers threads = threadsOfBlock(b, loc, grid), blocks = blocksOfGrid(b, loc, grid);
   Value before = arith::MulIOp::create(b, loc, blocks.index, threads.count);
   return {arith::AddIOp::create(b, loc, before, threads.index),
           arith::MulIOp::create(b, loc, blocks.count, threads.count)};
@@ -279,6 +280,20 @@ scf::ForOp weft::gpu::distributeIterations(RewriterBase &b, scf::ForallOp loop, 
   return result;
 }
 
+static MemRefType withSpace(MemRefType type, mlir::gpu::AddressSpace space) {
+  return MemRefType::get(type.getShape(), type.getElementType(), type.getLayout(),
+                         mlir::gpu::AddressSpaceAttr::get(type.getContext(), space));
+}
+
+/// Gives the temporary `op` the memory that `function` has for it.
+static void placeAt(RewriterBase &rewriter, memref::AllocaOp op, mlir::gpu::GPUFuncOp function,
+                    BlockArgument memory) {
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointToStart(&function.getBody().front());
+  Value generic = memref::MemorySpaceCastOp::create(rewriter, op.getLoc(), op.getType(), memory);
+  rewriter.replaceOp(op, generic);
+}
+
 LogicalResult weft::gpu::makeSequential(RewriterBase &rewriter, Region &region,
                                         mlir::gpu::GPUFuncOp function) {
   SmallVector<scf::ForallOp> loops;
@@ -293,7 +308,9 @@ LogicalResult weft::gpu::makeSequential(RewriterBase &rewriter, Region &region,
   for (memref::AllocaOp op : locals) {
     if (!op.getDynamicSizes().empty())
       return op.emitOpError("has a size that is not known when a thread starts");
-    rewriter.moveOpBefore(op, &function.getBody().front(), function.getBody().front().begin());
+    placeAt(rewriter, op, function,
+            function.addPrivateAttribution(
+                withSpace(op.getType(), mlir::gpu::AddressSpace::Private), op.getLoc()));
   }
   return success();
 }
@@ -301,6 +318,22 @@ LogicalResult weft::gpu::makeSequential(RewriterBase &rewriter, Region &region,
 //===----------------------------------------------------------------------===//
 // Code that the threads of a block run alike
 //===----------------------------------------------------------------------===//
+
+/// Alignment of workgroup memory, in bytes.
+static constexpr int64_t kWorkgroupAlignment = 64;
+
+void weft::gpu::shareTemporaries(RewriterBase &rewriter, mlir::gpu::GPUFuncOp function) {
+  SmallVector<memref::AllocaOp> locals;
+  function.walk([&](memref::AllocaOp op) { locals.push_back(op); });
+  for (memref::AllocaOp op : locals) {
+    BlockArgument memory = function.addWorkgroupAttribution(
+        withSpace(op.getType(), mlir::gpu::AddressSpace::Workgroup), op.getLoc());
+    function.setWorkgroupAttributionAttr(
+        static_cast<int>(function.getNumWorkgroupAttributions()) - 1,
+        LLVM::LLVMDialect::getAlignAttrName(), rewriter.getI64IntegerAttr(kWorkgroupAlignment));
+    placeAt(rewriter, op, function, memory);
+  }
+}
 
 /// A barrier where the builder stands, unless nothing has touched memory since
 /// the one before it.
@@ -316,7 +349,20 @@ static void createBarrier(OpBuilder &b, Location loc) {
   mlir::gpu::BarrierOp::create(b, loc);
 }
 
-LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block) {
+/// Whether `op` was a contraction that the threads of a block compute in registers.
+static bool isInRegisters(RewriterBase &b, linalg::LinalgOp op, const BlockOptions &options) {
+  auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+  if (!generic || options.contractionRows == 0)
+    return false;
+  std::optional<weft::Contraction> contraction = weft::Contraction::match(generic);
+  return contraction &&
+         succeeded(distributeContraction(b, *contraction, options.grid, options.contractionRows,
+                                         options.contractionColumns));
+}
+
+LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block,
+                                         const BlockOptions &options) {
+  const Grid &grid = options.grid;
   for (Operation &op : llvm::make_early_inc_range(block)) {
     Location loc = op.getLoc();
     b.setInsertionPoint(&op);
@@ -326,9 +372,10 @@ LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block) {
         structured = b.replaceOpWithNewOp<linalg::CopyOp>(copy, copy.getSource(), copy.getTarget());
       b.setInsertionPoint(structured);
       createBarrier(b, loc);
-      Workers workers = threadsOfBlock(b, loc);
+      Workers workers = threadsOfBlock(b, loc, grid);
       Operation *after = structured->getNextNode();
-      distributePositions(b, structured, workers);
+      if (!isInRegisters(b, structured, options))
+        distributePositions(b, structured, workers);
       b.setInsertionPoint(after);
       createBarrier(b, loc);
       continue;
@@ -337,7 +384,7 @@ LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block) {
       createBarrier(b, loc);
       Value zero = arith::ConstantIndexOp::create(b, loc, 0);
       Value isFirst = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
-                                            threadsOfBlock(b, loc).index, zero);
+                                            threadsOfBlock(b, loc, grid).index, zero);
       auto guarded = scf::IfOp::create(b, loc, isFirst, /*withElseRegion=*/false);
       b.moveOpBefore(&op, guarded.thenBlock()->getTerminator());
       b.setInsertionPointAfter(guarded);
@@ -345,18 +392,17 @@ LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block) {
       continue;
     }
     if (auto loop = dyn_cast<scf::ForallOp>(op)) {
-      SmallVector<Operation *> loops;
       scf::ForOp outer = distributeIterations(
           b, loop,
           {arith::ConstantIndexOp::create(b, loc, 0), arith::ConstantIndexOp::create(b, loc, 1)});
-      if (failed(distributeBlock(b, *outer.getBody())))
+      if (failed(distributeBlock(b, *outer.getBody(), options)))
         return failure();
       continue;
     }
     if (isa<scf::ForOp, scf::WhileOp, scf::IfOp, scf::ExecuteRegionOp, scf::IndexSwitchOp>(op)) {
       for (Region &region : op.getRegions())
         for (Block &inner : region)
-          if (failed(distributeBlock(b, inner)))
+          if (failed(distributeBlock(b, inner, options)))
             return failure();
       continue;
     }

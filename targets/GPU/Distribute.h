@@ -20,10 +20,17 @@ struct Workers {
   mlir::Value index, count;
 };
 
+/// How large a launch is. Both are passed and not asked for on the device, where AMD
+/// GPUs would need hidden arguments for them.
+struct Grid {
+  mlir::Value blocks;
+  int64_t threads; ///< of a block
+};
+
 /// The threads of a block, of the grid, and the blocks of the grid, along x.
-Workers threadsOfBlock(mlir::OpBuilder &b, mlir::Location loc);
-Workers threadsOfGrid(mlir::OpBuilder &b, mlir::Location loc);
-Workers blocksOfGrid(mlir::OpBuilder &b, mlir::Location loc);
+Workers threadsOfBlock(mlir::OpBuilder &b, mlir::Location loc, const Grid &grid);
+Workers threadsOfGrid(mlir::OpBuilder &b, mlir::Location loc, const Grid &grid);
+Workers blocksOfGrid(mlir::OpBuilder &b, mlir::Location loc, const Grid &grid);
 
 /// The loops of `op` that are divided: the parallel ones, in the order in which its
 /// first result is laid out, so that the last of them walks its last dimension.
@@ -44,15 +51,26 @@ void distributePositions(mlir::RewriterBase &rewriter, mlir::linalg::LinalgOp op
 mlir::scf::ForOp distributeIterations(mlir::RewriterBase &rewriter, mlir::scf::ForallOp loop,
                                       Workers workers);
 
+/// How a block does what has more than one way.
+struct BlockOptions {
+  Grid grid;
+  /// Results of a contraction that a thread has in registers; 0: one after the other.
+  int64_t contractionRows = 0, contractionColumns = 0;
+};
+
 /// Makes the code in `block`, which all threads of a block run alike, do each thing
 /// once: operations of `linalg` and copies are divided among the threads, stores
 /// are the first thread's, and parallel loops run one iteration after the other.
 /// Barriers keep what is written apart from what is read. Fails where an
 /// operation writes in another way.
-mlir::LogicalResult distributeBlock(mlir::RewriterBase &rewriter, mlir::Block &block);
+mlir::LogicalResult distributeBlock(mlir::RewriterBase &rewriter, mlir::Block &block,
+                                    const BlockOptions &options);
 
-/// Makes the parallel loops in `region` sequential ones, and moves the
-/// temporaries of the thread in it to the start of `function`.
+/// Makes the temporaries of a block workgroup memory of `function`.
+void shareTemporaries(mlir::RewriterBase &rewriter, mlir::gpu::GPUFuncOp function);
+
+/// Makes the parallel loops in `region` sequential ones, and the temporaries of the
+/// thread in it private memory of `function`.
 mlir::LogicalResult makeSequential(mlir::RewriterBase &rewriter, mlir::Region &region,
                                    mlir::gpu::GPUFuncOp function);
 

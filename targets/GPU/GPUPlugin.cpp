@@ -12,6 +12,8 @@ namespace weft {
 
 mlir::LogicalResult registerGPU(Registrar &registrar) {
   registrar.addPass(createMapToGPU);
+  registrar.addPass(createExpandRemainders);
+  registrar.addPass(createLowerGPUMath);
   return mlir::success();
 }
 

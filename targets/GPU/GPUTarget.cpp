@@ -7,7 +7,7 @@
 
 #include "targets/GPU/GPUTarget.h"
 #include "targets/GPU/Passes.h"
-#include "transforms/Fuse/RowOperations.h"
+#include "targets/GPU/SelectSchedules.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -16,21 +16,7 @@ using namespace mlir;
 using namespace weft;
 
 LogicalResult GPUTarget::selectSchedule(Operation *op) const {
-  auto kernel = cast<KernelOp>(op);
-  std::optional<RowKernel> rows = RowKernel::match(kernel);
-  if (!rows)
-    return success();
-  SmallVector<int64_t> extents = rows->getRowExtents();
-  // MLIR takes no slice at the end of a dimension, which is where a slice of an
-  // empty one begins.
-  auto isEmpty = [](Type type) {
-    auto shaped = dyn_cast<ShapedType>(type);
-    return shaped && llvm::is_contained(shaped.getShape(), 0);
-  };
-  if (llvm::is_contained(extents, 0) || llvm::any_of(kernel.getArgumentTypes(), isEmpty))
-    return success();
-  kernel.setScheduleAttr(
-      ScheduleAttr::get(kernel.getContext(), SmallVector<int64_t>(extents.size(), 1), {}, {}));
+  gpu::selectSchedule(cast<KernelOp>(op));
   return success();
 }
 

@@ -8,6 +8,7 @@
 #ifndef WEFT_TARGETS_GPU_GPUTARGET_H
 #define WEFT_TARGETS_GPU_GPUTARGET_H
 
+#include "targets/GPU/Chip.h"
 #include "weft/Target.h"
 
 namespace weft {
@@ -15,7 +16,13 @@ namespace weft {
 /// A GPU: kernels are mapped to blocks and threads.
 class GPUTarget : public Target {
 public:
+  explicit GPUTarget(llvm::ArrayRef<gpu::Chip> known = {}) {
+    for (const gpu::Chip &chip : known)
+      chipNames.push_back(chip.name);
+  }
+
   bool isDevice() const override { return true; }
+  llvm::ArrayRef<llvm::StringLiteral> chips() const override { return chipNames; }
 
   /// Tiles what works row by row into rows, a block each.
   mlir::LogicalResult selectSchedule(mlir::Operation *kernel) const override;
@@ -27,6 +34,9 @@ protected:
   /// Appends what makes device functions code objects, after they are mapped. The
   /// default appends nothing: they stay `gpu.module`s.
   virtual void buildSerialization(mlir::OpPassManager &passManager) const;
+
+private:
+  std::vector<llvm::StringLiteral> chipNames;
 };
 
 } // namespace weft

@@ -35,13 +35,10 @@ using mlir::gpu::KernelDim3;
 
 /// Threads of a block that divide operations, and of one whose threads each run
 /// iterations alone.
-static constexpr int64_t kBlockThreads = 256, kLoneThreads = 64;
+static constexpr int32_t kBlockThreads = 256, kLoneThreads = 64;
 
 /// Blocks of a grid; their threads go on with what lies a grid further.
 static constexpr int64_t kMaxBlocks = 1 << 16;
-
-/// Alignment of workgroup memory, in bytes.
-static constexpr int64_t kWorkgroupAlignment = 64;
 
 namespace {
 /// What one launch computes: a range of the kernel's operations.
@@ -66,11 +63,13 @@ public:
 private:
   SmallVector<Launch> findLaunches();
   LogicalResult createLaunch(const Launch &launch);
-  GPUFuncOp createFunction(const Launch &launch, Location loc, SmallVectorImpl<Value> &operands,
+  GPUFuncOp createFunction(const Launch &launch, Value blocks, SmallVectorImpl<Value> &operands,
                            IRMapping &mapping);
   Value rebuildBuffer(BlockArgument buffer, Value address, ArrayRef<Value> extents);
   LogicalResult fillFunction(const Launch &launch, GPUFuncOp function, IRMapping &mapping);
-  void useWorkgroupMemory(GPUFuncOp function);
+  int32_t threadsOf(const Launch &launch) const {
+    return launch.kind == Launch::Threads ? kLoneThreads : kBlockThreads;
+  }
   void useConstants(GPUFuncOp function);
   Value countBlocks(const Launch &launch);
 
@@ -230,8 +229,9 @@ static std::string functionName(StringRef kernel, unsigned number) {
   return name + "_" + std::to_string(number);
 }
 
-GPUFuncOp KernelMapper::createFunction(const Launch &launch, Location loc,
+GPUFuncOp KernelMapper::createFunction(const Launch &launch, Value blocks,
                                        SmallVectorImpl<Value> &operands, IRMapping &mapping) {
+  Location loc = launch.ops.front()->getLoc();
   Block &body = kernel.getBody().front();
   llvm::SetVector<Value> used, numbers, buffers;
   llvm::SetVector<Operation *> definitions;
@@ -250,8 +250,9 @@ GPUFuncOp KernelMapper::createFunction(const Launch &launch, Location loc,
   for (Value value : used)
     collectInputs(value, body, numbers, buffers, definitions);
 
-  // Numbers, extents of buffers, addresses.
-  SmallVector<Type> types;
+  // The number of blocks, numbers, extents of buffers, addresses.
+  SmallVector<Type> types{b.getIndexType()};
+  operands.push_back(blocks);
   for (Value number : numbers) {
     // A truth value is a byte wherever it lies in memory, as arguments do.
     if (number.getType().isInteger(1))
@@ -282,7 +283,7 @@ GPUFuncOp KernelMapper::createFunction(const Launch &launch, Location loc,
                                     b.getFunctionType(types, {}));
   function->setAttr(mlir::gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
   b.setInsertionPointToStart(&function.getBody().front());
-  for (auto [number, argument] : llvm::zip(numbers, function.getArguments())) {
+  for (auto [number, argument] : llvm::zip(numbers, function.getArguments().drop_front())) {
     if (number.getType() == argument.getType())
       mapping.map(number, argument);
     else
@@ -299,24 +300,6 @@ GPUFuncOp KernelMapper::createFunction(const Launch &launch, Location loc,
   for (Operation *definition : definitions)
     b.clone(*definition, mapping);
   return function;
-}
-
-/// Gives a block's temporaries their place.
-void KernelMapper::useWorkgroupMemory(GPUFuncOp function) {
-  SmallVector<memref::AllocaOp> locals;
-  function.walk([&](memref::AllocaOp op) { locals.push_back(op); });
-  auto space = mlir::gpu::AddressSpaceAttr::get(b.getContext(), mlir::gpu::AddressSpace::Workgroup);
-  for (memref::AllocaOp op : locals) {
-    MemRefType type = op.getType();
-    auto shared = MemRefType::get(type.getShape(), type.getElementType(), type.getLayout(), space);
-    BlockArgument memory = function.addWorkgroupAttribution(shared, op.getLoc());
-    function.setWorkgroupAttributionAttr(
-        static_cast<int>(function.getNumWorkgroupAttributions()) - 1,
-        LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(kWorkgroupAlignment));
-    b.setInsertionPointToStart(&function.getBody().front());
-    Value view = memref::MemorySpaceCastOp::create(b, op.getLoc(), type, memory);
-    b.replaceOp(op, view);
-  }
 }
 
 /// Gives the device's module the constants that `function` reads.
@@ -374,23 +357,29 @@ LogicalResult KernelMapper::fillFunction(const Launch &launch, GPUFuncOp functio
   useConstants(function);
   b.setInsertionPointToEnd(&entry);
   Location loc = function.getLoc();
+  Grid grid{function.getArgument(0), threadsOf(launch)};
+  BlockOptions options{grid};
+  if (ScheduleAttr schedule = kernel.getScheduleAttr(); schedule && !schedule.getVector().empty()) {
+    options.contractionRows = schedule.getVector()[0];
+    options.contractionColumns = schedule.getVector()[1];
+  }
   mlir::gpu::ReturnOp::create(b, loc);
   b.setInsertionPoint(ops.front());
   switch (launch.kind) {
   case Launch::Elements:
-    distributePositions(b, cast<linalg::LinalgOp>(ops.front()), threadsOfGrid(b, loc));
+    distributePositions(b, cast<linalg::LinalgOp>(ops.front()), threadsOfGrid(b, loc, grid));
     break;
   case Launch::Blocks: {
-    Workers blocks = blocksOfGrid(b, loc);
+    Workers blocks = blocksOfGrid(b, loc, grid);
     scf::ForOp loop = distributeIterations(b, cast<scf::ForallOp>(ops.front()), blocks);
     replaceWorkerIndices(function, blocks.index, b);
-    if (failed(distributeBlock(b, *loop.getBody())))
+    if (failed(distributeBlock(b, *loop.getBody(), options)))
       return failure();
-    useWorkgroupMemory(function);
+    shareTemporaries(b, function);
     break;
   }
   case Launch::Threads: {
-    Workers threads = threadsOfGrid(b, loc);
+    Workers threads = threadsOfGrid(b, loc, grid);
     scf::ForOp loop = distributeIterations(b, cast<scf::ForallOp>(ops.front()), threads);
     replaceWorkerIndices(function, threads.index, b);
     if (failed(makeSequential(b, loop.getRegion(), function)))
@@ -399,9 +388,9 @@ LogicalResult KernelMapper::fillFunction(const Launch &launch, GPUFuncOp functio
   }
   case Launch::OneBlock:
     replaceWorkerIndices(function, arith::ConstantIndexOp::create(b, loc, 0), b);
-    if (failed(distributeBlock(b, entry)))
+    if (failed(distributeBlock(b, entry, options)))
       return failure();
-    useWorkgroupMemory(function);
+    shareTemporaries(b, function);
     break;
   }
   useExtents(function, b);
@@ -424,7 +413,7 @@ Value KernelMapper::countBlocks(const Launch &launch) {
   auto constant = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(b, loc, value);
   };
-  int64_t threads = launch.kind == Launch::Threads ? kLoneThreads : kBlockThreads;
+  int64_t threads = threadsOf(launch);
   int64_t most = kMaxBlocks;
   if (usesWorkerIndex(launch))
     most = launch.kind == Launch::Threads ? kDeviceWorkers / threads : kDeviceWorkers;
@@ -464,10 +453,10 @@ LogicalResult KernelMapper::createLaunch(const Launch &launch) {
   Value blocks = countBlocks(launch);
   SmallVector<Value> operands;
   IRMapping mapping;
-  GPUFuncOp function = createFunction(launch, loc, operands, mapping);
+  GPUFuncOp function = createFunction(launch, blocks, operands, mapping);
   if (failed(fillFunction(launch, function, mapping)))
     return failure();
-  int32_t threads = launch.kind == Launch::Threads ? kLoneThreads : kBlockThreads;
+  int32_t threads = threadsOf(launch);
   function.setKnownBlockSizeAttr(b.getDenseI32ArrayAttr({threads, 1, 1}));
   b.setInsertionPoint(launch.ops.back());
   Value one = arith::ConstantIndexOp::create(b, loc, 1);

@@ -27,11 +27,17 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
     - Anything else that touches memory, together with all that uses its results:
       one block, which works as within a parallel loop.
 
+    Where the kernel's `#weft.schedule` has a `vector`, [rows, columns, 1], the threads
+    of a block compute its matrix products in registers: each of 16 x 16 threads keeps
+    so many results, and both operands pass through workgroup memory
+    (`targets/GPU/DistributeContraction.cpp`). Sums are added in the order of k, as
+    by a loop.
+
     A grid has a bounded number of blocks, whose threads go on with what lies a
     grid further. A grid of no blocks, which is what empty operands give, is not
     launched.
 
-    Device functions take numbers first and then one `memref<T>` of rank 0, a bare
+    Device functions take the number of blocks, other numbers and then one `memref<T>` of rank 0, a bare
     address, for each of the kernel's buffers that they use; extents are numbers,
     strides products of them. Views are computed again on the device.
 
@@ -44,4 +50,26 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"numLaunches", "num-launches", "Device functions">,
     Statistic<"numHostKernels", "num-host-kernels", "Kernels that stay on the host">];
+}
+
+def ExpandRemainders : Pass<"weft-gpu-expand-remainders"> {
+  let summary = "Computes remainders of floats exactly";
+  let description = [{
+    `arith.remf` of scalars becomes integer arithmetic: the significand of the dividend,
+    shifted as far as the exponents differ, modulo that of the divisor, a few
+    bits at a time (as in the C library's `fmod`, and exact as there). GPUs have no
+    instruction for it, and LLVM's substitute for NVIDIA's rounds the quotient.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect"];
+}
+
+def LowerGPUMath : Pass<"weft-gpu-lower-math"> {
+  let summary = "Makes functions that GPUs have instructions for intrinsics of LLVM";
+  let description = [{
+    Square roots, absolute values, roundings, `math.fma` and `math.copysign` of scalars become
+    `llvm.call_intrinsic`. Upstream's conversions for GPUs would call a vendor's
+    library for them. `weft-expand-math` has left no other function of floats.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

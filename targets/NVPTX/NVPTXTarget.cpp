@@ -6,7 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "targets/GPU/GPUTarget.h"
+#include "targets/NVPTX/Chips.h"
+#include "targets/NVPTX/Passes.h"
 #include "weft/Registry.h"
+
+#include "mlir/Pass/PassManager.h"
 
 using namespace mlir;
 using namespace weft;
@@ -15,8 +19,12 @@ namespace {
 /// Compiles for NVIDIA GPUs through LLVM's NVPTX backend.
 class NVPTXTarget : public GPUTarget {
 public:
+  NVPTXTarget() : GPUTarget(nvptx::kChips) {}
   StringRef name() const override { return "nvptx"; }
   StringRef description() const override { return "NVIDIA GPUs, through LLVM and PTX"; }
+
+protected:
+  void buildSerialization(OpPassManager &pm) const override { pm.addPass(createSerializeNVPTX()); }
 };
 } // namespace
 
@@ -24,6 +32,7 @@ namespace weft {
 
 LogicalResult registerNVPTXTarget(Registrar &registrar) {
   registrar.addTarget(std::make_unique<NVPTXTarget>());
+  registrar.addPass([] { return createSerializeNVPTX(); });
   return success();
 }
 

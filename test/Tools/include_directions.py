@@ -40,7 +40,7 @@ ALLOWED = {
     **{f"transforms/{stage}": ["include/weft", "dialects"]
        + [f"transforms/{earlier}" for earlier in STAGES[:i]] for i, stage in enumerate(STAGES)},
     "transforms": ["include/weft"] + TRANSFORMS,
-    "targets": ["include/weft", "dialects"] + TRANSFORMS,
+    "targets": ["include/weft", "lib/Package", "dialects"] + TRANSFORMS,
     "lib/Session": ["include/weft", "include/weft/Session.h", "lib/Base", "lib/Frontend/ONNX",
                     "lib/Package", "lib/Support", "dialects", "targets"] + TRANSFORMS,
     "lib/CAPI": ["include/weft", "include/weft/Session.h", "include/weft/compiler.h"],

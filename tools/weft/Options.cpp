@@ -14,7 +14,7 @@
 using namespace weft;
 
 static constexpr Option sharedCompilerOptions[] = {
-    {"target", "NAME", "Compilation", "What to compile for (default: cpu)", true},
+    {"target", "NAME", "Compilation", "What to compile for: cpu (default), nvptx or amdgpu", true},
     {"cpu", "CPU", "Compilation",
      "native (default: this machine), x86-64-v3 (any with AVX2), x86-64-v4 "
      "(any with AVX-512), a name of LLVM's, or several of these with commas "
@@ -22,6 +22,11 @@ static constexpr Option sharedCompilerOptions[] = {
      "machine "
      "can run is taken when it is loaded; x86-64-v3,x86-64-v4 is portable and "
      "fast",
+     true},
+    {"chip", "CHIP", "Compilation",
+     "Devices to make code for, with commas between them: sm_80, sm_90a, "
+     "sm_100a, sm_120 of nvptx; gfx90a, gfx942, gfx950, gfx1100, gfx1201 of "
+     "amdgpu (default: all of the target's)",
      true},
     {"dim", "NAME=N|LOW..HIGH", "Compilation", "Fixes or bounds a symbolic dimension", true},
     {"shape", "NAME:SHAPE", "Compilation", "Shape of an input, e.g. image:1x3x224x224", true},

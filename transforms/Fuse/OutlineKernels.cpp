@@ -253,7 +253,10 @@ Destination Outliner::chooseDestination(OpResult result, const Boundary &boundar
                          destinationOf(result)->get() == base && isa<tensor::EmptyOp>(def);
   if (!base || (isTaken && !destination.isShared) || (def && boundary.members.contains(def)) ||
       base.getType() != result.getType()) {
-    destination.out = createEmpty(result, loc);
+    // As much memory as there: extents of the result may be those of the group's values,
+    // which are gone outside.
+    bool isAlike = isa_and_nonnull<tensor::EmptyOp>(def) && base.getType() == result.getType();
+    destination.out = isAlike ? rewriter.clone(*def)->getResult(0) : createEmpty(result, loc);
     return destination;
   }
   destination.base = base;

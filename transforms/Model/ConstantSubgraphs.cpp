@@ -84,7 +84,7 @@ static int64_t estimateOperations(Operation *op) {
     if (auto tensor = dyn_cast<RankedTensorType>(type))
       elements = add(elements, product(tensor.getShape()));
   if (auto conv = dyn_cast<ConvOp>(op))
-    return multiply(elements, product(conv.getFilter().getType().getShape().drop_front()));
+    return multiply(elements, product(conv.getFilterType().getShape().drop_front()));
   // Sorting and the like compare; others are about one operation an element.
   return multiply(elements, isa<ReferenceOpInterface>(op) ? 64 : 1);
 }

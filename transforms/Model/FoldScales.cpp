@@ -356,7 +356,9 @@ bool ScaleFolder::run() {
   if (conv ? !matchConvolution(conv) : !matchContraction(cast<ContractOp>(producer.op)))
     return false;
   Value weight = producer.weight->get();
-  auto type = cast<RankedTensorType>(weight.getType());
+  auto type = dyn_cast<RankedTensorType>(weight.getType());
+  if (!type) // packed
+    return false;
   Type element = type.getElementType();
   if (!type.hasStaticShape() || !isConstantValue(weight) || !(element.isF32() || element.isF64()) ||
       element != getElementTypeOrSelf(consumer.getResult(0).getType()) || !matchInit())

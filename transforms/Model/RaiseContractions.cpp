@@ -112,7 +112,8 @@ static ContractOp raise(linalg::GenericOp op, RewriterBase &rewriter) {
     return nullptr;
   auto contract = ContractOp::create(rewriter, op.getLoc(), init.getType(), lhs, rhs,
                                      /*bias=*/Value(), init, op.getIndexingMaps(),
-                                     factors->first.isUnsigned, factors->second.isUnsigned);
+                                     factors->first.isUnsigned, factors->second.isUnsigned,
+                                     /*compute=*/ComputeAttr());
   contract->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   return contract;
 }

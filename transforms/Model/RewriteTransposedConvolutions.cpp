@@ -44,7 +44,7 @@ public:
   TransposedConvolution(ConvOp conv, RewriterBase &b)
       : conv(conv), b(b), loc(conv.getLoc()),
         inputType(cast<RankedTensorType>(conv.getInput().getType())),
-        filterType(cast<RankedTensorType>(conv.getFilter().getType())),
+        filterType(cast<RankedTensorType>(conv.getFilterType())),
         resultType(cast<RankedTensorType>(conv.getInit().getType())),
         spatial(inputType.getRank() - 2), groups(conv.getGroups()) {}
 
@@ -281,6 +281,8 @@ struct RewriteTransposedConvolutions
     getOperation()->walk([&](ConvOp op) { convolutions.push_back(op); });
     IRRewriter rewriter(&getContext());
     for (ConvOp op : convolutions) {
+      if (op.hasPackedFilter())
+        continue;
       TransposedConvolution transposed(op, rewriter);
       if (!transposed.match())
         continue;

@@ -26,7 +26,7 @@ static BlockArgument stripExtension(Value value, Operation *&extension) {
 }
 
 std::optional<Contraction> Contraction::match(linalg::GenericOp op) {
-  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumResults() != 1 ||
+  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumResults() > 1 ||
       op.getNumReductionLoops() == 0)
     return std::nullopt;
   // The body: sum + extend(x) * extend(y).

@@ -45,7 +45,7 @@ public:
       : conv(conv), b(b), loc(conv.getLoc()),
         rank(cast<RankedTensorType>(conv.getInput().getType()).getRank()), groups(conv.getGroups()),
         splits(groups > 1 &&
-               groups != cast<RankedTensorType>(conv.getFilter().getType()).getDimSize(0)) {}
+               groups != cast<RankedTensorType>(conv.getFilterType()).getDimSize(0)) {}
   void run();
 
 private:
@@ -188,7 +188,7 @@ Value ConvolutionLowering::flattenInit(Value value) {
 Value ConvolutionLowering::columns() {
   Value input = conv.getInput();
   auto type = cast<RankedTensorType>(input.getType());
-  auto filter = cast<RankedTensorType>(conv.getFilter().getType());
+  auto filter = cast<RankedTensorType>(conv.getFilterType());
   auto result = cast<RankedTensorType>(conv.getInit().getType());
   auto zeros = [](ArrayRef<int64_t> values) {
     return llvm::all_of(values, [](int64_t v) { return v == 0; });

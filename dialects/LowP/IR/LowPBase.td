@@ -241,10 +241,7 @@ def LowP_WordsPackAttr : LowP_Pack<"WordsPack", "words"> {
   let parameters = (ins "unsigned":$axis, "unsigned":$word,
                         DefaultValuedParameter<"int64_t", "1">:$multiple,
                         OptionalArrayRefParameter<"int64_t">:$order);
-  let assemblyFormat = [{
-    `<` `axis` `=` $axis `,` `word` `=` $word (`,` `multiple` `=` $multiple^)?
-    (`,` `order` `=` `[` $order^ `]`)? `>`
-  }];
+  let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
 

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectImplementation.h"
 
 #include <numeric>
 
@@ -68,6 +69,43 @@ struct Words {
 //===----------------------------------------------------------------------===//
 // Words
 //===----------------------------------------------------------------------===//
+
+Attribute WordsPackAttr::parse(AsmParser &parser, Type) {
+  unsigned axis = 0, word = 0;
+  int64_t multiple = 1;
+  SmallVector<int64_t> order;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseLess() || parser.parseKeyword("axis") || parser.parseEqual() ||
+      parser.parseInteger(axis) || parser.parseComma() || parser.parseKeyword("word") ||
+      parser.parseEqual() || parser.parseInteger(word))
+    return {};
+  if (succeeded(parser.parseOptionalComma())) {
+    bool hasMultiple = succeeded(parser.parseOptionalKeyword("multiple"));
+    if (hasMultiple && (parser.parseEqual() || parser.parseInteger(multiple)))
+      return {};
+    auto parseSlot = [&] { return parser.parseInteger(order.emplace_back()); };
+    if ((!hasMultiple || succeeded(parser.parseOptionalComma())) &&
+        (parser.parseKeyword("order") || parser.parseEqual() ||
+         parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseSlot)))
+      return {};
+  }
+  if (parser.parseGreater())
+    return {};
+  return parser.getChecked<WordsPackAttr>(loc, parser.getContext(), axis, word, multiple,
+                                          ArrayRef<int64_t>(order));
+}
+
+void WordsPackAttr::print(AsmPrinter &printer) const {
+  printer << "<axis = " << getAxis() << ", word = " << getWord();
+  if (getMultiple() != 1)
+    printer << ", multiple = " << getMultiple();
+  if (!getOrder().empty()) {
+    printer << ", order = [";
+    llvm::interleaveComma(getOrder(), printer);
+    printer << ']';
+  }
+  printer << '>';
+}
 
 LogicalResult WordsPackAttr::verify(EmitError emitError, unsigned, unsigned word, int64_t multiple,
                                     ArrayRef<int64_t> order) {

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Variants.h"
+#include "dialects/Weft/IR/Widening.h"
 #include "weft/Stage.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -49,6 +50,22 @@ static LogicalResult verifyRegisterTile(function_ref<InFlightDiagnostic()> emitE
   if (__builtin_mul_overflow(rows, vectors, &accumulators) || accumulators > kMaxAccumulators)
     return emitError() << "has a register tile of " << rows << " x " << vectors
                        << " vectors, expected at most " << kMaxAccumulators;
+  return success();
+}
+
+LogicalResult ComputeAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type multiply,
+                                  Type accumulate) {
+  auto isNumber = [](Type type) {
+    return isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type) ||
+           (type.isSignlessInteger() && type.getIntOrFloatBitWidth() >= 8 &&
+            type.getIntOrFloatBitWidth() <= 64);
+  };
+  for (Type type : {multiply, accumulate})
+    if (!isNumber(type))
+      return emitError() << "contractions compute in f16, bf16, f32, f64 or integers of 8 to 64 "
+                         << "bits, got " << type;
+  if (!widensTo(multiply, accumulate))
+    return emitError() << "products of " << multiply << " are not added in " << accumulate;
   return success();
 }
 
@@ -190,6 +207,17 @@ static std::string variantsProblem(Holder holder, Attribute value) {
     if (!processors.insert(target.getCpu()).second)
       return ("has the processor '" + target.getCpu() + "' twice").str();
   }
+  return "";
+}
+
+static std::string chipsProblem(Holder, Attribute value) {
+  auto chips = dyn_cast<ArrayAttr>(value);
+  llvm::StringSet<> names;
+  if (!isArrayOf<StringAttr>(value) || chips.empty())
+    return "expected an array of strings that is not empty";
+  for (auto name : chips.getAsRange<StringAttr>())
+    if (!names.insert(name.getValue()).second)
+      return ("has the chip '" + name.getValue() + "' twice").str();
   return "";
 }
 
@@ -348,6 +376,7 @@ struct Rule {
 
 static const Rule operationRules[] = {
     {WeftDialect::targetAttrName, Place::Module, targetProblem},
+    {WeftDialect::chipsAttrName, Place::Module, chipsProblem},
     {kVariantsAttrName, Place::Module, variantsProblem},
     {WeftDialect::stageAttrName, Place::Module, stageProblem},
     {WeftDialect::sourceAttrName, Place::Module, sourceProblem},

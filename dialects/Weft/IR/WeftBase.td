@@ -52,6 +52,9 @@ def Weft_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral packedAttrName = "weft.packed";
     /// On the module: `#weft.target`.
     static constexpr ::llvm::StringLiteral targetAttrName = "weft.target";
+    /// On the module: the chips of the target's devices that code is made for, the
+    /// names that `--chip=` takes; all of them without it.
+    static constexpr ::llvm::StringLiteral chipsAttrName = "weft.chips";
     /// Kernel: names of the operations in it that were lowered by reference.
     static constexpr ::llvm::StringLiteral referenceOpsAttrName = "weft.reference_ops";
     /// Kernel: why it is a fallback.
@@ -142,6 +145,22 @@ def Weft_TargetAttr : Weft_Attr<"Target", "target"> {
     `<` $name `,` `cpu` `=` $cpu `,` `features` `=` $features `,`
     `vector_bits` `=` $vectorBits `,` `opt_level` `=` $optLevel `>`
   }];
+}
+
+def Weft_ComputeAttr : Weft_Attr<"Compute", "compute"> {
+  let summary = "The types that a contraction computes in";
+  let description = [{
+    Factors are rounded to `multiply`, if they are wider; products are exact in
+    `accumulate`, in which they are added, and the sum is rounded to the result's
+    type at the end. Both are floats or both integers.
+
+    ```mlir
+    #weft.compute<multiply = bf16, accumulate = f32>
+    ```
+  }];
+  let parameters = (ins "::mlir::Type":$multiply, "::mlir::Type":$accumulate);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {

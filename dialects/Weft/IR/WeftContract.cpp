@@ -104,6 +104,13 @@ static LogicalResult verifyElements(ContractOp op) {
   for (Value operand : op->getOperands())
     if (Type type = getElementTypeOrSelf(operand.getType()); !widensTo(type, element))
       return op.emitOpError("has elements of type ") << type << " for a result of " << element;
+  if (ComputeAttr compute = op.getComputeAttr();
+      compute && isa<FloatType>(compute.getMultiply()) != isa<FloatType>(element))
+    return op.emitOpError("computes in ") << compute.getMultiply() << " for a result of " << element;
+  if (ComputeAttr compute = op.getComputeAttr();
+      compute && !widensTo(element, compute.getAccumulate()))
+    return op.emitOpError("adds in ")
+           << compute.getAccumulate() << ", which is narrower than the result's " << element;
   if ((op.getUnsignedLhs() || op.getUnsignedRhs()) && !element.isSignlessInteger())
     return op.emitOpError("has unsigned factors of type ") << element;
   return success();
@@ -157,6 +164,28 @@ static Value widen(OpBuilder &b, Location loc, Value value, Type type, bool isUn
   if (isUnsigned)
     return arith::ExtUIOp::create(b, loc, type, value);
   return arith::ExtSIOp::create(b, loc, type, value);
+}
+
+static Value narrow(OpBuilder &b, Location loc, Value value, Type type) {
+  if (value.getType().getIntOrFloatBitWidth() <= type.getIntOrFloatBitWidth())
+    return value;
+  if (isa<FloatType>(type))
+    return arith::TruncFOp::create(b, loc, type, value);
+  return arith::TruncIOp::create(b, loc, type, value);
+}
+
+/// `convert` of each element of `x`, in a tensor of `init`'s type.
+static Value convertElements(OpBuilder &b, Location loc, Value x, Value init,
+                             llvm::function_ref<Value(OpBuilder &, Location, Value, Type)> convert) {
+  auto type = cast<RankedTensorType>(init.getType());
+  AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> parallel(type.getRank(), utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             b, loc, type, x, init, {identity, identity}, parallel,
+             [&](OpBuilder &b, Location loc, ValueRange args) {
+               linalg::YieldOp::create(b, loc, convert(b, loc, args[0], type.getElementType()));
+             })
+      .getResult(0);
 }
 
 static Value add(OpBuilder &b, Location loc, Value x, Value y) {
@@ -222,16 +251,33 @@ FailureOr<SmallVector<Value>> ContractOp::lowerToReference(OpBuilder &b) {
   Location loc = getLoc();
   Value lhs = unpacked(b, *this, getLhsMutable()), rhs = unpacked(b, *this, getRhsMutable());
   Value start = startValue(b, *this);
-  Type element = getElementTypeOrSelf(start.getType());
+  Type result = getElementTypeOrSelf(start.getType()), multiplied, element = result;
+  if (ComputeAttr compute = getComputeAttr()) {
+    multiplied = compute.getMultiply();
+    element = compute.getAccumulate();
+  }
+  if (element != result)
+    start = convertElements(
+        b, loc, start,
+        tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, start), element),
+        [](OpBuilder &b, Location loc, Value x, Type type) {
+          return widen(b, loc, x, type, /*isUnsigned=*/false);
+        });
+  // Numbers that are wider are rounded before they are multiplied.
+  auto factor = [&](OpBuilder &b, Location loc, Value x, bool isUnsigned) {
+    return widen(b, loc, multiplied ? narrow(b, loc, x, multiplied) : x, element, isUnsigned);
+  };
   auto generic = linalg::GenericOp::create(
       b, loc, start.getType(), ValueRange{lhs, rhs}, start,
       ArrayRef<AffineMap>{getLhsMap(), getRhsMap(), getResultMap()}, getLoopIteratorTypes(),
       [&](OpBuilder &b, Location loc, ValueRange args) {
-        Value x = widen(b, loc, args[0], element, getUnsignedLhs());
-        Value y = widen(b, loc, args[1], element, getUnsignedRhs());
+        Value x = factor(b, loc, args[0], getUnsignedLhs());
+        Value y = factor(b, loc, args[1], getUnsignedRhs());
         linalg::YieldOp::create(b, loc, add(b, loc, args[2], multiply(b, loc, x, y)));
       });
-  return SmallVector<Value>(generic.getResults());
+  if (element == result)
+    return SmallVector<Value>(generic.getResults());
+  return SmallVector<Value>{convertElements(b, loc, generic.getResult(0), getInit(), narrow)};
 }
 
 //===----------------------------------------------------------------------===//

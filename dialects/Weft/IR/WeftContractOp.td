@@ -25,6 +25,9 @@ def Weft_ContractOp : Weft_TensorOp<"contract", [
     Floating-point sums can be taken in any order and a product be added without
     being rounded; the order depends on shapes only. Integers wrap around.
 
+    `compute` says which types are computed in, where it is not the factors' and
+    `init`'s.
+
     A factor can be packed. It stands for its logical shape in its expressed
     element type, and no pass has to make a tensor of these numbers.
 
@@ -53,13 +56,14 @@ def Weft_ContractOp : Weft_TensorOp<"contract", [
                        AnyTypeOf<[AnyRankedTensor, Weft_PackedType]>:$rhs,
                        Optional<AnyRankedTensor>:$bias, AnyRankedTensor:$init,
                        AffineMapArrayAttr:$indexingMaps,
-                       UnitAttr:$unsignedLhs, UnitAttr:$unsignedRhs);
+                       UnitAttr:$unsignedLhs, UnitAttr:$unsignedRhs,
+                       OptionalAttr<Weft_ComputeAttr>:$compute);
   let results = (outs AnyRankedTensor:$result);
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
   let assemblyFormat = [{
     (`unsigned_lhs` $unsignedLhs^)? (`unsigned_rhs` $unsignedRhs^)?
-    `indexing_maps` `=` $indexingMaps
+    (`compute` `=` $compute^)? `indexing_maps` `=` $indexingMaps
     `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)`
     (`bias` `(` $bias^ `:` type($bias) `)`)?
     `outs` `(` $init `:` type($init) `)` attr-dict `->` type($result)

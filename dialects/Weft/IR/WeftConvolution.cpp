@@ -17,8 +17,8 @@ using namespace weft;
 
 bool ConvOp::isContraction() {
   auto input = cast<RankedTensorType>(getInput().getType());
-  auto filter = cast<RankedTensorType>(getFilter().getType());
-  if (getTransposed() || ShapedType::isDynamicShape(filter.getShape().drop_front(2)))
+  ShapedType filter = getFilterType();
+  if (getTransposed() || hasPackedFilter() || ShapedType::isDynamicShape(filter.getShape().drop_front(2)))
     return false;
   // Splitting channels into groups needs their number.
   return getGroups() == 1 ||

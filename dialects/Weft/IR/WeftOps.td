@@ -290,13 +290,16 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
     `(in - 1) * stride + dilation * (k - 1) + 1 - begin - end`; an end below 0 is
     what ONNX calls output padding.
 
+    The filter can be packed, if its extents are static.
+
     ```mlir
     %y = weft.conv strides = [2, 2] dilations = [1, 1] pads = [1, 1, 1, 1] groups = 1
            ins(%x, %w : tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>)
            outs(%zero : tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$filter,
+  let arguments = (ins AnyRankedTensor:$input,
+                       AnyTypeOf<[AnyRankedTensor, Weft_PackedType]>:$filter,
                        AnyRankedTensor:$init,
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
                        DenseI64ArrayAttr:$pads, I64Attr:$groups,
@@ -304,6 +307,10 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
   let results = (outs AnyRankedTensor:$result);
   let hasVerifier = 1;
   let extraClassDeclaration = dpsDeclaration # [{
+    ::mlir::ShapedType getFilterType() {
+      return ::mlir::cast<::mlir::ShapedType>(getFilter().getType());
+    }
+    bool hasPackedFilter() { return ::mlir::isa<PackedType>(getFilter().getType()); }
     /// Whether this is a contraction of the filter with the columns of
     /// `weft.im2col`: not transposed, kernel and groups of static extents.
     bool isContraction();
@@ -381,6 +388,39 @@ def Weft_GatherOp : Weft_TensorOp<"gather"> {
   let assemblyFormat = [{
     `batch_dims` `=` $batchDims
     `ins` `(` $data `,` $indices `:` type($data) `,` type($indices) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict `->` type($result)
+  }];
+}
+
+def Weft_EmbedOp : Weft_TensorOp<"embed"> {
+  let summary = "Rows of a table, dense or packed";
+  let description = [{
+    `table` is [V, D...], `ids` has any shape [B...] of integers, the result is
+    [B..., D...]: the numbers of the table's rows in their (expressed) element type,
+    widened to the result's. A packed table has static extents, and only the rows
+    that are read are decoded. Negative ids count from the end; ids out of range are
+    clamped (whoever must report them checks them beforehand), and of an empty table
+    all numbers are 0.
+
+    ```mlir
+    !table = !weft.packed<100x64xf32, #weft.format<elem = #lowp.int<4, signed>,
+                                                   scales = [#lowp.scale<multiply, [1, 32], f16>]>>
+
+    func.func @embed(%codes: tensor<3200xi8>, %scales: tensor<100x2xf16>, %ids: tensor<?xi64>,
+                     %init: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %table = weft.assemble %codes, %scales : tensor<3200xi8>, tensor<100x2xf16> -> !table
+      %y = weft.embed ins(%table, %ids : !table, tensor<?xi64>)
+             outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyTypeOf<[AnyRankedTensor, Weft_PackedType]>:$table,
+                       AnyRankedTensor:$ids, AnyRankedTensor:$init);
+  let results = (outs AnyRankedTensor:$result);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    `ins` `(` $table `,` $ids `:` type($table) `,` type($ids) `)`
     `outs` `(` $init `:` type($init) `)` attr-dict `->` type($result)
   }];
 }

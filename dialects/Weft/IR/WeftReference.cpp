@@ -12,6 +12,7 @@
 
 #include "dialects/Weft/IR/Compare.h"
 #include "dialects/Weft/IR/IndexMath.h"
+#include "dialects/Weft/IR/NumberReader.h"
 #include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -67,8 +68,8 @@ public:
   ConvolutionReference(ConvOp conv, OpBuilder &b)
       : conv(conv), b(b), loc(conv.getLoc()),
         inputType(cast<RankedTensorType>(conv.getInput().getType())),
-        filterType(cast<RankedTensorType>(conv.getFilter().getType())),
         resultType(cast<RankedTensorType>(conv.getInit().getType())),
+        filterType(conv.getFilterType()),
         spatial(inputType.getRank() - 2), loops(3 + 2 * spatial),
         iterators(2 + spatial, utils::IteratorType::parallel) {
     iterators.append(1 + spatial, utils::IteratorType::reduction);
@@ -90,12 +91,14 @@ private:
   AffineMap outputMap();
   AffineMap kernelMap(ArrayRef<AffineExpr> first);
   Value testedSum(OpBuilder &b, Location loc, Value sum, Value inputExists,
-                  ArrayRef<Value> inputExtents, Value groupChannels, Value groupOutputs);
+                  ArrayRef<Value> inputExtents, Value groupChannels, Value groupOutputs,
+                  const NumberReader &filter);
 
   ConvOp conv;
   OpBuilder &b;
   Location loc;
-  RankedTensorType inputType, filterType, resultType;
+  RankedTensorType inputType, resultType;
+  ShapedType filterType;
   int64_t spatial, loops;
   SmallVector<utils::IteratorType> iterators;
 };
@@ -117,7 +120,7 @@ AffineMap ConvolutionReference::kernelMap(ArrayRef<AffineExpr> first) {
 
 bool ConvolutionReference::isAffine() {
   bool noPads = llvm::all_of(conv.getPads(), [](int64_t p) { return p == 0; });
-  return !conv.getTransposed() && noPads &&
+  return !conv.getTransposed() && noPads && !conv.hasPackedFilter() &&
          (conv.getGroups() == 1 || !(inputType.isDynamicDim(1) || resultType.isDynamicDim(1)));
 }
 
@@ -144,7 +147,7 @@ Value ConvolutionReference::lowerAffine() {
 /// `sum` and the product of one position of the kernel, if that is inside.
 Value ConvolutionReference::testedSum(OpBuilder &b, Location loc, Value sum, Value inputExists,
                                       ArrayRef<Value> inputExtents, Value groupChannels,
-                                      Value groupOutputs) {
+                                      Value groupOutputs, const NumberReader &reader) {
   IndexMath m{b, loc};
   auto index = [&](int64_t i) -> Value { return linalg::IndexOp::create(b, loc, i); };
   Value outputChannel = index(1), channel = index(2 + spatial);
@@ -178,7 +181,7 @@ Value ConvolutionReference::testedSum(OpBuilder &b, Location loc, Value sum, Val
   Value x = readIf(b, loc, inputExists, inputType.getElementType(), [&](OpBuilder &b) -> Value {
     return tensor::ExtractOp::create(b, loc, conv.getInput(), input);
   });
-  Value w = tensor::ExtractOp::create(b, loc, conv.getFilter(), filter);
+  Value w = reader.read(b, loc, filter);
   return m.select(inside, multiplyAdd(b, loc, x, w, sum), sum);
 }
 
@@ -190,7 +193,9 @@ Value ConvolutionReference::lowerTested() {
   Value groupOutputs = m.div(m.dim(conv.getInit(), 1), m.constant(conv.getGroups()));
   SmallVector<OpFoldResult> windowSizes{groupChannels};
   for (int64_t i = 0; i < spatial; ++i)
-    windowSizes.push_back(tensor::getMixedSize(b, loc, conv.getFilter(), 2 + i));
+    windowSizes.push_back(conv.hasPackedFilter()
+                              ? OpFoldResult(b.getIndexAttr(filterType.getDimSize(2 + i)))
+                              : tensor::getMixedSize(b, loc, conv.getFilter(), 2 + i));
   Value window = tensor::EmptyOp::create(b, loc, windowSizes, filterType.getElementType());
   SmallVector<Value> inputExtents;
   for (int64_t i = 0; i < spatial; ++i)
@@ -199,13 +204,15 @@ Value ConvolutionReference::lowerTested() {
   for (int64_t i = 0; i < spatial; ++i)
     clamped.push_back(2 + i);
   Value exists = isNotEmpty(m, conv.getInput(), clamped);
+  NumberReader filter(b, loc, conv.getFilter());
 
   auto generic = linalg::GenericOp::create(
       b, loc, resultType, window, conv.getInit(),
       ArrayRef<AffineMap>{kernelMap({loop(2 + spatial)}), outputMap()}, iterators,
       [&](OpBuilder &b, Location loc, ValueRange args) {
         linalg::YieldOp::create(
-            b, loc, testedSum(b, loc, args[1], exists, inputExtents, groupChannels, groupOutputs));
+            b, loc,
+            testedSum(b, loc, args[1], exists, inputExtents, groupChannels, groupOutputs, filter));
       });
   return generic.getResult(0);
 }
@@ -252,6 +259,41 @@ FailureOr<SmallVector<Value>> GatherOp::lowerToReference(OpBuilder &b) {
         Value x = readIf(b, loc, exists, resultType.getElementType(), [&](OpBuilder &b) -> Value {
           return tensor::ExtractOp::create(b, loc, getData(), position);
         });
+        linalg::YieldOp::create(b, loc, x);
+      });
+  return SmallVector<Value>(generic.getResults());
+}
+
+FailureOr<SmallVector<Value>> EmbedOp::lowerToReference(OpBuilder &b) {
+  Location loc = getLoc();
+  auto resultType = cast<RankedTensorType>(getInit().getType());
+  int64_t rank = resultType.getRank(), rows = cast<RankedTensorType>(getIds().getType()).getRank();
+  auto tableType = cast<ShapedType>(getTable().getType());
+  IndexMath outer{b, loc};
+  // The extents of a packed table are static.
+  Value count = tableType.isDynamicDim(0) ? outer.dim(getTable(), 0)
+                                          : outer.constant(tableType.getDimSize(0));
+  Value exists;
+  if (tableType.isDynamicDim(0) || tableType.getDimSize(0) == 0)
+    exists = outer.cmp(arith::CmpIPredicate::sgt, count, outer.constant(0));
+  NumberReader table(b, loc, getTable());
+  auto generic = linalg::GenericOp::create(
+      b, loc, resultType, ValueRange{}, getInit(), b.getMultiDimIdentityMap(rank),
+      SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+      [&](OpBuilder &b, Location loc, ValueRange) {
+        IndexMath m{b, loc};
+        SmallVector<Value> loops;
+        for (int64_t i = 0; i < rank; ++i)
+          loops.push_back(linalg::IndexOp::create(b, loc, i));
+        Value raw = tensor::ExtractOp::create(b, loc, getIds(), ArrayRef(loops).take_front(rows));
+        SmallVector<Value> position{m.position(raw, count)};
+        position.append(loops.begin() + rows, loops.end());
+        Value x = readIf(b, loc, exists, tableType.getElementType(),
+                         [&](OpBuilder &b) { return table.read(b, loc, position); });
+        if (x.getType() != resultType.getElementType())
+          x = isa<FloatType>(x.getType())
+                  ? Value(arith::ExtFOp::create(b, loc, resultType.getElementType(), x))
+                  : Value(arith::ExtSIOp::create(b, loc, resultType.getElementType(), x));
         linalg::YieldOp::create(b, loc, x);
       });
   return SmallVector<Value>(generic.getResults());

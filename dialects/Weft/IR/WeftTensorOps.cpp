@@ -47,8 +47,8 @@ static std::string show(int64_t extent) {
 
 /// The result of a convolution has an element for each window that fits, that of a
 /// transposed one for each position that a filter reaches.
-static LogicalResult verifyWindows(ConvOp op, RankedTensorType input, RankedTensorType filter,
-                                   RankedTensorType result) {
+static LogicalResult verifyWindows(ConvOp op, ShapedType input, ShapedType filter,
+                                   ShapedType result) {
   for (int64_t i = 0, spatial = input.getRank() - 2; i < spatial; ++i) {
     int64_t extent = input.getDimSize(2 + i), kernel = filter.getDimSize(2 + i),
             have = result.getDimSize(2 + i);
@@ -72,8 +72,10 @@ static LogicalResult verifyWindows(ConvOp op, RankedTensorType input, RankedTens
 }
 
 LogicalResult ConvOp::verify() {
-  RankedTensorType input = typeOf(getInput()), filter = typeOf(getFilter()),
-                   result = typeOf(getInit());
+  RankedTensorType input = typeOf(getInput()), result = typeOf(getInit());
+  ShapedType filter = getFilterType();
+  if (hasPackedFilter() && !filter.hasStaticShape())
+    return emitOpError("has a packed filter of dynamic extents");
   int64_t rank = input.getRank();
   if (rank < 3 || filter.getRank() != rank || result.getRank() != rank)
     return emitOpError("expects input, filter and init of one rank >= 3, got ")
@@ -124,6 +126,40 @@ LogicalResult ConvOp::verify() {
 }
 
 LogicalResult ConvOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+  return reifyInits(*this, builder, shapes);
+}
+
+//===----------------------------------------------------------------------===//
+// EmbedOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult EmbedOp::verify() {
+  auto table = cast<ShapedType>(getTable().getType());
+  RankedTensorType ids = typeOf(getIds()), result = typeOf(getInit());
+  if (isa<PackedType>(table) && !table.hasStaticShape())
+    return emitOpError("has a packed table of dynamic extents");
+  if (table.getRank() < 1)
+    return emitOpError("expects a table of rank >= 1, got 0");
+  if (!ids.getElementType().isSignlessInteger())
+    return emitOpError("expects integer ids, got ") << ids;
+  int64_t rank = ids.getRank() + table.getRank() - 1;
+  if (result.getRank() != rank)
+    return emitOpError("expects an init of rank ") << rank << ", got " << result.getRank();
+  for (int64_t i = 0; i < rank; ++i) {
+    int64_t want = i < ids.getRank() ? ids.getDimSize(i) : table.getDimSize(i - ids.getRank() + 1);
+    if (!compatible(result.getDimSize(i), want))
+      return emitOpError("has an init of extent ")
+             << result.getDimSize(i) << " in dimension " << i << ", expected " << want;
+  }
+  if (!widensTo(table.getElementType(), result.getElementType()))
+    return emitOpError("has numbers of type ")
+           << table.getElementType() << " for a result of " << result.getElementType();
+  if (getResult().getType() != result)
+    return emitOpError("result type differs from the init's");
+  return success();
+}
+
+LogicalResult EmbedOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   return reifyInits(*this, builder, shapes);
 }
 

@@ -32,6 +32,18 @@ module attributes {weft.target = "x86-64-v4"} {
 
 // -----
 
+// expected-error @+1 {{'weft.chips': expected an array of strings that is not empty}}
+module attributes {weft.chips = []} {
+}
+
+// -----
+
+// expected-error @+1 {{'weft.chips': has the chip 'sm_80' twice}}
+module attributes {weft.chips = ["sm_80", "sm_80"]} {
+}
+
+// -----
+
 // expected-error @+1 {{'weft.variants': expected an array of #weft.target}}
 module attributes {weft.variants = 3 : i32} {
 }

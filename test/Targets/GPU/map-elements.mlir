@@ -6,17 +6,16 @@
 #id = affine_map<(d0, d1) -> (d0, d1)>
 
 // CHECK-LABEL: gpu.module @scale_gpu
-// CHECK: gpu.func @scale_0(%[[N:.*]]: index, %[[N2:.*]]: index, %[[X:.*]]: memref<f32>, %[[Y:.*]]: memref<f32>) kernel
+// CHECK: gpu.func @scale_0(%[[G:.*]]: index, %[[N:.*]]: index, %[[N2:.*]]: index, %[[X:.*]]: memref<f32>, %[[Y:.*]]: memref<f32>) kernel
 // CHECK-SAME: known_block_size = array<i32: 256, 1, 1>
 // CHECK-DAG: %[[C64:.*]] = arith.constant 64 : index
 // CHECK-DAG: %[[XM:.*]] = memref.reinterpret_cast %[[X]] to offset: [0], sizes: [%[[N]], 64], strides: [64, 1]
 // CHECK-DAG: %[[T:.*]] = gpu.thread_id x
-// CHECK-DAG: %[[BD:.*]] = gpu.block_dim x
+// CHECK-DAG: %[[C256:.*]] = arith.constant 256 : index
 // CHECK-DAG: %[[B:.*]] = gpu.block_id x
-// CHECK-DAG: %[[G:.*]] = gpu.grid_dim x
-// CHECK: %[[BEFORE:.*]] = arith.muli %[[B]], %[[BD]]
+// CHECK: %[[BEFORE:.*]] = arith.muli %[[B]], %[[C256]]
 // CHECK: %[[FIRST:.*]] = arith.addi %[[BEFORE]], %[[T]]
-// CHECK: %[[STEP:.*]] = arith.muli %[[G]], %[[BD]]
+// CHECK: %[[STEP:.*]] = arith.muli %[[G]], %[[C256]]
 // CHECK: %[[TOTAL:.*]] = arith.muli %[[N]], %[[C64]]
 // CHECK: scf.for %[[I:.*]] = %[[FIRST]] to %[[TOTAL]] step %[[STEP]]
 // CHECK: %[[COLUMN:.*]] = arith.remui %[[I]], %[[C64]]
@@ -27,7 +26,7 @@
 // CHECK-LABEL: weft.kernel @scale
 // CHECK: %[[BLOCKS:.*]] = arith.minsi
 // CHECK: gpu.launch_func @scale_gpu::@scale_0 blocks in (%[[BLOCKS]], %{{.*}}, %{{.*}}) threads in
-// CHECK-SAME: args(%{{.*}} : index, %{{.*}} : index, %{{.*}} : memref<f32>, %{{.*}} : memref<f32>)
+// CHECK-SAME: args(%[[BLOCKS]] : index, %{{.*}} : index, %{{.*}} : index, %{{.*}} : memref<f32>, %{{.*}} : memref<f32>)
 // CHECK-NEXT: weft.yield
 weft.kernel @scale(%n: index, %x: memref<?x64xf32>, %y: memref<?x64xf32>) outs 1 {
   linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
@@ -73,7 +72,7 @@ weft.kernel @matmul(%x: memref<4x8xf32>, %w: memref<8x16xf32>, %y: memref<4x16xf
 memref.global "private" constant @table : memref<4xi64> = dense<[1, 2, 3, 4]> {alignment = 64 : i64}
 // CHECK-LABEL: gpu.module @select_gpu
 // CHECK: memref.global "private" constant @table : memref<4xi64, #gpu.address_space<global>> = dense<[1, 2, 3, 4]>
-// CHECK: gpu.func @select_0(%[[FLAG:.*]]: i8, %{{.*}}: memref<i64>) kernel
+// CHECK: gpu.func @select_0(%{{.*}}: index, %[[FLAG:.*]]: i8, %{{.*}}: memref<i64>) kernel
 // CHECK: arith.trunci %[[FLAG]] : i8 to i1
 // CHECK: memref.get_global @table : memref<4xi64, #gpu.address_space<global>>
 weft.kernel @select(%n: index, %y: memref<4xi64>) outs 1 {

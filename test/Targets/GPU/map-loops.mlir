@@ -9,12 +9,13 @@
 // The sum lies in workgroup memory, and barriers keep what is written apart from
 // what is read.
 // CHECK-LABEL: gpu.func @sums_0
+// CHECK-SAME: (%[[BLOCKS:[a-z0-9]*]]: index
 // CHECK-SAME: workgroup(%[[SUM:.*]] : memref<1xf32, #gpu.address_space<workgroup>> {llvm.align = 64 : i64})
 // CHECK-SAME: known_block_size = array<i32: 256, 1, 1>
 // CHECK: %[[SHARED:.*]] = memref.memory_space_cast %[[SUM]]
-// CHECK: scf.for %{{.*}} = %block_id_x to %{{.*}} step %grid_dim_x
+// CHECK: scf.for %{{.*}} = %block_id_x to %{{.*}} step %[[BLOCKS]]
 // CHECK: gpu.barrier
-// CHECK: scf.for %{{.*}} = %thread_id_x to %{{.*}} step %block_dim_x
+// CHECK: scf.for %{{.*}} = %thread_id_x to %{{.*}} step %c256
 // CHECK: memref.store %{{.*}}, %[[SHARED]]
 // CHECK: gpu.barrier
 // CHECK-NOT: gpu.barrier
@@ -55,8 +56,7 @@ weft.kernel @sums(%n: index, %x: memref<?x64xf32>, %y: memref<?x64xf32>) outs 1 
 // temporary for itself. The worker is the thread, of which no more run than
 // have memory.
 // CHECK-LABEL: gpu.func @scan_0
-// CHECK-NOT: workgroup
-// CHECK: %[[LOCAL:.*]] = memref.alloca() : memref<1xf32>
+// CHECK-SAME: private(%[[LOCAL:.*]] : memref<1xf32, #gpu.address_space<private>>)
 // CHECK: %[[THREAD:.*]] = arith.addi
 // CHECK: scf.for %{{.*}} = %[[THREAD]] to
 // CHECK: arith.index_cast %[[THREAD]]

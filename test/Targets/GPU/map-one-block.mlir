@@ -9,7 +9,7 @@
 // CHECK: %[[BOUND:.*]] = arith.index_cast %[[COUNT]]
 // CHECK: scf.for %{{.*}} = %c0 to %[[BOUND]] step %c1 {
 // CHECK-NEXT: gpu.barrier
-// CHECK: scf.for %{{.*}} = %thread_id_x to %c4 step %block_dim_x
+// CHECK: scf.for %{{.*}} = %thread_id_x to %c4 step %c256
 // CHECK: gpu.barrier
 // CHECK: %[[LAST:.*]] = memref.load
 // CHECK-NEXT: gpu.barrier

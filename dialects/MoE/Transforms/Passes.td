@@ -1,0 +1,78 @@
+//===- Passes.td - The passes of the moe dialect -----------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def RaiseExperts : Pass<"moe-raise-experts"> {
+  let summary = "Makes experts that are written one by one a `moe.expert_ffn`";
+  let description = [{
+    Exporters unroll the loop over experts: for each, `weft.nonzero` finds where its
+    number is among those that were chosen, the tokens' rows are gathered, go
+    through the expert's contractions and elementwise operations, are weighted, and
+    added to the result by a `weft.scatter`. A chain of such scatters, one for each
+    number from 0, whose experts differ in their weights only, becomes one
+    `moe.expert_ffn` with the weights stacked; what was there before the first one is
+    what it adds to.
+
+    Where elements come from is traced through slices, transpositions, reshapes of
+    unit dimensions, insertions, broadcasts and gathers, so that it does not matter
+    how the exporter spells a column of `weft.nonzero`. The tests that the importer
+    made of the positions found go, since these are positions of the mask; that the
+    tensors have its extents is tested once instead, if types and symbols do not say
+    so. Sums are taken in the order of a token's choices, no longer of experts.
+
+    Stays: experts that are missing, that read anything else of their rows, that have
+    another structure than their neighbours, or whose positions serve others too.
+  }];
+  let dependentDialects = ["::weft::moe::MoEDialect"];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "Number of layers that were raised">
+  ];
+}
+
+def RaiseRouting : Pass<"moe-raise-routing"> {
+  let summary = "Makes what chooses the experts of a `moe.expert_ffn` a `moe.route`";
+  let description = [{
+    A `weft.sort` that keeps the largest scores, be they a softmax, a sigmoid or the
+    logits, becomes `moe.route ... top_k`, with what was made of the scores kept:
+    nothing, the quotients by their sum, or their softmax, and a constant factor.
+    Scores are f32 or f64, as `moe.route` computes them.
+
+    Other choices stay what they are, and the layer takes their numbers and weights.
+  }];
+  let dependentDialects = ["::weft::moe::MoEDialect"];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "Number of choices that were raised">
+  ];
+}
+
+def CheckIndices : Pass<"moe-check-indices"> {
+  let summary = "Fails calls with offsets, numbers of experts and indices out of range";
+  let description = [{
+    First in stage `fuse`, while host code still sees the tensors: before each
+    operation whose operands come from outside of the dialect, the lowest offending
+    position is found, and `weft.assert` fails the call with the number that is
+    there. What `moe.plan` and `moe.route` compute is right and is not checked.
+
+    Checked are the offsets and indices of `moe.grouped_matmul`, the numbers of
+    experts of `moe.plan` and `moe.expert_ffn`, and the tokens of the tables of
+    `moe.route`. Kernels clamp them besides, so that nothing outside is touched
+    before the call fails.
+  }];
+  let dependentDialects = ["::weft::WeftDialect", "::mlir::scf::SCFDialect"];
+}
+
+def DecomposeAggregates : Pass<"moe-decompose-aggregates"> {
+  let summary = "Makes aggregates what they are made of";
+  let description = [{
+    At the start of stage `fuse`. `moe.expert_ffn` becomes `moe.plan`, two
+    `moe.grouped_matmul`, of which the first has the activation as its epilogue, and
+    `moe.combine`. Packed weights of `moe.grouped_matmul` become their components,
+    whose types it keeps, so that no tensor of their numbers is made.
+  }];
+  let dependentDialects = ["::weft::moe::MoEDialect"];
+}

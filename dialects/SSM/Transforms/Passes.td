@@ -1,0 +1,52 @@
+//===- Passes.td - The passes of the ssm dialect -----------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SSM_PASSES
+#define SSM_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def RaiseRecurrences : Pass<"ssm-raise-recurrences", "::mlir::func::FuncOp"> {
+  let summary = "Unrolled recurrences become ssm.scan";
+  let description = [{
+    Exporters that trace a loop over tokens leave a chain: each state is the one before times slice t of
+    a tensor plus slice t of another one, for all t of a dimension. The chain becomes one
+    `ssm.scan vector diag linear`. Where each state is only read by a contraction with slice t of a third tensor, and these
+    results are what a tensor is put together of, that tensor is the scan's output and the third one its query
+    (Mamba); otherwise the output has the states, of which each user gets a slice.
+
+    Where the factors are exponentials of a product of a number of each token and one of each row, the scan gets
+    these as `decay` and `rate`; where what is added is an outer product, it becomes key and value: neither
+    [B, T, D, N] tensor is computed then.
+  }];
+  let dependentDialects = ["::weft::ssm::SSMDialect"];
+  let statistics = [Statistic<"raised", "raised", "Number of recurrences raised">];
+}
+
+def RaiseCausalConvolutions : Pass<"ssm-raise-causal-convolutions", "::mlir::func::FuncOp"> {
+  let summary = "Depthwise convolutions over the tokens before become ssm.causal_conv1d";
+  let description = [{
+    A depthwise `weft.conv` of one spatial dimension and stride 1, padded on both sides by what the filter reaches back, of
+    whose result only the first T elements are read, or padded at the beginning only. The bias is the convolution's init.
+    A SiLU of the result becomes the activation. The operation has tokens before channels: transpositions
+    are put around it, which cancel with those that exporters put there.
+  }];
+  let dependentDialects = ["::weft::ssm::SSMDialect"];
+  let statistics = [Statistic<"raised", "raised", "Number of convolutions raised">];
+}
+
+def RaiseSegmentSums : Pass<"ssm-raise-segment-sums", "::mlir::func::FuncOp"> {
+  let summary = "Exponentials of masked running sums become ssm.segsum";
+  let description = [{
+    The form of Mamba-2's listing: a tensor [..., Q] repeated along a new last dimension, 0 where the row is not below the
+    diagonal, summed up over the rows, -inf above the diagonal, and its exponential. The masks are constants.
+  }];
+  let dependentDialects = ["::weft::ssm::SSMDialect"];
+  let statistics = [Statistic<"raised", "raised", "Number of sums raised">];
+}
+
+#endif // SSM_PASSES

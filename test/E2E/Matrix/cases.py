@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+#===- cases.py - Every number format in every operation on every target -----===#
+#
+# Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+#===-------------------------------------------------------------------------===#
+"""Compiles and runs cells of the matrix elements x scales x structures x operations
+x targets and compares each with NumPy in float64 on the numbers that formats.py
+decodes.
+
+Usage: cases.py WEFT-PROGRAM [--target=cpu,emulation] [--sample=N] [--filter=REGEX]
+                [--page=FILE] [--jobs=N]
+
+A result may differ from the exact one by (K + 16) roundings of f32 of the sum of
+the magnitudes that it is made of: K products are added, and a number is decoded by
+at most eight operations on both sides, each rounded once."""
+
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import zlib
+
+import numpy as np
+
+import formats as F
+
+#===----------------------------------------------------------------------===#
+# The axes
+#===----------------------------------------------------------------------===#
+
+ELEMENTS = {f"{'i' if signed else 'u'}{bits}": F.Int(bits, signed)
+            for bits in range(1, 9) for signed in (True, False)}
+ELEMENTS |= {name: F.Float(name) for name in F.Float.TYPES}
+ELEMENTS |= {
+    "u4-8": F.Int(4, False, 8), "u8-128": F.Int(8, False, 128),
+    "nf4": F.Table("nf4"), "fp4": F.Table("fp4"), "iq4_nl": F.Table("iq4_nl"),
+    "table2": F.Table([-1.5, -0.25, 0.5, 2.0]),
+    "lut3": F.Codebook(3, 1), "lut4-channel": F.Codebook(4, 1, "channel"),
+    "lut2-block": F.Codebook(2, 1, "group", "f32"),
+    "power4": F.Power(4), "power5": F.Power(5), "ternary": F.Ternary(),
+    "trits": F.Ternary(trits=True), "binary": F.Binary(),
+    "gptq": F.Words(F.Int(4, False, 8), 0, 32), "gptq3": F.Words(F.Int(3, False), 0, 32),
+    "awq": F.Words(F.Int(4, False), 1, 32, order=[0, 2, 4, 6, 1, 3, 5, 7]),
+    "nbits": F.Words(F.Int(4, False, 8), 1, 8, multiple=32),
+    "nbits2": F.Words(F.Int(2, False), 1, 8, multiple=128),
+    "bnb": F.Words(F.Table("nf4"), 1, 8, order=[1, 0]),
+    "q4_0": F.Words(F.Int(4, False, 8), 1, 8, order=[16 * (i % 2) + i // 2 for i in range(32)]),
+    "fp6-words": F.Words(F.Float("f6E3M2FN"), 1, 16),
+    "q6_k": F.Planes(F.Int(6, False, 32), [4, 2]), "q5_0": F.Planes(F.Int(5, False, 16), [4, 1]),
+    "bit-serial": F.Planes(F.Int(4, True), [1, 1, 1, 1]),
+    "vq8x4": F.Codebook(8, 4), "vq12x2": F.Codebook(12, 2), "vq16x8": F.Codebook(16, 8)}
+
+
+def channel(rank):
+    return [1] + [0] * (rank - 1)
+
+
+def group(rank, n=32):
+    return [1, n] if rank == 2 else [n]
+
+
+def nested(rank):
+    """Scales of 6 bits that are scaled by f16, as in GGUF's K-quants."""
+    inner = F.Scale("multiply", [1, 2] if rank == 2 else [4], "f16")
+    return [F.Int(6, False, -1), [inner]]
+
+
+SCALES = {
+    "none": lambda r: [],
+    "tensor": lambda r: [F.Scale("multiply", [], "f32")],
+    "channel": lambda r: [F.Scale("multiply", channel(r), "f32")],
+    "group": lambda r: [F.Scale("multiply", group(r), "f16")],
+    "zero": lambda r: [F.Scale("zero_point", group(r), [F.Int(4, False)]),
+                       F.Scale("multiply", group(r), "f16")],
+    "nested": lambda r: [F.Scale("multiply", group(r, 16), nested(r)),
+                         F.Scale("minimum", group(r, 16), nested(r))],
+    "nvfp4": lambda r: [F.Scale("multiply", group(r, 16), [F.Float("f8E4M3FN")]),
+                        F.Scale("multiply", [], "f32")],
+    "mx": lambda r: [F.Scale("multiply", group(r), [F.Float("f8E8M0FNU")])],
+    "float-zero": lambda r: [F.Scale("zero_point", value=8),
+                             F.Scale("multiply", group(r), "bf16"),
+                             F.Scale("offset", group(r), "bf16")],
+}
+
+STRUCTURES = {"dense": F.Dense()}
+
+#===----------------------------------------------------------------------===#
+# Operations
+#===----------------------------------------------------------------------===#
+
+
+@dataclasses.dataclass
+class Operation:
+    shape: tuple  # of the packed operand
+    k: int  # products in a sum
+    operands: callable  # rng -> the other operands, as components
+    body: callable  # names, packed type -> lines, result type
+    reference: callable  # numbers, operands -> the result
+
+
+def zeros(name, shape):
+    kind = f"tensor<{'x'.join(map(str, shape))}xf32>"
+    return kind, [f"%{name}z = arith.constant 0.0 : f32", f"%{name}e = tensor.empty() : {kind}",
+                  f"%{name}i = linalg.fill ins(%{name}z : f32) outs(%{name}e : {kind}) -> {kind}"]
+
+
+def contraction(m, n=24, k=96):
+    def body(name, packed, operand):
+        kind, lines = zeros(name, (m, n))
+        maps = ", ".join(f"affine_map<(m, n, k) -> ({x})>" for x in ("m, k", "n, k", "m, n"))
+        return lines + [f"%{name}y = weft.contract indexing_maps = [{maps}] ins(%{name}x0, %{name}w : "
+                        f"{operand[0]}, {packed}) outs(%{name}i : {kind}) -> {kind}"], kind
+    return Operation((n, k), k,
+                     lambda rng: [F.Component(rng.standard_normal((m, k)).astype("f4"), "f32")],
+                     body, lambda w, x: x.astype("f8") @ w.T)
+
+
+def convolution(outputs=6, channels=16, size=7):
+    def body(name, packed, operand):
+        kind, lines = zeros(name, (1, outputs, size, size))
+        return lines + [f"%{name}y = weft.conv strides = [1, 1] dilations = [1, 1] pads = [1, 1, 1, 1] "
+                        f"groups = 1 ins(%{name}x0, %{name}w : {operand[0]}, {packed}) "
+                        f"outs(%{name}i : {kind}) -> {kind}"], kind
+
+    def reference(w, x):
+        x = np.pad(x.astype("f8"), ((0, 0), (0, 0), (1, 1), (1, 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+        return np.einsum("nchwij,ocij->nohw", windows, w)
+    return Operation((outputs, channels, 3, 3), channels * 9,
+                     lambda rng: [F.Component(
+                         rng.standard_normal((1, channels, size, size)).astype("f4"), "f32")],
+                     body, reference)
+
+
+def embedding(rows=40, columns=96):
+    def body(name, packed, operand):
+        kind, lines = zeros(name, (7, columns))
+        return lines + [f"%{name}y = weft.embed ins(%{name}w, %{name}x0 : {packed}, {operand[0]}) "
+                        f"outs(%{name}i : {kind}) -> {kind}"], kind
+    return Operation((rows, columns), 1,
+                     lambda rng: [F.Component(rng.integers(-rows, rows, 7), "i64")],
+                     body, lambda w, ids: w[ids])
+
+
+OPERATIONS = {"contract-1": contraction(1), "contract-37": contraction(37),
+              "conv-3x3": convolution(), "embed": embedding()}
+
+
+#===----------------------------------------------------------------------===#
+# Cells
+#===----------------------------------------------------------------------===#
+
+
+class Cell:
+    def __init__(self, key):
+        self.key = key
+        element, scales, structure, operation = key
+        self.operation = OPERATIONS[operation]
+        rank = len(self.operation.shape)
+        self.element = ELEMENTS[element]
+        if isinstance(self.element, F.Codebook):
+            block = {"channel": channel(rank), "group": group(rank)}.get(
+                self.element.block if isinstance(self.element.block, str) else "", None)
+            self.element = F.Codebook(self.element.bits, self.element.per_code,
+                                      block or [], self.element.storage)
+        self.scales = SCALES[scales](rank)
+        self.structure = STRUCTURES[structure]
+        self.seed = zlib.crc32("/".join(key).encode())
+
+    def build(self, name):
+        """Lines of IR, arguments, and what the result must be, with its bound."""
+        rng = np.random.default_rng(self.seed)
+        shape = self.operation.shape
+        numbers, components, magnitude = F.build(rng, shape, self.element, self.scales,
+                                                 self.structure)
+        operands = self.operation.operands(rng)
+        packed = (f"!weft.packed<{'x'.join(map(str, shape))}xf32, "
+                  f"{F.format_text(self.element, self.scales, self.structure)}>")
+        arguments = [(f"%{name}c{i}", c) for i, c in enumerate(components)]
+        arguments += [(f"%{name}x{i}", c) for i, c in enumerate(operands)]
+        lines = [f"%{name}w = weft.assemble {', '.join(f'%{name}c{i}' for i in range(len(components)))}"
+                 f" : {', '.join(c.type for c in components)} -> {packed}"]
+        body, kind = self.operation.body(name, packed, [c.type for c in operands])
+        arrays = [c.array for c in operands]
+        want = self.operation.reference(numbers, *arrays)
+        sizes = [abs(a) if a.dtype.kind == "f" else a for a in arrays]
+        bound = (self.operation.k + 16) * 2.0**-24 * self.operation.reference(magnitude, *sizes)
+        return lines + body, arguments, kind, want, bound
+
+
+def run(weft, target, cells, folder):
+    """For each cell its error, or None. One module for all; where it fails, one each."""
+    built = [cell.build(f"a{i}_") for i, cell in enumerate(cells)]
+    arguments = [a for b in built for a in b[1]]
+    text = "func.func @main(" + ", ".join(f"{n}: {c.type}" for n, c in arguments) + ") -> ("
+    text += ", ".join(b[2] for b in built) + ") {\n"
+    text += "".join(f"  {line}\n" for b in built for line in b[0])
+    text += "  return " + ", ".join(f"%a{i}_y" for i in range(len(built)))
+    text += " : " + ", ".join(b[2] for b in built) + "\n}\n"
+    path = os.path.join(folder, "m.mlir")
+    with open(path, "w") as file:
+        file.write(text)
+    inputs = []
+    for i, (_, component) in enumerate(arguments):
+        data = os.path.join(folder, f"{i}.bin")
+        np.ascontiguousarray(component.array).tofile(data)
+        shape = "".join(f"{n}x" for n in component.array.shape)
+        inputs.append(f"--input={shape}{component.element}=@{data}")
+    command = [weft, "run", path, *inputs, f"--output-dir={folder}/out", "--quiet", "--no-cache",
+               "--threads=1", f"--target={target}"]
+    if target == "emulation":
+        command.append("--device=emulation")
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if result.returncode != 0:
+        if len(cells) == 1:
+            return [(result.stderr.strip() or f"exit {result.returncode}").splitlines()[0]]
+        return [run(weft, target, [cell], folder)[0] for cell in cells]
+    names = sorted(os.listdir(f"{folder}/out"), key=lambda n: int(re.sub(r"\D", "", n) or 0))
+    errors = []
+    for (_, _, _, want, bound), name in zip(built, names):
+        got = np.load(f"{folder}/out/{name}").astype("f8")
+        wrong = ~(abs(got - want) <= bound)
+        errors.append(None if got.shape == want.shape and not wrong.any() else
+                      f"{wrong.sum()} of {want.size} wrong, largest difference "
+                      f"{abs(got - want).max():.3g}, allowed {bound.max():.3g}")
+    for name in names:
+        os.remove(f"{folder}/out/{name}")
+    return errors
+
+
+def is_legal(key):
+    """Cells that mean something; all others have tests of what refuses them."""
+    element, scales, structure, operation = key
+    numbers = ELEMENTS[element].per_code
+    return OPERATIONS[operation].shape[-1] % numbers == 0 and not (numbers > 1
+                                                                  and structure != "dense")
+
+
+def all_cells():
+    cells = []
+    for element in ELEMENTS:
+        for scales in SCALES:
+            for structure in STRUCTURES:
+                for operation in OPERATIONS:
+                    key = (element, scales, structure, operation)
+                    if is_legal(key):
+                        cells.append(key)
+    return cells
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("weft")
+    parser.add_argument("--target", default="cpu")
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--page")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=12)
+    options = parser.parse_args()
+    keys = [key for key in all_cells() if re.search(options.filter, "/".join(key))]
+    if options.sample and options.sample < len(keys):
+        # A fixed choice; each value of each axis is in it.
+        random.Random(20).shuffle(keys)
+        seen, first, rest = set(), [], []
+        for key in keys:
+            fresh = [v for v in enumerate(key) if v not in seen]
+            (first if fresh else rest).append(key)
+            seen.update(fresh)
+        keys = (first + rest)[:options.sample]
+    failures = []
+    for target in options.target.split(","):
+        batches = [keys[i:i + options.batch] for i in range(0, len(keys), options.batch)]
+
+        def work(batch):
+            with tempfile.TemporaryDirectory() as folder:
+                return list(zip(batch, run(options.weft, target, [Cell(k) for k in batch], folder)))
+
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            verdicts = [v for batch in pool.map(work, batches) for v in batch]
+        wrong = [(target, key, error) for key, error in verdicts if error]
+        print(f"{target}: {len(verdicts) - len(wrong)} of {len(verdicts)} cells passed")
+        failures += wrong
+    for target, key, error in failures[:40]:
+        print(f"{target} {'/'.join(key)}: {error}")
+    if not keys:
+        print("no cells")
+    return 1 if failures or not keys else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
