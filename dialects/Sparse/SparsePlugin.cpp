@@ -14,6 +14,7 @@ namespace weft {
 mlir::LogicalResult registerSparseDialect(Registrar &registrar) {
   registrar.addDialect<sparse::SparseDialect>();
   registrar.addPass(sparse::createDecomposeSparse);
+  registrar.addPass(sparse::createBridgeSparseTensors);
   return mlir::success();
 }
 

@@ -10,6 +10,8 @@
 
 #include "dialects/Weft/IR/Weft.h"
 
+#include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
+
 #include "dialects/Sparse/IR/SparseDialect.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Sparse/IR/SparseAttributes.h.inc"

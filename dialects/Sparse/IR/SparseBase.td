@@ -24,7 +24,7 @@ def Sparse_Dialect : Dialect {
     What is not stored is 0. Positions that components give are limited to the
     stored numbers, so that no data makes a kernel read anything else.
   }];
-  let dependentDialects = ["::weft::WeftDialect"];
+  let dependentDialects = ["::mlir::sparse_tensor::SparseTensorDialect", "::weft::WeftDialect"];
   let useDefaultAttributePrinterParser = 1;
 }
 

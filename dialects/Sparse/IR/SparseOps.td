@@ -155,4 +155,89 @@ def Sparse_ExpandOp : Sparse_SingleInitOp<"expand"> {
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// The bridge to upstream's sparse tensors
+//===----------------------------------------------------------------------===//
+
+def Sparse_PackedType
+    : Type<CPred<"::llvm::isa<::weft::PackedType>($_self)">, "packed tensor", "::weft::PackedType">;
+
+class Sparse_BridgeOp<string mnemonic> : Op<Sparse_Dialect, mnemonic, [Pure]> {
+  let hasVerifier = 1;
+}
+
+def Sparse_ToSparseTensorOp : Sparse_BridgeOp<"to_sparse_tensor"> {
+  let summary = "A packed matrix as a tensor of the sparse_tensor dialect";
+  let description = [{
+    For matrices of known extents in `csr`, `csc` (without `delta`) or `coo`, of any element,
+    scales and packing: the positions become those of the levels, the numbers are decoded. The
+    encoding has positions of 32 bits and coordinates as wide as the structure's; that of
+    `coo` is (d0 : compressed(nonunique), d1 : singleton(soa)).
+
+    `sparse-bridge` makes `sparse_tensor.assemble` of it, for upstream's pipelines
+    (`sparse_tensor.convert` gives other level maps from there). Weft's own stages have no
+    sparse tensors.
+
+    ```mlir
+    func.func @there_and_back(%codes: tensor<3xi32>, %offsets: tensor<5xi32>,
+                              %columns: tensor<3xi16>, %init: tensor<4x5xf32>)
+        -> tensor<4x5xf32> {
+      %p = weft.assemble %codes, %offsets, %columns
+        : tensor<3xi32>, tensor<5xi32>, tensor<3xi16>
+        -> !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>
+      %s = sparse.to_sparse_tensor %p
+        : !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>
+        -> tensor<4x5xf32, #sparse_tensor.encoding<{
+             map = (d0, d1) -> (d0 : dense, d1 : compressed), posWidth = 32, crdWidth = 16}>>
+      %q = sparse.from_sparse_tensor %s
+        : tensor<4x5xf32, #sparse_tensor.encoding<{
+            map = (d0, d1) -> (d0 : dense, d1 : compressed), posWidth = 32, crdWidth = 16}>>
+        -> !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>
+      %y = weft.unpack
+        ins(%q : !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>)
+        outs(%init : tensor<4x5xf32>) -> tensor<4x5xf32>
+      return %y : tensor<4x5xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Sparse_PackedType:$packed);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$packed attr-dict `:` type($packed) `->` type($result)";
+}
+
+def Sparse_FromSparseTensorOp : Sparse_BridgeOp<"from_sparse_tensor"> {
+  let summary = "A tensor of the sparse_tensor dialect as a packed matrix";
+  let description = [{
+    The inverse of `sparse.to_sparse_tensor`, for elements `#weft.value<T>` of the
+    expressed type without scales and packing. What comes from a packed tensor of this
+    type is that tensor. `sparse-bridge` makes `sparse_tensor.disassemble` of it.
+
+    ```mlir
+    func.func @back(%codes: tensor<3xi32>, %offsets: tensor<5xi32>,
+                              %columns: tensor<3xi16>, %init: tensor<4x5xf32>)
+        -> tensor<4x5xf32> {
+      %p = weft.assemble %codes, %offsets, %columns
+        : tensor<3xi32>, tensor<5xi32>, tensor<3xi16>
+        -> !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>
+      %s = sparse.to_sparse_tensor %p
+        : !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>
+        -> tensor<4x5xf32, #sparse_tensor.encoding<{
+             map = (d0, d1) -> (d0 : dense, d1 : compressed), posWidth = 32, crdWidth = 16}>>
+      %q = sparse.from_sparse_tensor %s
+        : tensor<4x5xf32, #sparse_tensor.encoding<{
+            map = (d0, d1) -> (d0 : dense, d1 : compressed), posWidth = 32, crdWidth = 16}>>
+        -> !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>
+      %y = weft.unpack
+        ins(%q : !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>)
+        outs(%init : tensor<4x5xf32>) -> tensor<4x5xf32>
+      return %y : tensor<4x5xf32>
+    }
+    ```
+  }];
+  let hasFolder = 1;
+  let arguments = (ins AnyRankedTensor:$tensor);
+  let results = (outs Sparse_PackedType:$result);
+  let assemblyFormat = "$tensor attr-dict `:` type($tensor) `->` type($result)";
+}
+
 #endif // SPARSE_OPS_TD

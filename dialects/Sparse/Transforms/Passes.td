@@ -18,3 +18,16 @@ def DecomposeSparse : Pass<"sparse-decompose"> {
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::weft::WeftDialect"];
 }
+
+def BridgeSparseTensors : Pass<"sparse-bridge"> {
+  let summary = "Makes operations of upstream's sparse_tensor dialect of those that name its tensors";
+  let description = [{
+    `sparse.to_sparse_tensor` becomes `sparse_tensor.assemble` of the components and the
+    decoded numbers, `sparse.from_sparse_tensor` becomes `sparse_tensor.disassemble` and
+    `weft.assemble`. For modules that go on through upstream's sparsifier.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::sparse_tensor::SparseTensorDialect",
+    "::mlir::tensor::TensorDialect", "::weft::WeftDialect"];
+}

@@ -66,3 +66,21 @@ func.func @extents(%init: tensor<?x4xf32>, %v: tensor<?x4xf32>, %p: tensor<?xi32
   %d = tensor.dim %y, %c0 : tensor<?x4xf32>
   return %d : index
 }
+
+!csr = !weft.packed<4x5xf32, #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i16>>>
+#CSR = #sparse_tensor.encoding<{map = (d0, d1) -> (d0 : dense, d1 : compressed), posWidth = 32, crdWidth = 16}>
+
+// A packed tensor that comes back is itself.
+// CHECK-LABEL: @bridge
+// CHECK: sparse.to_sparse_tensor
+// CHECK: sparse.from_sparse_tensor
+// REF-LABEL: @bridge
+// REF-SAME: %[[CODES:[a-z0-9]*]]: tensor<?xi32>
+// REF-NEXT: return %[[CODES]]
+func.func @bridge(%codes: tensor<?xi32>, %offsets: tensor<5xi32>, %columns: tensor<?xi16>) -> tensor<?xi32> {
+  %p = weft.assemble %codes, %offsets, %columns : tensor<?xi32>, tensor<5xi32>, tensor<?xi16> -> !csr
+  %s = sparse.to_sparse_tensor %p : !csr -> tensor<4x5xf32, #CSR>
+  %q = sparse.from_sparse_tensor %s : tensor<4x5xf32, #CSR> -> !csr
+  %c, %o, %k = weft.disassemble %q : !csr -> tensor<?xi32>, tensor<5xi32>, tensor<?xi16>
+  return %c : tensor<?xi32>
+}
