@@ -333,8 +333,9 @@ struct DropLog : OpRewritePattern<AttendOp> {
     if (op.getNumResults() != 2 || !op.getResult(1).use_empty())
       return rewriter.notifyMatchFailure(op, "has no second result that is unused");
     ValueRange operands = op->getOperands();
-    auto smaller = cast<AttendOp>(
-        mlir::clone(rewriter, op, op.getInits().take_front().getTypes(), operands.drop_back()));
+    auto smaller = cast<AttendOp>(mlir::cloneWithoutRegions(
+        rewriter, op, op.getInits().take_front().getTypes(), operands.drop_back()));
+    smaller.getScore().takeBody(op.getScore());
     smaller.getProperties().operandSegmentSizes.back() = 1;
     rewriter.replaceAllUsesWith(op.getResult(0), smaller->getResult(0));
     rewriter.eraseOp(op);

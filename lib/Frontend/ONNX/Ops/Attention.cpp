@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Frontend/ONNX/Ops/Attend.h"
 #include "Frontend/ONNX/Ops/Einsum.h"
 #include "Frontend/ONNX/Ops/Families.h"
 #include "Frontend/ONNX/Ops/ScalarMath.h"
@@ -162,6 +163,46 @@ static TensorValue softmaxOfRows(NodeContext &node, const TensorValue &x) {
       });
 }
 
+/// The result as `attn.attend` computes it.
+static FailureOr<TensorValue> attend(NodeContext &node, const Attention &a,
+                                     ArrayRef<TensorValue> in, const TensorValue &query,
+                                     const TensorValue &key, const TensorValue &value) {
+  attn::AttendConfig config;
+  ScalarMath m{node.b, node.b.getLoc()};
+  if (a.packed)
+    config.layout = "bhsd,bhtd,bhte->bshe";
+  config.scale = a.scale;
+  if (a.softcap > 0)
+    config.softcap = a.softcap;
+  config.causal = a.causal;
+  if (a.left >= 0 || a.right >= 0)
+    config.window = {a.left, a.right};
+  if (a.mask) {
+    FailureOr<TensorValue> mask = broadcastToScores(node, fillMask(node, a, in[*a.mask]),
+                                                    {a.batch, a.queryHeads, a.queries, a.total});
+    if (failed(mask))
+      return failure();
+    (isBool(mask->elementType) ? config.mask : config.bias) = node.value(*mask);
+  }
+  bool hasPosition = a.causal || config.window;
+  if (a.lengths) {
+    Value lengths = node.value(in[*a.lengths]);
+    config.keyLengths = lengths;
+    // Queries are the last of the keys that there are.
+    if (hasPosition)
+      config.starts = node.value(buildPerSequence(node, a.batch, [&](ScalarMath &m, Value batch) {
+        Value length =
+            arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), m.read(lengths, {batch}));
+        return m.sub(length, m.extent(a.queries));
+      }));
+  } else if (hasPosition && a.pastKey) {
+    config.offset = m.extent(a.past);
+  }
+  Dims dims = a.packed ? Dims{a.batch, a.queries, a.queryHeads, a.valueSize}
+                       : Dims{a.batch, a.queryHeads, a.queries, a.valueSize};
+  return buildAttend(node, query, key, value, a.type, dims, config);
+}
+
 static FailureOr<SmallVector<TensorValue>> computeAttention(NodeContext &node, const Attention &a,
                                                             ArrayRef<TensorValue> in) {
   ElementType type = a.type, sumType = a.sumType;
@@ -171,6 +212,23 @@ static FailureOr<SmallVector<TensorValue>> computeAttention(NodeContext &node, c
   if (a.pastKey) {
     key = append(node, a, in[*a.pastKey], key);
     value = append(node, a, in[*a.pastValue], value);
+  }
+  // A mask wider than scores can be is left to them.
+  bool isWider = a.mask && isFloat(in[*a.mask].elementType) &&
+                 in[*a.mask].elementType == ElementType::Double && sumType != ElementType::Double;
+  if (!node.hasOutput(3) && !isWider) {
+    FailureOr<TensorValue> result = attend(node, a, in, query, key, value);
+    if (failed(result))
+      return failure();
+    Dims dims = result->dims;
+    if (a.packed)
+      dims = {a.batch, a.queries, node.dims.mul(a.queryHeads, a.valueSize)};
+    SmallVector<TensorValue> outputs{reshape(node, *result, dims)};
+    if (node.hasOutput(1))
+      outputs.push_back(key);
+    if (node.hasOutput(2))
+      outputs.push_back(value);
+    return outputs;
   }
   // Heads of queries that share a head of keys are a dimension of their own.
   TensorValue grouped = reshape(node, query, {a.batch, a.keyHeads, a.groups, a.queries, a.keySize});

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Frontend/ONNX/Importer.h"
+#include "Frontend/ONNX/Ops/Attend.h"
 #include "Frontend/ONNX/Ops/CompositeInputs.h"
 #include "Frontend/ONNX/Ops/Contrib.h"
 #include "Frontend/ONNX/Ops/Families.h"
@@ -57,20 +58,8 @@ static TensorValue mergeHeads(NodeContext &node, const TensorValue &x) {
 /// gives [B, S, N * Dv] of `type`.
 static FailureOr<TensorValue> attend(NodeContext &node, const TensorValue &query,
                                      const TensorValue &key, const TensorValue &value,
-                                     int64_t group, const Scores &spec, ElementType type) {
-  DimBuilder &d = node.dims;
-  ElementType wide = accumulatorType(type);
+                                     const Scores &spec, ElementType type) {
   OpFoldResult batch = query.dims[0], queries = query.dims[2], keys = key.dims[2];
-  OpFoldResult keyHeads = key.dims[1], groups = d.constant(group);
-  TensorValue q = reshape(node, query, {batch, keyHeads, groups, queries, query.dims[3]});
-  TensorValue k = transpose(node, key, {0, 1, 3, 2});
-  k = reshape(node, k, {batch, keyHeads, d.constant(1), key.dims[3], keys});
-  TensorValue v = reshape(node, value, {batch, keyHeads, d.constant(1), keys, value.dims[3]});
-  FailureOr<TensorValue> product = matmul(node, q, k, wide);
-  if (failed(product))
-    return failure();
-  TensorValue scores = reshape(node, *product, {batch, query.dims[1], queries, keys});
-
   if (spec.mask) {
     // It is read by position.
     Dims expected{batch};
@@ -82,83 +71,47 @@ static FailureOr<TensorValue> attend(NodeContext &node, const TensorValue &query
       if (failed(requireEqual(node, have, want, "has a mask of extent {0}, expected {1}")))
         return failure();
   }
-  SmallVector<TensorValue> inputs{scores};
-  if (spec.bias)
-    inputs.push_back(*spec.bias);
+  attn::AttendConfig config;
+  config.layout = "bhsd,bhtd,bhte->bshe";
+  if (spec.scale != 0)
+    config.scale = spec.scale;
+  if (spec.softcap != 0)
+    config.softcap = std::abs(spec.softcap);
+  if (spec.bias) {
+    FailureOr<TensorValue> bias =
+        broadcastToScores(node, *spec.bias, {batch, query.dims[1], queries, keys});
+    if (failed(bias))
+      return failure();
+    config.bias = node.value(*bias);
+  }
+  config.causal = spec.causal;
+  if (spec.causal) {
+    // A window of n keys ends with the query's own; one of none is left to the region.
+    if (spec.window > 0)
+      config.window = {spec.window - 1, -1};
+    config.starts = node.value(buildPerSequence(node, batch, spec.firstPosition));
+  }
   Value mask = spec.mask ? node.value(*spec.mask) : Value();
-  FailureOr<TensorValue> masked = elementwiseTo(
-      node, inputs, wide, scores.dims, [&](OpBuilder &b, Location loc, ValueRange args) {
-        ScalarMath m{b, loc};
-        Type number = args[0].getType();
-        Value scale = m.like(args[0], spec.scale);
-        if (spec.scale == 0)
-          scale = m.div(m.like(args[0], 1),
-                        math::SqrtOp::create(b, loc, m.toFloat(m.extent(query.dims[3]), number)));
-        Value score = m.mul(args[0], scale);
-        if (spec.softcap != 0) {
-          Value cap = m.like(score, spec.softcap);
-          score = m.mul(math::TanhOp::create(b, loc, m.div(score, cap)), cap);
-        }
-        Value row = linalg::IndexOp::create(b, loc, 0), i = linalg::IndexOp::create(b, loc, 2);
-        Value j = linalg::IndexOp::create(b, loc, 3);
-        if (spec.bias)
-          score = m.add(score, castScalar(b, loc, args[1], spec.bias->elementType, wide));
-        if (mask) {
-          SmallVector<Value> at{row};
-          if (spec.mask->rank() == 3)
-            at.push_back(i);
-          if (spec.mask->rank() > 1)
-            at.push_back(j);
-          Value element = arith::IndexCastOp::create(b, loc, b.getIndexType(), m.read(mask, at));
-          // Lengths, or 1 where a key counts.
-          Value kept =
-              spec.mask->rank() == 1 ? m.less(j, element) : m.negate(m.equal(element, m.index(0)));
-          score = m.select(kept, score, m.add(score, m.like(score, spec.maskFilter)));
-        }
-        if (spec.causal) {
-          Value position = m.add(i, spec.firstPosition(m, row));
-          Value visible = m.atMost(j, position);
-          if (spec.window >= 0)
-            visible = m.both(visible, m.less(m.sub(position, m.index(spec.window)), j));
-          score = m.select(visible, score, m.like(score, -INFINITY));
-        }
-        return score;
-      });
-  if (failed(masked))
-    return failure();
-
-  // Softmax; a row with nothing visible becomes 0.
-  Type number = storageType(node.context(), wide);
-  Value least = makeScalar(node.b, node.b.getLoc(), number, -INFINITY);
-  TensorValue most = reduce(node, *masked, {3}, true, wide, least,
-                            [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                              return arith::MaximumFOp::create(b, loc, args[0], args[1]);
-                            });
-  TensorValue powers = *elementwiseTo(node, {*masked, most}, wide, masked->dims,
-                                      [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                                        ScalarMath m{b, loc};
-                                        Value empty = m.equal(args[1], m.like(args[1], -INFINITY));
-                                        Value shift = m.select(empty, m.like(args[1], 0), args[1]);
-                                        return math::ExpOp::create(b, loc, m.sub(args[0], shift));
-                                      });
-  Value zero = makeScalar(node.b, node.b.getLoc(), number, 0);
-  TensorValue sum = reduce(node, powers, {3}, true, wide, zero,
-                           [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                             return arith::AddFOp::create(b, loc, args[0], args[1]);
-                           });
-  TensorValue weights =
-      *elementwiseTo(node, {powers, sum}, wide, powers.dims,
-                     [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                       ScalarMath m{b, loc};
-                       Value empty = m.equal(args[1], m.like(args[1], 0));
-                       return m.div(args[0], m.select(empty, m.like(args[1], 1), args[1]));
-                     });
-  weights = reshape(node, weights, {batch, keyHeads, groups, queries, keys});
-  FailureOr<TensorValue> result = matmul(node, weights, v, wide);
-  if (failed(result))
-    return failure();
-  TensorValue heads = reshape(node, *result, {batch, query.dims[1], queries, value.dims[3]});
-  return mergeHeads(node, cast(node, heads, type));
+  // What a mask hides has its score lowered, no more.
+  auto region = [&](ScalarMath &m, Value score, ArrayRef<Value> at) -> Value {
+    if (spec.causal && spec.window == 0)
+      return m.like(score, -INFINITY);
+    SmallVector<Value> where{at[0]};
+    if (spec.mask->rank() == 3)
+      where.push_back(at[2]);
+    if (spec.mask->rank() > 1)
+      where.push_back(at[3]);
+    Value element = arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), m.read(mask, where));
+    // Lengths, or 1 where a key counts.
+    Value kept =
+        spec.mask->rank() == 1 ? m.less(at[3], element) : m.negate(m.equal(element, m.index(0)));
+    return m.select(kept, score, m.add(score, m.like(score, spec.maskFilter)));
+  };
+  bool hasRegion = mask || (spec.causal && spec.window == 0);
+  TensorValue result =
+      buildAttend(node, query, key, value, type, {batch, queries, query.dims[1], value.dims[3]},
+                  config, hasRegion ? ScoreBuilder(region) : ScoreBuilder());
+  return reshape(node, result, {batch, queries, node.dims.mul(query.dims[1], value.dims[3])});
 }
 
 static LogicalResult requireFloatRank(NodeContext &node, size_t i, ArrayRef<int64_t> ranks) {
@@ -276,7 +229,7 @@ static LogicalResult buildMultiHeadAttention(NodeContext &node) {
     auto first = [&](ScalarMath &m, Value) { return m.extent(before); };
     spec.firstPosition = first;
     FailureOr<TensorValue> result = attend(
-        node, splitHeads(node, *query, node.dims.constant(*heads)), *key, *value, 1, spec, type);
+        node, splitHeads(node, *query, node.dims.constant(*heads)), *key, *value, spec, type);
     if (failed(result))
       return failure();
     return SmallVector<TensorValue>{*result, *key, *value};
@@ -350,7 +303,7 @@ static LogicalResult buildAttention(NodeContext &node) {
     OpFoldResult before = d.sub(parts[1].dims[2], x.dims[1]);
     auto first = [&](ScalarMath &m, Value) { return m.extent(before); };
     spec.firstPosition = first;
-    FailureOr<TensorValue> result = attend(node, parts[0], parts[1], parts[2], 1, spec, type);
+    FailureOr<TensorValue> result = attend(node, parts[0], parts[1], parts[2], spec, type);
     if (failed(result))
       return failure();
     SmallVector<TensorValue> outputs{*result};
@@ -589,7 +542,7 @@ static LogicalResult buildGroupQueryAttention(NodeContext &node) {
     spec.causal = true;
     spec.window = node.getInt("local_window_size", -1);
     spec.firstPosition = pastOf;
-    FailureOr<TensorValue> result = attend(node, query, key, value, *heads / *keyHeads, spec, type);
+    FailureOr<TensorValue> result = attend(node, query, key, value, spec, type);
     if (failed(result))
       return failure();
     return SmallVector<TensorValue>{*result, key, value};
