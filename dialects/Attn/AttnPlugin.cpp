@@ -13,6 +13,7 @@ namespace weft {
 
 mlir::LogicalResult registerAttnDialect(Registrar &registrar) {
   registrar.addDialect<attn::AttnDialect>();
+  registrar.addPass(attn::createCheckAttention);
   registrar.addPass(attn::createRaiseAttention);
   registrar.addPass(attn::createDecomposeAttend);
   return mlir::success();

@@ -123,6 +123,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
   case Stage::Fuse:
     passManager.addPass(moe::createCheckIndices());
     passManager.addPass(moe::createDecomposeAggregates());
+    passManager.addPass(attn::createCheckAttention());
     passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());

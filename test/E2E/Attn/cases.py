@@ -529,7 +529,115 @@ append_case("no-rows", rows=0)
 append_case("no-cache", cache=0, starts=np.array([0, 0], I32), circular=True)
 append_case("pages", layout="bhtd->phtd", table=np.array([[3, 1], [0, 4]], I32), cache=4,
             starts=np.array([3, 1], I32))
-append_
+append_case("bad-pages", layout="bhtd->phtd", table=np.array([[9, 1], [-1, 2**31 - 1]], I32), cache=2,
+            starts=np.array([0, 0], I32))
+append_case("ragged", layout="thd->bthd", rows=8, batch=3, offsets=np.array([0, 5, 5, 8], I32),
+            starts=np.array([1, 0, 4], I32))
+append_case("ragged-pages", layout="thd->pthd", rows=8, cache=4, offsets=np.array([0, 5, 5, 8], I32),
+            table=np.array([[3, 1], [0, 0], [4, 2]], I32), starts=np.array([1, 0, 4], I32))
+
+
+def evict(scores, caches, inits, room, sinks=0, recent=0, lengths=None):
+    b, h, t = scores.shape
+    kept = np.full((b, h, room), -1, I32)
+    results = [x.copy() for x in inits]
+    for i in range(b):
+        length = min(t, lengths[i]) if lengths is not None else t
+        for j in range(h):
+            def order(at):
+                value = scores[i, j, at]
+                first = at < sinks or at >= length - recent
+                return (not first, 0 if first else -(value if value == value else -INF), at)
+
+            chosen = sorted(sorted(range(max(length, 0)), key=order)[:room])
+            for n, at in enumerate(chosen):
+                kept[i, j, n] = at
+                for result, cache in zip(results, caches):
+                    result[i, j, n] = cache[i, j, at]
+    return kept, results
+
+
+def evict_case(name, b=2, h=3, t=9, room=4, shapes=((5,),), **config):
+    scores = np.round(normal(b, h, t), 1)  # some are equal
+    if t > 3:
+        scores[0, 0, 2] = np.nan
+    caches = [normal(b, h, t, *shape) for shape in shapes]
+    inits = [normal(b, h, room, *shape) for shape in shapes]
+    kept, results = evict(scores, caches, inits, room, **config)
+    inputs = {"scores": (scores, list("bht")), "ikept": (np.zeros((b, h, room), I32), list("bhm"))}
+    outputs, want = {"kept": ("i32", list("bhm"))}, {"kept": kept}
+    for n, (cache, init, result) in enumerate(zip(caches, inits, results)):
+        rest = [f"x{n}{i}" for i in range(cache.ndim - 3)]
+        inputs[f"c{n}"] = (cache, list("bht") + rest)
+        inputs[f"i{n}"] = (init, list("bhm") + rest)
+        outputs[f"y{n}"] = ("f32", list("bhm") + rest)
+        want[f"y{n}"] = result
+    many = range(len(caches))
+    listed = ", ".join(f"%c{n}" for n in many) + " : " + ", ".join(f"{{t:c{n}}}" for n in many)
+    clause = f" caches({listed})" if caches else ""
+    if config.get("lengths") is not None:
+        inputs["lengths"] = (config["lengths"], ["b"])
+        clause += " lengths(%lengths : {t:lengths})"
+    flags = "".join(f"{key} = {config[key]} " for key in ("sinks", "recent") if config.get(key))
+    kinds = ", ".join(f"{{t:{key}}}" for key in outputs)
+    body = (f"  {', '.join('%' + key for key in outputs)} = attn.kv_evict {flags}"
+            f"ins(%scores : {{t:scores}}){clause} outs(%ikept{''.join(f', %i{n}' for n in many)} : "
+            f"{kinds}) -> {kinds}\n")
+    runner.check(f"evict-{name}", inputs, outputs, body, want, 0, 0)
+
+
+evict_case("plain")
+evict_case("several", shapes=((5,), (), (2, 3)))
+evict_case("positions", shapes=())
+evict_case("streaming", sinks=1, recent=2)
+evict_case("protected", sinks=3, recent=3)
+evict_case("lengths", sinks=1, recent=1, lengths=np.array([3, 99], I32))
+evict_case("no-lengths", lengths=np.array([0, -4], I32))
+evict_case("room", room=12)
+evict_case("no-room", room=0)
+evict_case("no-keys", t=0)
+evict_case("no-entries", shapes=((0,), (2,)))
+
+
+# -- Bad data: calls fail, and nothing outside is touched before ---------------------
+
+
+def bad_case(name, inputs, body, dims, message):
+    at = runner.compile(name, runner.module(name, inputs, {"y": ("f32", dims)}, body, True))
+    if at is None:
+        return
+    for threads in (1, 2):
+        have = runner.run(at, {key: x for key, (x, _) in inputs.items()}, ["y"], threads)
+        if not isinstance(have, str) or message not in have:
+            runner.fail(name, f"expected '{message}', got {have}")
+    runner.count += 1
+
+
+for n, (offsets, keys_at, wrong) in enumerate([
+        ([0, 99, -7, 9], [0, 3, 3, 11], "offset 99 of a sequence"),
+        ([5, 4, 3, 2], [9, -1, 2**31 - 1, 0], "offset 4 of a sequence"),
+        ([0, 1, 2, 9], [0, 7, 99, 99], "offset 99 of a sequence"),
+        ([-2**31, 2**31 - 1, 0, 0], [0, 0, 0, 0], "offset -2147483648 of a sequence")]):
+    bad_case(f"bad-offsets-{n}",
+             {"q": (normal(9, 2, 6), list("shd")), "k": (normal(11, 2, 6), list("thd")),
+              "v": (normal(11, 2, 3), list("the")), "qo": (np.array(offsets, I32), ["G"]),
+              "ko": (np.array(keys_at, I32), ["G"]), "iy": (normal(9, 2, 3), list("she"))},
+             "  %y = attn.attend layout = \"shd,thd,the->she\"\n"
+             "    ins(%q, %k, %v : {t:q}, {t:k}, {t:v}) query_offsets(%qo : {t:qo})\n"
+             "    key_offsets(%ko : {t:ko}) outs(%iy : {t:y}) -> {t:y}\n", list("she"), wrong)
+bad_case("bad-pages",
+         {"q": (normal(2, 3, 6), list("bsd")), "k": (normal(5, 4, 6), list("ptd")),
+          "v": (normal(5, 4, 3), list("pte")), "n": (np.array([4, 9], I32), ["b"]),
+          "w": (np.array([[3, -1, 99], [1, 2, 5]], I32), ["b", "w"]),
+          "iy": (normal(2, 3, 3), list("bse"))},
+         "  %y = attn.attend layout = \"bsd,ptd,pte->bse\"\n"
+         "    ins(%q, %k, %v : {t:q}, {t:k}, {t:v}) key_lengths(%n : {t:n}) pages(%w : {t:w})\n"
+         "    outs(%iy : {t:y}) -> {t:y}\n", list("bse"), "page 5 is none of 5 pages")
+bad_case("bad-rows", {"r": (normal(9, 4), list("td")), "o": (np.array([0, 8, 3], I32), ["G"]),
+                      "c": (normal(2, 5, 4), list("bTd"))},
+         "  %y = attn.kv_append layout = \"td->btd\" ins(%r : {t:r}) row_offsets(%o : {t:o})\n"
+         "    outs(%c : {t:y}) -> {t:y}\n", list("bTd"), "offset 3 of a sequence")
+
 
 print(f"{runner.count} cases, {len(runner.failures)} failures: {runner.failures}")
 sys.exit(bool(runner.failures))

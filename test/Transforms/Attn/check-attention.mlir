@@ -1,0 +1,30 @@
+// Offsets and pages are tested by the host; what has none is left alone.
+
+// RUN: weft-opt %s --weft-check-attention --canonicalize | FileCheck %s
+
+// CHECK-LABEL: func @ragged
+// CHECK: %[[FIRST:.*]] = linalg.generic {{.*}} iterator_types = ["reduction"]} ins(%{{.*}} : tensor<4xi32>)
+// CHECK: %[[P:.*]] = tensor.extract %[[FIRST]][]
+// CHECK: scf.if
+// CHECK: weft.assert %false, 11, "offset {0} of a sequence is out of order or beyond {1} rows"
+// CHECK: attn.attend
+func.func @ragged(%q: tensor<9x8xf32>, %k: tensor<5x8xf32>, %at: tensor<4xi32>, %o: tensor<9x8xf32>) -> tensor<9x8xf32> {
+  %y = attn.attend layout = "sd,td,te->se" ins(%q, %k, %k : tensor<9x8xf32>, tensor<5x8xf32>, tensor<5x8xf32>) query_offsets(%at : tensor<4xi32>)
+    outs(%o : tensor<9x8xf32>) -> tensor<9x8xf32>
+  return %y : tensor<9x8xf32>
+}
+
+// CHECK-LABEL: func @pages
+// CHECK: weft.assert %false, 11, "page {0} is none of {1} pages"
+func.func @pages(%q: tensor<2x9x8xf32>, %k: tensor<5x4x8xf32>, %n: tensor<2xi32>, %table: tensor<2x3xi32>, %o: tensor<2x9x8xf32>) -> tensor<2x9x8xf32> {
+  %y = attn.attend layout = "bsd,ptd,pte->bse" ins(%q, %k, %k : tensor<2x9x8xf32>, tensor<5x4x8xf32>, tensor<5x4x8xf32>)
+    key_lengths(%n : tensor<2xi32>) pages(%table : tensor<2x3xi32>) outs(%o : tensor<2x9x8xf32>) -> tensor<2x9x8xf32>
+  return %y : tensor<2x9x8xf32>
+}
+
+// CHECK-LABEL: func @dense
+// CHECK-NOT: weft.assert
+func.func @dense(%q: tensor<9x8xf32>, %o: tensor<9x8xf32>) -> tensor<9x8xf32> {
+  %y = attn.attend layout = "sd,td,te->se" ins(%q, %q, %q : tensor<9x8xf32>, tensor<9x8xf32>, tensor<9x8xf32>) outs(%o : tensor<9x8xf32>) -> tensor<9x8xf32>
+  return %y : tensor<9x8xf32>
+}
