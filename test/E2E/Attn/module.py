@@ -16,8 +16,9 @@ NAMES = {"f2": "f16", "f4": "f32", "f8": "f64", "i4": "i32", "i8": "i64", "i1": 
 class Runner:
     """Compiles and runs; counts and collects failures."""
 
-    def __init__(self, weft):
+    def __init__(self, weft, only=""):
         self.weft = weft
+        self.only = only  # what names of cases contain
         self.folder = tempfile.TemporaryDirectory()
         self.count = 0
         self.failures = []
@@ -88,6 +89,8 @@ class Runner:
     def check(self, name, inputs, outputs, body, want, rtol, atol, modes=(False, True),
               threads=(1, 2)):
         """Static and dynamic shapes, several threads, against `want`."""
+        if self.only not in name:
+            return
         for dynamic in modes:
             full = f"{name}-{'dynamic' if dynamic else 'static'}"
             at = self.compile(full, self.module(full, inputs, outputs, body, dynamic))
