@@ -14,5 +14,7 @@
 #include "dialects/LowP/IR/LowPEnums.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/LowP/IR/LowPAttributes.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/LowP/IR/LowPOps.h.inc"
 
 #endif // WEFT_DIALECTS_LOWP_IR_LOWP_H

@@ -35,7 +35,7 @@ class LowP_Attr<string name, string attrMnemonic, list<Trait> traits = []>
 // Elements
 //===----------------------------------------------------------------------===//
 
-class LowP_Element<string name, string mnemonic, list<string> methods = []>
+class LowP_Element<string name, string mnemonic, list<string> methods = ["getRange"]>
     : LowP_Attr<name, mnemonic, [DeclareAttrInterfaceMethods<Weft_ElementInterface, methods>]>;
 
 def LowP_IntElementAttr : LowP_Element<"IntElement", "int"> {
@@ -271,6 +271,29 @@ def LowP_PlanesPackAttr : LowP_Pack<"PlanesPack", "planes"> {
   let parameters = (ins ArrayRefParameter<"unsigned">:$widths);
   let assemblyFormat = "`<` `[` $widths `]` `>`";
   let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// What operations do
+//===----------------------------------------------------------------------===//
+
+def LowP_Method : I32EnumAttr<"Method", "How the parameters of a format are found", [
+    I32EnumAttrCase<"AbsMax", 0, "absmax">,
+    I32EnumAttrCase<"MinMax", 1, "min_max">,
+    I32EnumAttrCase<"MXFloor", 2, "mx_floor">,
+    I32EnumAttrCase<"MXCeil", 3, "mx_ceil">,
+    I32EnumAttrCase<"MXRCeil", 4, "mx_rceil">,
+    I32EnumAttrCase<"MXEven", 5, "mx_even">]> {
+  let cppNamespace = "::weft::lowp";
+}
+
+def LowP_Statistic : I32EnumAttr<"Statistic", "What is observed of the numbers of a block", [
+    I32EnumAttrCase<"Min", 0, "min">,
+    I32EnumAttrCase<"Max", 1, "max">,
+    I32EnumAttrCase<"AbsMax", 2, "absmax">,
+    I32EnumAttrCase<"Sum", 3, "sum">,
+    I32EnumAttrCase<"SumOfSquares", 4, "sum_of_squares">]> {
+  let cppNamespace = "::weft::lowp";
 }
 
 #endif // LOWP_BASE_TD

@@ -111,10 +111,16 @@ static void printTable(AsmPrinter &printer, DenseF32ArrayAttr attribute) {
 #include "dialects/LowP/IR/LowPEnums.cpp.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/LowP/IR/LowPAttributes.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/LowP/IR/LowPOps.cpp.inc"
 
 void LowPDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "dialects/LowP/IR/LowPAttributes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/LowP/IR/LowPOps.cpp.inc"
       >();
 }

@@ -80,6 +80,10 @@ LogicalResult PowerElementAttr::verify(EmitError emitError, unsigned bits) {
   return success();
 }
 
+std::optional<std::pair<double, double>> PowerElementAttr::getRange() const {
+  return std::pair(-1.0, 1.0);
+}
+
 LogicalResult PowerElementAttr::verifyExpressed(EmitError emitError, Type type) const {
   if (type.isF16() && getBits() > 5)
     return emitError() << Attribute(*this) << " is not exact in f16";
@@ -135,6 +139,10 @@ Value PowerElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
 
 unsigned TernaryElementAttr::getBits() const { return 2; }
 
+std::optional<std::pair<double, double>> TernaryElementAttr::getRange() const {
+  return std::pair(-1.0, 1.0);
+}
+
 LogicalResult TernaryElementAttr::verifyExpressed(EmitError emitError, Type type) const {
   return verifyFloatsOrIntegers(emitError, *this, type);
 }
@@ -169,6 +177,10 @@ Value TernaryElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
 }
 
 unsigned BinaryElementAttr::getBits() const { return 1; }
+
+std::optional<std::pair<double, double>> BinaryElementAttr::getRange() const {
+  return std::pair(-1.0, 1.0);
+}
 
 LogicalResult BinaryElementAttr::verifyExpressed(EmitError emitError, Type type) const {
   return verifyFloatsOrIntegers(emitError, *this, type);
@@ -210,6 +222,11 @@ LogicalResult TableElementAttr::verify(EmitError emitError, DenseF32ArrayAttr at
 }
 
 unsigned TableElementAttr::getBits() const { return llvm::Log2_64(getEntries().size()); }
+
+std::optional<std::pair<double, double>> TableElementAttr::getRange() const {
+  auto [least, most] = std::minmax_element(getEntries().asArrayRef().begin(), getEntries().asArrayRef().end());
+  return std::pair(double(*least), double(*most));
+}
 
 LogicalResult TableElementAttr::verifyExpressed(EmitError emitError, Type type) const {
   return verifyFloats(emitError, *this, type);
