@@ -34,7 +34,7 @@ LogicalResult IntElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> em
   return success();
 }
 
-std::optional<std::pair<double, double>> IntElementAttr::getRange() const {
+std::pair<double, double> IntElementAttr::getRange() const {
   double low = getIsSigned() ? -std::ldexp(1.0, int(getBits()) - 1) : 0;
   low -= double(getOffset());
   return std::pair(low, low + std::ldexp(1.0, int(getBits())) - 1);
@@ -168,7 +168,7 @@ LogicalResult FloatElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> 
 
 unsigned FloatElementAttr::getBits() const { return getType().getWidth(); }
 
-std::optional<std::pair<double, double>> FloatElementAttr::getRange() const {
+std::pair<double, double> FloatElementAttr::getRange() const {
   const llvm::fltSemantics &semantics = getType().getFloatSemantics();
   double most = APFloat::getLargest(semantics).convertToDouble();
   // Exponents alone have no sign.

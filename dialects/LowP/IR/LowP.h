@@ -12,6 +12,7 @@
 
 #include "dialects/LowP/IR/LowPDialect.h.inc"
 #include "dialects/LowP/IR/LowPEnums.h.inc"
+#include "dialects/LowP/IR/LowPInterfaces.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/LowP/IR/LowPAttributes.h.inc"
 #define GET_OP_CLASSES

@@ -137,4 +137,41 @@ def LowP_HistogramOp : LowP_Op<"histogram", [AllTypesMatch<["low", "high"]>]> {
   }];
 }
 
+def LowP_RotateOp : LowP_Op<"rotate", [AllTypesMatch<["numbers", "result"]>]> {
+  let summary = "Transforms a tensor along a dimension into another basis";
+  let description = [{
+    With the matrix T of `basis`, each row x along `axis` becomes x T. `inverse` takes
+    T^-1 instead; `dual` takes T^-T, which is what the other factor of a contraction
+    needs: x T (w T^-T)^T = x w^T. Both together are T^T. Permutations and Hadamard
+    matrices are their own duals.
+
+    `parameters` are those of the basis, in order: indices (i32 or i64) of a
+    permutation, factors of a diagonal, signs of a Hadamard matrix that has them;
+    each has one element a position along `axis`. Indices beyond the extent are
+    those of its ends. It is computed in f32 (f64 for f64).
+
+    Sources: QuaRot (arXiv 2404.00456), SmoothQuant (2211.10438), GPTQ (2210.17323).
+
+    ```mlir
+    func.func @rotate(%x: tensor<?x56xf32>, %signs: tensor<56xf32>) -> tensor<?x56xf32> {
+      %y = lowp.rotate %x by #lowp.hadamard<28, "signs"> along 1 (%signs : tensor<56xf32>)
+        : tensor<?x56xf32>
+      %z = lowp.rotate %y by #lowp.hadamard<28, "signs"> along 1 inverse
+        (%signs : tensor<56xf32>) : tensor<?x56xf32>
+      return %z : tensor<?x56xf32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$numbers, ConfinedAttr<I64Attr, [IntNonNegative]>:$axis,
+                       AnyAttr:$basis, UnitAttr:$inverse, UnitAttr:$dual,
+                       Variadic<AnyRankedTensor>:$parameters);
+  let results = (outs AnyRankedTensor:$result);
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+  let assemblyFormat = [{
+    $numbers `by` custom<Basis>($basis) `along` $axis (`inverse` $inverse^)? (`dual` $dual^)?
+    (`(` $parameters^ `:` type($parameters) `)`)? attr-dict `:` type($result)
+  }];
+}
+
 #endif // LOWP_OPS_TD

@@ -47,7 +47,7 @@ static bool consistsOf(ArrayRef<int64_t> outer, ArrayRef<int64_t> inner, size_t 
 
 static LogicalResult verifyLevels(QuantizeOp op, LeafFormatAttr format, Method method) {
   size_t rank = op.getNumbers().getType().getRank();
-  if (!format.getElem().getRange())
+  if (!isa<RangeInterface>(format.getElem()))
     return op.emitOpError("cannot find scales for ")
            << format.getElem() << ", whose numbers data decides";
   unsigned multipliers = 0, shifts = 0;
@@ -200,7 +200,7 @@ SmallVector<Value> ParameterFinder::run() {
 }
 
 void ParameterFinder::applyConstants() {
-  std::tie(low, high) = *format.getElem().getRange();
+  std::tie(low, high) = cast<RangeInterface>(format.getElem()).getRange();
   for (const Level &level : levels) {
     FloatAttr attribute = level.scale.getValue();
     if (!attribute)
@@ -289,9 +289,10 @@ Value ParameterFinder::multipliersAt(const Lanes &l, ArrayRef<Level> levels,
 /// one that nobody comes near.
 static double getLargestParameter(Attribute storage) {
   auto format = dyn_cast<LeafFormatAttr>(storage);
-  if (!format || !format.getScales().empty() || !format.getElem().getRange())
+  if (!format || !format.getScales().empty())
     return 1;
-  double high = format.getElem().getRange()->second;
+  auto element = dyn_cast<RangeInterface>(format.getElem());
+  double high = element ? element.getRange().second : 0;
   return high > 0 && high < 1e6 ? high : 1;
 }
 

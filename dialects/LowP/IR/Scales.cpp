@@ -63,8 +63,8 @@ Attribute ScaleAttr::parse(AsmParser &parser, Type) {
   }
   if (parser.parseGreater())
     return {};
-  return parser.getChecked<ScaleAttr>(loc, parser.getContext(), *role, ArrayRef<int64_t>(block), storage, value,
-                                      stored);
+  return parser.getChecked<ScaleAttr>(loc, parser.getContext(), *role, ArrayRef<int64_t>(block),
+                                      storage, value, stored);
 }
 
 void ScaleAttr::print(AsmPrinter &printer) const {
@@ -89,8 +89,7 @@ LogicalResult ScaleAttr::verify(EmitError emitError, Role, ArrayRef<int64_t> blo
     return success();
   }
   auto type = dyn_cast_or_null<TypeAttr>(storage);
-  bool isFloat =
-      type && isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type.getValue());
+  bool isFloat = type && isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type.getValue());
   if (!isFloat && !isa_and_nonnull<FormatInterface>(storage))
     return emitError() << "parameters are stored as f16, bf16, f32, f64 or in a format, got "
                        << storage;
@@ -115,8 +114,7 @@ LogicalResult ScaleAttr::verifyScale(EmitError emitError, ArrayRef<int64_t> shap
     return emitError() << Attribute(*this) << " multiplies, but numbers are " << computeType;
   if (getValue()) {
     if (!isa<FloatType>(computeType) && !getValue().getValue().isInteger())
-      return emitError() << Attribute(*this) << " is no integer, but numbers are "
-                         << computeType;
+      return emitError() << Attribute(*this) << " is no integer, but numbers are " << computeType;
     return success();
   }
   if (failed(verifyBlockOf(emitError, getBlock(), shape)))
@@ -153,8 +151,8 @@ SmallVector<FormatComponent> ScaleAttr::getScaleComponents(ShapedType type) cons
   if (auto storage = dyn_cast<TypeAttr>(getStorage()))
     return {{name.str(), storage.getValue(), map}};
   auto format = cast<FormatInterface>(getStorage());
-  SmallVector<FormatComponent> components = format.getComponents(
-      getParameterType(*this, type.getShape(), type.getElementType()));
+  SmallVector<FormatComponent> components =
+      format.getComponents(getParameterType(*this, type.getShape(), type.getElementType()));
   for (FormatComponent &component : components) {
     component.name = (name + "." + component.name).str();
     // From the extents of the parameters to those of the tensor.

@@ -24,11 +24,6 @@ def Weft_ElementInterface : AttrInterface<"ElementInterface"> {
       whose extent they divide.
     }], "int64_t", "getNumbersPerCode", (ins), [{}], [{ return 1; }]>,
     InterfaceMethod<[{
-      The least and the largest number; nothing where data decides. What finds
-      scales needs it.
-    }], "std::optional<std::pair<double, double>>", "getRange", (ins), [{}],
-    [{ return std::nullopt; }]>,
-    InterfaceMethod<[{
       Tensors that the meaning of codes is looked up in. `type` has the logical
       shape.
     }], "::llvm::SmallVector<::weft::FormatComponent>", "getElementComponents",

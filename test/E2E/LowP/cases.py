@@ -547,6 +547,87 @@ for block in ([], [0, 1], [1, 0], [3, 7], [11]):
 observe("observe-scalar", "f32", [], [])
 observe("observe-cube", "f32", [3, "n", 10], [1, 0, 5], feeds=rows)
 
+
+def rotate(name, basis, extent, parameters, matrix, element="f32", axis=1):
+    """`matrix` is T, or the Hadamard order where the results themselves tell T."""
+    global count
+    count += 1
+    shape = ["n", extent] if axis == 1 else [extent, "n"]
+    tensor = f"tensor<{'x'.join('?' if n == 'n' else str(n) for n in shape)}x{element}>"
+    kinds = [f"tensor<{extent}x{'i32' if p.dtype == np.int32 else 'f32'}>" for p in parameters]
+    arguments = "".join(f', %p{i}: {t} {{weft.name = "p{i}", weft.dims = [{extent}]}}'
+                        for i, t in enumerate(kinds))
+    given = f" ({', '.join(f'%p{i}' for i in range(len(kinds)))} : {', '.join(kinds)})" if kinds else ""
+    forms = ["", "inverse", "dual", "inverse dual"]
+    body = "".join(f"  %y{i} = lowp.rotate %x by {basis} along {axis} {form}{given} : {tensor}\n"
+                   for i, form in enumerate(forms))
+    results = ", ".join(f'{tensor} {{weft.name = "y{i}"}}' for i in range(4))
+    dims = ", ".join('"n"' if n == "n" else str(n) for n in shape)
+    text = f"""func.func @main(%n: index {{weft.symbol = "n"}}, %x: {tensor} {{weft.name = "x", weft.dims = [{dims}]}}{arguments})
+    -> ({results}) {{
+{body}  return %y0, %y1, %y2, %y3 : {', '.join([tensor] * 4)}
+}}
+"""
+    runs = []
+    for n in (extent, 5, 1, 0):
+        x = np.eye(extent) if n == extent else rng.standard_normal((n, extent))
+        feed = {"x": np.ascontiguousarray(x if axis == 1 else x.T).astype(DTYPES[element])}
+        feed.update({f"p{i}": p for i, p in enumerate(parameters)})
+        runs.append((feed, [f"y{i}" for i in range(4)]))
+    all_results = compile_and_run(name, text, runs)
+    if all_results is None:
+        return
+    rows = lambda v: v.astype(np.float64) if axis == 1 else v.astype(np.float64).T
+    # At most 2 * 64 additions for each factor of a matrix, in f32, and f16's rounding.
+    relative = 3e-5 if element == "f32" else 2e-3 if element == "f16" else 1e-13
+    signs = None
+    if matrix is None:
+        matrix = rows(all_results[0][0])
+        signs = matrix * np.sqrt(HADAMARD[name])
+        block = np.kron(np.eye(extent // HADAMARD[name]), np.ones([HADAMARD[name]] * 2))
+        if not np.allclose(np.abs(signs), block, atol=4 * relative) or \
+                not np.allclose(matrix @ matrix.T, np.eye(extent), atol=4 * relative):
+            failures.append(name)
+            print("FAIL", name, "is no Hadamard matrix")
+        matrix = np.rint(signs) / np.sqrt(HADAMARD[name])
+    inverse = np.linalg.inv(matrix)
+    for (feed, _), result in zip(runs, all_results):
+        x = rows(feed["x"])
+        for have, t in zip(result, (matrix, inverse, inverse.T, matrix.T)):
+            want = x @ t
+            bound = relative * (np.abs(x) @ np.abs(t)).max(initial=0) + 1e-30
+            if have.shape != feed["x"].shape or np.abs(rows(have) - want).max(initial=0) > bound:
+                failures.append(name)
+                print("FAIL", name, "rotates to", rows(have).ravel()[:4], "not", want.ravel()[:4])
+
+
+def sylvester(n):
+    return np.ones((1, 1)) if n == 1 else np.kron([[1, 1], [1, -1]], sylvester(n // 2))
+
+
+HADAMARD = {}
+for size, extent in ((1, 5), (2, 6), (16, 48), (64, 64), (128, 256), (12, 24), (20, 20), (28, 56),
+                     (36, 36), (44, 44), (60, 120), (56, 112), (24, 24)):
+    HADAMARD[f"hadamard-{size}"] = size
+    known = None
+    if size & size - 1 == 0:
+        known = np.kron(np.eye(extent // size), sylvester(size)) / np.sqrt(size)
+    rotate(f"hadamard-{size}", f"#lowp.hadamard<{size}>", extent, [], known)
+some_signs = np.where(rng.random(48) < 0.5, -1, 1).astype(np.float32)
+some_factors = (rng.random(48) + 0.5).astype(np.float32)
+order = rng.permutation(48).astype(np.int32)
+H48 = np.kron(np.eye(3), sylvester(16)) / 4
+P48 = np.eye(48)[:, order]
+for element in ("f32", "f64", "f16"):
+    rotate(f"signs-{element}", '#lowp.hadamard<16, "s">', 48, [some_signs],
+           np.diag(some_signs).astype(np.float64) @ H48, element)
+rotate("diagonal", '#lowp.diagonal<"d">', 48, [some_factors], np.diag(some_factors.astype(np.float64)))
+rotate("permutation", '#lowp.permutation<"p">', 48, [order], P48)
+rotate("first-axis", '#lowp.hadamard<16, "s">', 48, [some_signs],
+       np.diag(some_signs).astype(np.float64) @ H48, axis=0)
+rotate("several", '#lowp.bases<[#lowp.diagonal<"d">, #lowp.hadamard<16>, #lowp.permutation<"p">]>',
+       48, [some_factors, order], np.diag(some_factors.astype(np.float64)) @ H48 @ P48)
+
 if failures:
     sys.exit(f"{len(failures)} cases failed: {', '.join(dict.fromkeys(failures))}")
 print(count, "modules as NumPy")
