@@ -122,8 +122,10 @@ def LowP_HistogramOp : LowP_Op<"histogram", [AllTypesMatch<["low", "high"]>]> {
     entropy and mean-squared-error calibration choose ranges by it.
 
     ```mlir
-    func.func @histogram(%x: tensor<?x7xf32>, %low: f32, %high: f32) -> tensor<16xi32> {
-      %counts = lowp.histogram %x from %low to %high : tensor<?x7xf32>, f32 -> tensor<16xi32>
+    func.func @histogram(%x: tensor<5x7xf32>) -> tensor<16xi32> {
+      %low = arith.constant -2.0 : f32
+      %high = arith.constant 2.0 : f32
+      %counts = lowp.histogram %x from %low to %high : tensor<5x7xf32>, f32 -> tensor<16xi32>
       return %counts : tensor<16xi32>
     }
     ```
@@ -153,12 +155,12 @@ def LowP_RotateOp : LowP_Op<"rotate", [AllTypesMatch<["numbers", "result"]>]> {
     Sources: QuaRot (arXiv 2404.00456), SmoothQuant (2211.10438), GPTQ (2210.17323).
 
     ```mlir
-    func.func @rotate(%x: tensor<?x56xf32>, %signs: tensor<56xf32>) -> tensor<?x56xf32> {
+    func.func @rotate(%x: tensor<4x56xf32>, %signs: tensor<56xf32>) -> tensor<4x56xf32> {
       %y = lowp.rotate %x by #lowp.hadamard<28, "signs"> along 1 (%signs : tensor<56xf32>)
-        : tensor<?x56xf32>
+        : tensor<4x56xf32>
       %z = lowp.rotate %y by #lowp.hadamard<28, "signs"> along 1 inverse
-        (%signs : tensor<56xf32>) : tensor<?x56xf32>
-      return %z : tensor<?x56xf32>
+        (%signs : tensor<56xf32>) : tensor<4x56xf32>
+      return %z : tensor<4x56xf32>
     }
     ```
   }];
