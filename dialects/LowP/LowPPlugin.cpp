@@ -6,12 +6,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/LowP/IR/LowP.h"
+#include "dialects/LowP/Transforms/Passes.h"
 #include "weft/Registry.h"
 
 namespace weft {
 
 mlir::LogicalResult registerLowPDialect(Registrar &registrar) {
   registrar.addDialect<lowp::LowPDialect>();
+  registrar.addPass(lowp::createFoldBasis);
+  registrar.addFormat(
+      {"lowp.in_basis", "Any format, for numbers that are rotated along a dimension"});
   return mlir::success();
 }
 

@@ -9,6 +9,7 @@
 
 #include "Session/HostEvaluator.h"
 #include "dialects/Attn/Transforms/Passes.h"
+#include "dialects/LowP/Transforms/Passes.h"
 #include "dialects/MoE/Transforms/Passes.h"
 #include "dialects/SSM/Transforms/Passes.h"
 #include "dialects/Sparse/Transforms/Passes.h"
@@ -111,6 +112,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(moe::createRaiseExperts());
     passManager.addPass(moe::createRaiseRouting());
     addCleanup(passManager);
+    passManager.addPass(lowp::createFoldBasis());
     passManager.addPass(createFoldScales());
     passManager.addPass(createRewriteTransposedConvolutions());
     passManager.addPass(createEvaluateConstants(evaluateOnHost));

@@ -96,6 +96,33 @@ struct ConvertPack : OpConversionPattern<PackOp> {
   }
 };
 
+/// Whether `op` makes packed values other than of components or given parameters.
+bool makesPacked(Operation *op) {
+  return isa<ReferenceOpInterface>(op) && !isa<AssembleOp, PackOp>(op) &&
+         llvm::any_of(op->getResultTypes(), llvm::IsaPred<PackedType>);
+}
+
+/// Lowers what makes packed values, and what that makes again.
+LogicalResult lowerMakersOfPacked(Operation *module) {
+  while (true) {
+    SmallVector<ReferenceOpInterface> makers;
+    module->walk([&](ReferenceOpInterface op) {
+      if (makesPacked(op))
+        makers.push_back(op);
+    });
+    if (makers.empty())
+      return success();
+    for (ReferenceOpInterface op : makers) {
+      OpBuilder builder(op);
+      FailureOr<SmallVector<Value>> values = op.lowerToReference(builder);
+      if (failed(values))
+        return op->emitOpError("has no reference for these operands");
+      op->replaceAllUsesWith(*values);
+      op->erase();
+    }
+  }
+}
+
 /// Whether `op` takes packed operands and knows what they mean.
 bool computesWithPacked(Operation *op) {
   return isa<ReferenceOpInterface>(op) && !isa<AssembleOp, DisassembleOp, UnpackOp, PackOp>(op) &&
@@ -104,6 +131,8 @@ bool computesWithPacked(Operation *op) {
 
 struct ConvertPacked : weft::impl::ConvertPackedBase<ConvertPacked> {
   void runOnOperation() override {
+    if (failed(lowerMakersOfPacked(getOperation())))
+      return signalPassFailure();
     TypeConverter converter;
     converter.addConversion([](Type type) { return type; });
     converter.addConversion([](PackedType type, SmallVectorImpl<Type> &types) {

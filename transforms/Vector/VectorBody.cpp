@@ -148,6 +148,30 @@ static bool isLastPosition(Value position, Value tensor) {
   return succeeded(equal) && *equal;
 }
 
+/// Neighbours that a block has at least: fewer are no cheaper than elements.
+static constexpr int64_t kMinBlock = 16;
+
+std::optional<VectorBody::Blocks> VectorBody::matchBlocks(Operation &inner) const {
+  if (inner.getNumResults() != 1)
+    return std::nullopt;
+  if (isa<arith::DivUIOp>(inner) && inner.getResult(0).getType().isIndex() &&
+      strideOf(inner.getOperand(0)) == 1) {
+    std::optional<int64_t> size = getConstantIntValue(inner.getOperand(1));
+    if (size && *size >= kMinBlock)
+      return Blocks{inner.getOperand(0), *size};
+  }
+  std::optional<Blocks> blocks;
+  for (Value operand : inner.getOperands()) {
+    if (!varies(operand))
+      continue;
+    auto known = blockwise.find(operand);
+    if (known == blockwise.end() || (blocks && !(*blocks == known->second)))
+      return std::nullopt;
+    blocks = known->second;
+  }
+  return blocks;
+}
+
 std::optional<VectorBody::Read> VectorBody::matchRead(tensor::ExtractOp extract) const {
   if (extract.getIndices().empty() || !hasContiguousRows(extract.getTensor()) ||
       llvm::any_of(extract.getIndices().drop_back(), [&](Value index) { return varies(index); }))
@@ -233,6 +257,18 @@ bool VectorBody::analyzeOperation(Operation &inner) {
     varying.insert(result);
   if (isa<linalg::IndexOp>(inner))
     return true;
+  if (std::optional<Blocks> blocks = matchBlocks(inner)) {
+    Type type = inner.getResult(0).getType();
+    if (!isLaneType(type)) {
+      reason = "the body has a type that is none of lanes";
+      return false;
+    }
+    blockwise.insert({inner.getResult(0), *blocks});
+    if (isa<FloatType>(type))
+      widest = std::max<int64_t>(widest, type.getIntOrFloatBitWidth());
+    ++instructions;
+    return true;
+  }
   if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
     if (!matchRead(extract) || !isMemoryType(extract.getType())) {
       reason = "the body reads elements at computed positions";
@@ -312,16 +348,71 @@ void VectorBody::enterRow(OpBuilder &b, ArrayRef<Value> loops) {
   }
 }
 
-Value VectorBody::atLane(OpBuilder &b, Value index, Value start) const {
-  if (!varies(index))
-    return scalars.lookupOrDefault(index);
-  Operation *def = index.getDefiningOp();
-  if (isa<linalg::IndexOp>(def))
-    return start;
-  IRMapping mapping;
-  for (Value operand : def->getOperands())
-    mapping.map(operand, atLane(b, operand, start));
-  return b.clone(*def, mapping)->getResult(0);
+Value VectorBody::atLane(OpBuilder &b, Value value, Value start) const {
+  IRMapping known;
+  return atLane(b, value, start, known);
+}
+
+Value VectorBody::atLane(OpBuilder &b, Value value, Value start, IRMapping &known) const {
+  if (!varies(value))
+    return scalars.lookupOrDefault(value);
+  if (Value before = known.lookupOrNull(value))
+    return before;
+  Operation *def = value.getDefiningOp();
+  Value result = start;
+  if (!isa<linalg::IndexOp>(def)) {
+    IRMapping mapping;
+    for (Value operand : def->getOperands())
+      mapping.map(operand, atLane(b, operand, start, known));
+    result = b.clone(*def, mapping)->getResult(0);
+  }
+  known.map(value, result);
+  return result;
+}
+
+Value VectorBody::lastPosition(OpBuilder &b) const {
+  linalg::GenericOp generic = op;
+  Location loc = generic.getLoc();
+  int64_t extent = generic.getStaticLoopRanges()[vectorLoop];
+  if (!ShapedType::isDynamic(extent))
+    return arith::ConstantIndexOp::create(b, loc, extent - 1);
+  AffineExpr loop = b.getAffineDimExpr(vectorLoop);
+  for (OpOperand &operand : generic->getOpOperands())
+    if (auto dim = generic.getMatchingIndexingMap(&operand).getResultPosition(loop))
+      return arith::SubIOp::create(b, loc, b.createOrFold<tensor::DimOp>(loc, operand.get(), *dim),
+                                   arith::ConstantIndexOp::create(b, loc, 1));
+  llvm_unreachable("an operand has each loop's extent");
+}
+
+/// A vector can begin within a block and reach into others: there is a number of
+/// each, from which lanes take theirs.
+Value VectorBody::selectBlocks(OpBuilder &b, Value value, const Blocks &blocks, Value start,
+                               int64_t lanes) const {
+  Location loc = value.getLoc();
+  auto type = VectorType::get({lanes}, value.getType());
+  auto constant = [&](int64_t number) -> Value {
+    return arith::ConstantIndexOp::create(b, loc, number);
+  };
+  Value result = vector::BroadcastOp::create(b, loc, type, atLane(b, value, start));
+  if (lanes == 1)
+    return result;
+  Value before =
+      arith::RemUIOp::create(b, loc, atLane(b, blocks.position, start), constant(blocks.size));
+  Value last = lastPosition(b);
+  auto positions = VectorType::get({lanes}, b.getIndexType());
+  Value step = vector::StepOp::create(b, loc, positions);
+  for (int64_t next = blocks.size; next < lanes + blocks.size - 1; next += blocks.size) {
+    Value distance = arith::SubIOp::create(b, loc, constant(next), before);
+    // Lanes behind the last are arbitrary, but what is read for them exists.
+    Value first =
+        arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, start, distance), last);
+    Value other = vector::BroadcastOp::create(b, loc, type, atLane(b, value, first));
+    Value isBefore =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, step,
+                              vector::BroadcastOp::create(b, loc, positions, distance));
+    result = arith::SelectOp::create(b, loc, isBefore, result, other);
+  }
+  return result;
 }
 
 /// Bytes of which neighbours may lie in the same: eight lanes of less than eight
@@ -393,6 +484,11 @@ SmallVector<Value> VectorBody::compute(OpBuilder &b, Value start, int64_t lanes,
   auto lookup = [&](Value value) -> Value {
     if (Value known = vectors.lookupOrNull(value))
       return known;
+    if (auto blocks = blockwise.find(value); blocks != blockwise.end()) {
+      Value result = selectBlocks(b, value, blocks->second, start, lanes);
+      vectors.map(value, result);
+      return result;
+    }
     Value scalar = scalars.lookupOrDefault(value);
     auto type = VectorType::get({lanes}, scalar.getType());
     Value result = vector::BroadcastOp::create(b, loc, type, scalar);
@@ -420,6 +516,9 @@ SmallVector<Value> VectorBody::compute(OpBuilder &b, Value start, int64_t lanes,
   }
   for (Operation &inner : generic.getBody()->without_terminator()) {
     if (llvm::none_of(inner.getResults(), [&](Value v) { return varies(v); }))
+      continue;
+    // What is one for blocks becomes a vector where one is used.
+    if (llvm::any_of(inner.getResults(), [&](Value v) { return blockwise.contains(v); }))
       continue;
     if (isa<linalg::IndexOp>(inner)) {
       auto type = VectorType::get({lanes}, b.getIndexType());

@@ -64,17 +64,34 @@ private:
                    int64_t lanes, mlir::Value mask) const;
   mlir::Value readBytes(mlir::OpBuilder &b, mlir::tensor::ExtractOp extract, const Read &read,
                         mlir::Value start, int64_t lanes) const;
-  /// What `index` is for the lane at `start`.
-  mlir::Value atLane(mlir::OpBuilder &b, mlir::Value index, mlir::Value start) const;
+  /// What an index, or a value that is one for blocks, is for the lane at `start`.
+  mlir::Value atLane(mlir::OpBuilder &b, mlir::Value value, mlir::Value start) const;
+  mlir::Value atLane(mlir::OpBuilder &b, mlir::Value value, mlir::Value start,
+                     mlir::IRMapping &known) const;
   bool varies(mlir::Value value) const { return varying.contains(value); }
+
+  /// What depends on the vector loop by `position` / `size` only: it is one for
+  /// blocks of neighbours, as the scales of packed numbers are.
+  struct Blocks {
+    mlir::Value position;
+    int64_t size;
+    bool operator==(const Blocks &) const = default;
+  };
+  std::optional<Blocks> matchBlocks(mlir::Operation &inner) const;
+  /// The lanes from `start` on of a value that is one for blocks.
+  mlir::Value selectBlocks(mlir::OpBuilder &b, mlir::Value value, const Blocks &blocks,
+                           mlir::Value start, int64_t lanes) const;
+  /// The last position of the vector loop.
+  mlir::Value lastPosition(mlir::OpBuilder &b) const;
 
   mlir::linalg::GenericOp op;
   unsigned vectorLoop;
   llvm::StringRef reason;
   int64_t widest = 8, narrowest = 64, instructions = 0;
   llvm::DenseSet<mlir::Value> varying; ///< of the body
-  mlir::IRMapping scalars;             ///< what is the same along the row
-  llvm::SmallVector<mlir::Value> row;  ///< values of the loops around it
+  llvm::DenseMap<mlir::Value, Blocks> blockwise;
+  mlir::IRMapping scalars;            ///< what is the same along the row
+  llvm::SmallVector<mlir::Value> row; ///< values of the loops around it
 };
 
 /// Whether neighbours along `loop` are neighbours in the memory of a tensor that

@@ -34,6 +34,12 @@ LogicalResult IntElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> em
   return success();
 }
 
+std::pair<double, double> IntElementAttr::getRange() const {
+  double low = getIsSigned() ? -std::ldexp(1.0, int(getBits()) - 1) : 0;
+  low -= double(getOffset());
+  return std::pair(low, low + std::ldexp(1.0, int(getBits())) - 1);
+}
+
 LogicalResult IntElementAttr::verifyExpressed(llvm::function_ref<InFlightDiagnostic()> emitError,
                                               Type type) const {
   // bf16 has all integers up to 256.
@@ -161,6 +167,14 @@ LogicalResult FloatElementAttr::verify(llvm::function_ref<InFlightDiagnostic()> 
 }
 
 unsigned FloatElementAttr::getBits() const { return getType().getWidth(); }
+
+std::pair<double, double> FloatElementAttr::getRange() const {
+  const llvm::fltSemantics &semantics = getType().getFloatSemantics();
+  double most = APFloat::getLargest(semantics).convertToDouble();
+  // Exponents alone have no sign.
+  return std::pair(APFloat::semanticsHasSignedRepr(semantics) ? -most : std::ldexp(1.0, -127),
+                   most);
+}
 
 LogicalResult FloatElementAttr::verifyExpressed(llvm::function_ref<InFlightDiagnostic()> emitError,
                                                 Type type) const {

@@ -12,7 +12,10 @@
 
 #include "dialects/LowP/IR/LowPDialect.h.inc"
 #include "dialects/LowP/IR/LowPEnums.h.inc"
+#include "dialects/LowP/IR/LowPInterfaces.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/LowP/IR/LowPAttributes.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/LowP/IR/LowPOps.h.inc"
 
 #endif // WEFT_DIALECTS_LOWP_IR_LOWP_H

@@ -8,6 +8,7 @@
 #ifndef LOWP_BASE_TD
 #define LOWP_BASE_TD
 
+include "dialects/LowP/IR/LowPInterfaces.td"
 include "dialects/Weft/IR/WeftFormatInterfaces.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
@@ -35,8 +36,10 @@ class LowP_Attr<string name, string attrMnemonic, list<Trait> traits = []>
 // Elements
 //===----------------------------------------------------------------------===//
 
-class LowP_Element<string name, string mnemonic, list<string> methods = []>
-    : LowP_Attr<name, mnemonic, [DeclareAttrInterfaceMethods<Weft_ElementInterface, methods>]>;
+class LowP_Element<string name, string mnemonic, list<string> methods = [],
+                   list<Trait> traits = [DeclareAttrInterfaceMethods<LowP_RangeInterface>]>
+    : LowP_Attr<name, mnemonic, !listconcat(
+        [DeclareAttrInterfaceMethods<Weft_ElementInterface, methods>], traits)>;
 
 def LowP_IntElementAttr : LowP_Element<"IntElement", "int"> {
   let summary = "Codes that are integers of 1 to 8 bits";
@@ -123,12 +126,16 @@ def LowP_TableElementAttr : LowP_Element<"TableElement", "table"> {
     ```
   }];
   let parameters = (ins "::mlir::DenseF32ArrayAttr":$entries);
+  let extraClassDeclaration = [{
+    /// The table of that name; null if there is none.
+    static TableElementAttr getNamed(::mlir::MLIRContext *context, ::llvm::StringRef name);
+  }];
   let assemblyFormat = "`<` custom<Table>($entries) `>`";
   let genVerifyDecl = 1;
 }
 
 def LowP_CodebookElementAttr : LowP_Element<"CodebookElement", "codebook",
-    ["getNumbersPerCode", "getElementComponents", "verifyShape", "decodeAt", "encodeAt"]> {
+    ["getNumbersPerCode", "getElementComponents", "verifyShape", "decodeAt", "encodeAt"], []> {
   let summary = "Codes that number the entries of tables that are operands";
   let description = [{
     A component `table` has 2^bits entries of `numbers` numbers each, for each
@@ -271,6 +278,111 @@ def LowP_PlanesPackAttr : LowP_Pack<"PlanesPack", "planes"> {
   let parameters = (ins ArrayRefParameter<"unsigned">:$widths);
   let assemblyFormat = "`<` `[` $widths `]` `>`";
   let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Bases
+//===----------------------------------------------------------------------===//
+
+def LowP_PermutationAttr : LowP_Attr<"Permutation", "permutation"> {
+  let summary = "Numbers along a dimension in another order";
+  let description = [{
+    Position j has the number that was at p[j]. Permutations of one name are one;
+    `lowp.rotate` is given its indices (GPTQ's act-order).
+
+    ```mlir
+    #lowp.permutation<"layer0.order">
+    ```
+  }];
+  let parameters = (ins StringRefParameter<>:$name);
+  let assemblyFormat = "`<` $name `>`";
+}
+
+def LowP_DiagonalAttr : LowP_Attr<"Diagonal", "diagonal"> {
+  let summary = "Numbers along a dimension times factors";
+  let description = [{
+    What it is contracted with is divided by them (SmoothQuant, AWQ). Diagonals of
+    one name are one; `lowp.rotate` is given the factors.
+
+    ```mlir
+    #lowp.diagonal<"layer0.smooth">
+    ```
+  }];
+  let parameters = (ins StringRefParameter<>:$name);
+  let assemblyFormat = "`<` $name `>`";
+}
+
+def LowP_HadamardAttr : LowP_Attr<"Hadamard", "hadamard"> {
+  let summary = "Numbers along a dimension times Hadamard matrices";
+  let description = [{
+    Each `size` neighbours are multiplied by a Hadamard matrix over sqrt(size), which
+    makes it orthogonal (QuaRot, QuIP#). The size is a power of two, or that times
+    the order of a Paley matrix up to 60: 12, 20, 28, 36, 44, 60. With a name, each
+    number is multiplied by a sign before; signs of one name are one, and
+    `lowp.rotate` is given them.
+
+    ```mlir
+    #lowp.hadamard<128>
+    #lowp.hadamard<28, "layer0.signs">
+    ```
+  }];
+  let parameters = (ins "int64_t":$size, OptionalParameter<"::mlir::StringAttr">:$signs);
+  let assemblyFormat = "`<` $size (`,` $signs^)? `>`";
+  let genVerifyDecl = 1;
+}
+
+def LowP_BasesAttr : LowP_Attr<"Bases", "bases"> {
+  let summary = "One basis after the other";
+  let description = [{
+    ```mlir
+    #lowp.bases<[#lowp.diagonal<"smooth">, #lowp.hadamard<64>]>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::Attribute">:$parts);
+  let assemblyFormat = "`<` `[` $parts `]` `>`";
+  let genVerifyDecl = 1;
+}
+
+def LowP_InBasisAttr : LowP_Attr<"InBasis", "in_basis",
+    [DeclareAttrInterfaceMethods<Weft_FormatInterface,
+      ["getBasis", "decodeTile", "decode", "getParameters"]>]> {
+  let summary = "A format for numbers that are transformed along a dimension";
+  let description = [{
+    Stores as `format` does; the numbers are those after `lowp.rotate` along `axis`.
+    `weft.contract` along it takes only another factor in the same basis, which makes
+    a forgotten or doubled rotation an error.
+
+    ```mlir
+    #lowp.in_basis<#weft.format<elem = #lowp.int<4, signed>>, 1, #lowp.hadamard<64>>
+    ```
+  }];
+  let parameters = (ins "::weft::FormatInterface":$format, "unsigned":$axis,
+                        "::mlir::Attribute":$basis);
+  let assemblyFormat = "`<` $format `,` $axis `,` $basis `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// What operations do
+//===----------------------------------------------------------------------===//
+
+def LowP_Method : I32EnumAttr<"Method", "How the parameters of a format are found", [
+    I32EnumAttrCase<"AbsMax", 0, "absmax">,
+    I32EnumAttrCase<"MinMax", 1, "min_max">,
+    I32EnumAttrCase<"MXFloor", 2, "mx_floor">,
+    I32EnumAttrCase<"MXCeil", 3, "mx_ceil">,
+    I32EnumAttrCase<"MXRCeil", 4, "mx_rceil">,
+    I32EnumAttrCase<"MXEven", 5, "mx_even">]> {
+  let cppNamespace = "::weft::lowp";
+}
+
+def LowP_Statistic : I32EnumAttr<"Statistic", "What is observed of the numbers of a block", [
+    I32EnumAttrCase<"Min", 0, "min">,
+    I32EnumAttrCase<"Max", 1, "max">,
+    I32EnumAttrCase<"AbsMax", 2, "absmax">,
+    I32EnumAttrCase<"Sum", 3, "sum">,
+    I32EnumAttrCase<"SumOfSquares", 4, "sum_of_squares">]> {
+  let cppNamespace = "::weft::lowp";
 }
 
 #endif // LOWP_BASE_TD

@@ -35,15 +35,19 @@ static void printSignedness(AsmPrinter &printer, bool isSigned) {
 
 /// `[1, 32]`, or `[]`.
 static ParseResult parseBlock(AsmParser &parser, SmallVector<int64_t> &block) {
-  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
-    return parser.parseInteger(block.emplace_back());
-  });
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                        [&] { return parser.parseInteger(block.emplace_back()); });
 }
 static void printBlock(AsmPrinter &printer, ArrayRef<int64_t> block) {
   printer << '[';
   llvm::interleaveComma(block, printer);
   printer << ']';
 }
+
+static ParseResult parseBasis(OpAsmParser &parser, Attribute &basis) {
+  return parser.parseAttribute(basis);
+}
+static void printBasis(OpAsmPrinter &printer, Operation *, Attribute basis) { printer << basis; }
 
 namespace {
 struct NamedTable {
@@ -64,9 +68,15 @@ static ArrayRef<NamedTable> namedTables() {
       {"fp4",
        {0.0f, 0.005208333333f, 0.66666667f, 1.0f, 0.33333333f, 0.5f, 0.16666667f, 0.25f, -0.0f,
         -0.005208333333f, -0.66666667f, -1.0f, -0.33333333f, -0.5f, -0.16666667f, -0.25f}},
-      {"iq4_nl",
-       {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}}};
+      {"iq4_nl", {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}}};
   return tables;
+}
+
+TableElementAttr TableElementAttr::getNamed(MLIRContext *context, StringRef name) {
+  for (const NamedTable &table : namedTables())
+    if (table.name == name)
+      return get(context, DenseF32ArrayAttr::get(context, table.entries));
+  return {};
 }
 
 /// `nf4`, or `[-1.0, 0.5]`.
@@ -74,11 +84,10 @@ static ParseResult parseTable(AsmParser &parser, DenseF32ArrayAttr &entries) {
   StringRef name;
   SMLoc loc = parser.getCurrentLocation();
   if (succeeded(parser.parseOptionalKeyword(&name))) {
-    for (const NamedTable &table : namedTables())
-      if (table.name == name) {
-        entries = DenseF32ArrayAttr::get(parser.getContext(), table.entries);
-        return success();
-      }
+    if (auto table = TableElementAttr::getNamed(parser.getContext(), name)) {
+      entries = table.getEntries();
+      return success();
+    }
     return parser.emitError(loc, "expected nf4, fp4, iq4_nl or a list of numbers, got '")
            << name << "'";
   }
@@ -109,12 +118,19 @@ static void printTable(AsmPrinter &printer, DenseF32ArrayAttr attribute) {
 
 #include "dialects/LowP/IR/LowPDialect.cpp.inc"
 #include "dialects/LowP/IR/LowPEnums.cpp.inc"
+#include "dialects/LowP/IR/LowPInterfaces.cpp.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/LowP/IR/LowPAttributes.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/LowP/IR/LowPOps.cpp.inc"
 
 void LowPDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "dialects/LowP/IR/LowPAttributes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/LowP/IR/LowPOps.cpp.inc"
       >();
 }

@@ -20,61 +20,6 @@ using namespace weft::lowp;
 using EmitError = llvm::function_ref<InFlightDiagnostic()>;
 
 //===----------------------------------------------------------------------===//
-// Blocks
-//===----------------------------------------------------------------------===//
-
-LogicalResult lowp::verifyBlock(EmitError emitError, ArrayRef<int64_t> block) {
-  for (int64_t extent : block)
-    if (extent < 0)
-      return emitError() << "blocks have extents of 0 (all) or more, got " << extent;
-  return success();
-}
-
-/// Whether blocks are of the row-major elements.
-static bool isFlat(ArrayRef<int64_t> block, size_t rank) { return block.size() == 1 && rank > 1; }
-
-LogicalResult lowp::verifyBlockOf(EmitError emitError, ArrayRef<int64_t> block,
-                                  ArrayRef<int64_t> shape) {
-  if (block.empty() || block.size() == shape.size())
-    return success();
-  if (isFlat(block, shape.size()) && block.front() > 0)
-    return success();
-  return emitError() << "blocks have " << block.size() << " extents, the tensor has rank "
-                     << shape.size();
-}
-
-AffineMap lowp::getBlockMap(MLIRContext *context, ArrayRef<int64_t> block, unsigned rank) {
-  SmallVector<AffineExpr> extents;
-  if (isFlat(block, rank)) {
-    AffineExpr elements = getAffineConstantExpr(1, context);
-    for (unsigned i = 0; i < rank; ++i)
-      elements = elements * getAffineSymbolExpr(i, context);
-    extents.push_back(elements.ceilDiv(block.front()));
-  } else {
-    for (auto [i, extent] : llvm::enumerate(block))
-      extents.push_back(extent == 0 ? getAffineConstantExpr(1, context)
-                                    : getAffineSymbolExpr(i, context).ceilDiv(extent));
-  }
-  return AffineMap::get(0, rank, extents, context);
-}
-
-SmallVector<Value> lowp::getBlockPosition(OpBuilder &b, Location loc, ArrayRef<int64_t> block,
-                                          const PackedPosition &at) {
-  auto divide = [&](Value x, int64_t by) -> Value {
-    if (by == 1)
-      return x;
-    return b.createOrFold<arith::DivUIOp>(loc, x, arith::ConstantIndexOp::create(b, loc, by));
-  };
-  if (isFlat(block, at.position.size()))
-    return {divide(linearize(b, loc, at.position, at.dims), block.front())};
-  SmallVector<Value> position;
-  for (auto [extent, index] : llvm::zip(block, at.position))
-    position.push_back(extent == 0 ? Value(arith::ConstantIndexOp::create(b, loc, 0))
-                                   : divide(index, extent));
-  return position;
-}
-
-//===----------------------------------------------------------------------===//
 // Assembly
 //===----------------------------------------------------------------------===//
 
@@ -118,8 +63,8 @@ Attribute ScaleAttr::parse(AsmParser &parser, Type) {
   }
   if (parser.parseGreater())
     return {};
-  return parser.getChecked<ScaleAttr>(loc, parser.getContext(), *role, ArrayRef<int64_t>(block), storage, value,
-                                      stored);
+  return parser.getChecked<ScaleAttr>(loc, parser.getContext(), *role, ArrayRef<int64_t>(block),
+                                      storage, value, stored);
 }
 
 void ScaleAttr::print(AsmPrinter &printer) const {
@@ -144,8 +89,7 @@ LogicalResult ScaleAttr::verify(EmitError emitError, Role, ArrayRef<int64_t> blo
     return success();
   }
   auto type = dyn_cast_or_null<TypeAttr>(storage);
-  bool isFloat =
-      type && isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type.getValue());
+  bool isFloat = type && isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type.getValue());
   if (!isFloat && !isa_and_nonnull<FormatInterface>(storage))
     return emitError() << "parameters are stored as f16, bf16, f32, f64 or in a format, got "
                        << storage;
@@ -161,19 +105,7 @@ bool ScaleAttr::isOfStored() const { return getStored(); }
 /// The tensor of parameters that are stored in a format.
 static RankedTensorType getParameterType(ScaleAttr scale, ArrayRef<int64_t> shape,
                                          Type computeType) {
-  AffineMap map = getBlockMap(scale.getContext(), scale.getBlock(), shape.size());
-  SmallVector<AffineExpr> symbols;
-  for (auto [i, extent] : llvm::enumerate(shape))
-    symbols.push_back(ShapedType::isDynamic(extent)
-                          ? getAffineSymbolExpr(i, scale.getContext())
-                          : getAffineConstantExpr(extent, scale.getContext()));
-  SmallVector<int64_t> extents;
-  for (AffineExpr expr : map.getResults()) {
-    auto constant = dyn_cast<AffineConstantExpr>(
-        simplifyAffineExpr(expr.replaceSymbols(symbols), 0, shape.size()));
-    extents.push_back(constant ? constant.getValue() : ShapedType::kDynamic);
-  }
-  return RankedTensorType::get(extents, computeType);
+  return getBlockTensorType(scale.getBlock(), shape, computeType);
 }
 
 LogicalResult ScaleAttr::verifyScale(EmitError emitError, ArrayRef<int64_t> shape,
@@ -182,8 +114,7 @@ LogicalResult ScaleAttr::verifyScale(EmitError emitError, ArrayRef<int64_t> shap
     return emitError() << Attribute(*this) << " multiplies, but numbers are " << computeType;
   if (getValue()) {
     if (!isa<FloatType>(computeType) && !getValue().getValue().isInteger())
-      return emitError() << Attribute(*this) << " is no integer, but numbers are "
-                         << computeType;
+      return emitError() << Attribute(*this) << " is no integer, but numbers are " << computeType;
     return success();
   }
   if (failed(verifyBlockOf(emitError, getBlock(), shape)))
@@ -220,8 +151,8 @@ SmallVector<FormatComponent> ScaleAttr::getScaleComponents(ShapedType type) cons
   if (auto storage = dyn_cast<TypeAttr>(getStorage()))
     return {{name.str(), storage.getValue(), map}};
   auto format = cast<FormatInterface>(getStorage());
-  SmallVector<FormatComponent> components = format.getComponents(
-      getParameterType(*this, type.getShape(), type.getElementType()));
+  SmallVector<FormatComponent> components =
+      format.getComponents(getParameterType(*this, type.getShape(), type.getElementType()));
   for (FormatComponent &component : components) {
     component.name = (name + "." + component.name).str();
     // From the extents of the parameters to those of the tensor.
@@ -256,9 +187,16 @@ static Value readParameter(ScaleAttr scale, OpBuilder &b, Location loc, Type typ
 }
 
 static Value combine(OpBuilder &b, Location loc, Role role, bool revert, Value x, Value p) {
-  if (role == Role::Multiply)
-    return revert ? Value(arith::DivFOp::create(b, loc, x, p))
-                  : Value(arith::MulFOp::create(b, loc, x, p));
+  if (role == Role::Multiply) {
+    Value product = arith::MulFOp::create(b, loc, x, p);
+    if (!revert)
+      return product;
+    // Whatever is times 0 is 0.
+    Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(p.getType(), 0));
+    Value isZero = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, p, zero);
+    Value quotient = arith::DivFOp::create(b, loc, x, p);
+    return arith::SelectOp::create(b, loc, isZero, product, quotient);
+  }
   bool isFloat = isa<FloatType>(x.getType());
   if ((role == Role::Offset) != revert)
     return isFloat ? Value(arith::AddFOp::create(b, loc, x, p))

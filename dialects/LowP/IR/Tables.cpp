@@ -55,9 +55,8 @@ static Value widened(const Lanes &l, Value x) {
 /// A small integer (i8) as a number of type `type`.
 static Value toNumber(const Lanes &l, Value x, Type type) {
   if (auto floating = dyn_cast<FloatType>(type)) {
-    Value wide =
-        arith::SIToFPOp::create(l.b, l.loc, l.type(floating.isF64() ? floating : l.b.getF32Type()),
-                                x);
+    Value wide = arith::SIToFPOp::create(l.b, l.loc,
+                                         l.type(floating.isF64() ? floating : l.b.getF32Type()), x);
     return l.convert(wide, floating);
   }
   if (type.getIntOrFloatBitWidth() == 8)
@@ -80,6 +79,8 @@ LogicalResult PowerElementAttr::verify(EmitError emitError, unsigned bits) {
   return success();
 }
 
+std::pair<double, double> PowerElementAttr::getRange() const { return std::pair(-1.0, 1.0); }
+
 LogicalResult PowerElementAttr::verifyExpressed(EmitError emitError, Type type) const {
   if (type.isF16() && getBits() > 5)
     return emitError() << Attribute(*this) << " is not exact in f16";
@@ -101,8 +102,7 @@ Value PowerElementAttr::decode(OpBuilder &b, Location loc, Value codes, Type typ
   Value exponent = l.sub(l.same(128, magnitude), magnitude);
   Value bits = l.either(l.left(exponent, 23), sign);
   Value isZero = l.cmp(arith::CmpIPredicate::eq, magnitude, 0);
-  return l.convert(l.asFloat(l.select(isZero, l.same(0, bits), bits), f32),
-                   cast<FloatType>(type));
+  return l.convert(l.asFloat(l.select(isZero, l.same(0, bits), bits), f32), cast<FloatType>(type));
 }
 
 /// Rounds to the nearest power, ties to the larger one.
@@ -121,8 +121,7 @@ Value PowerElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
   m = arith::MaxSIOp::create(b, loc, m, l.same(1, m));
   // Below half of the smallest power is 0; in between is the smallest.
   Value smallestHalf = l.same((uint64_t(1023 + 1) - most - 1) << 52, magnitude);
-  Value isZero =
-      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, magnitude, smallestHalf);
+  Value isZero = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, magnitude, smallestHalf);
   m = arith::MinSIOp::create(b, loc, m, l.same(most, m));
   Value sign = l.left(l.right(x, 63), getBits() - 1);
   Value code = l.select(isZero, l.same(0, m), l.either(m, sign));
@@ -134,6 +133,8 @@ Value PowerElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
 //===----------------------------------------------------------------------===//
 
 unsigned TernaryElementAttr::getBits() const { return 2; }
+
+std::pair<double, double> TernaryElementAttr::getRange() const { return std::pair(-1.0, 1.0); }
 
 LogicalResult TernaryElementAttr::verifyExpressed(EmitError emitError, Type type) const {
   return verifyFloatsOrIntegers(emitError, *this, type);
@@ -169,6 +170,8 @@ Value TernaryElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
 }
 
 unsigned BinaryElementAttr::getBits() const { return 1; }
+
+std::pair<double, double> BinaryElementAttr::getRange() const { return std::pair(-1.0, 1.0); }
 
 LogicalResult BinaryElementAttr::verifyExpressed(EmitError emitError, Type type) const {
   return verifyFloatsOrIntegers(emitError, *this, type);
@@ -211,6 +214,12 @@ LogicalResult TableElementAttr::verify(EmitError emitError, DenseF32ArrayAttr at
 
 unsigned TableElementAttr::getBits() const { return llvm::Log2_64(getEntries().size()); }
 
+std::pair<double, double> TableElementAttr::getRange() const {
+  auto [least, most] =
+      std::minmax_element(getEntries().asArrayRef().begin(), getEntries().asArrayRef().end());
+  return std::pair(double(*least), double(*most));
+}
+
 LogicalResult TableElementAttr::verifyExpressed(EmitError emitError, Type type) const {
   return verifyFloats(emitError, *this, type);
 }
@@ -245,8 +254,8 @@ Value TableElementAttr::encode(OpBuilder &b, Location loc, Value numbers,
   auto type = cast<FloatType>(getElementTypeOrSelf(x));
   Value best, code;
   for (auto [i, entry] : llvm::enumerate(getEntries().asArrayRef())) {
-    Value distance = math::AbsFOp::create(
-        b, loc, arith::SubFOp::create(b, loc, x, l.number(type, entry)));
+    Value distance =
+        math::AbsFOp::create(b, loc, arith::SubFOp::create(b, loc, x, l.number(type, entry)));
     Value here = l.integer(b.getI8Type(), i);
     if (i == 0) {
       best = distance;
@@ -314,8 +323,7 @@ static SmallVector<Value> entryPosition(CodebookElementAttr codebook, OpBuilder 
 Value CodebookElementAttr::decodeAt(OpBuilder &b, Location loc, Value code, Type type,
                                     const PackedPosition &at) const {
   Lanes l{b, loc, getStorage()};
-  Value entry =
-      readInside(b, loc, at.components.front(), entryPosition(*this, b, loc, code, at));
+  Value entry = readInside(b, loc, at.components.front(), entryPosition(*this, b, loc, code, at));
   return l.convert(entry, cast<FloatType>(type));
 }
 
@@ -330,15 +338,16 @@ Value CodebookElementAttr::encodeAt(OpBuilder &b, Location loc, Value number,
   Value x = widened(l, number);
   auto type = cast<FloatType>(x.getType());
   Type codeType = getCodeType(b.getContext(), getBits());
-  Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0),
+        one = arith::ConstantIndexOp::create(b, loc, 1);
   Value entries = arith::ConstantIndexOp::create(b, loc, int64_t(1) << getBits());
   Value infinity = l.number(type, std::numeric_limits<double>::infinity());
   auto search = scf::ForOp::create(
       b, loc, zero, entries, one, ValueRange{infinity, zero},
       [&](OpBuilder &b, Location loc, Value entry, ValueRange carried) {
         Value code = arith::IndexCastOp::create(b, loc, b.getI32Type(), entry);
-        Value value = readInside(b, loc, at.components.front(),
-                                 entryPosition(*this, b, loc, code, at));
+        Value value =
+            readInside(b, loc, at.components.front(), entryPosition(*this, b, loc, code, at));
         Lanes inner{b, loc, type};
         Value distance = math::AbsFOp::create(
             b, loc, arith::SubFOp::create(b, loc, x, inner.convert(value, type)));

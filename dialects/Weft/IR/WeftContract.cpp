@@ -99,6 +99,29 @@ static LogicalResult verifyLoops(ContractOp op) {
   return success();
 }
 
+/// How the numbers of an operand are transformed along a loop; null if they are not.
+static Attribute getBasis(ContractOp op, OpOperand &operand, unsigned loop) {
+  auto packed = dyn_cast<PackedType>(operand.get().getType());
+  auto position = op.getMap(operand).getResultPosition(getAffineDimExpr(loop, op.getContext()));
+  return packed && position ? packed.getFormat().getBasis(*position) : Attribute();
+}
+
+/// Factors that are contracted along a loop are in one basis.
+static LogicalResult verifyBases(ContractOp op) {
+  for (unsigned loop = 0, loops = op.getNumLoops(); loop < loops; ++loop) {
+    if (!op.isContracted(loop))
+      continue;
+    Attribute lhs = getBasis(op, op.getLhsMutable(), loop),
+              rhs = getBasis(op, op.getRhsMutable(), loop);
+    if (lhs == rhs)
+      continue;
+    InFlightDiagnostic error = op.emitOpError("contracts loop ") << loop << " of factors in basis ";
+    (lhs ? error << lhs : error << "none") << " and ";
+    return rhs ? error << rhs : error << "none";
+  }
+  return success();
+}
+
 static LogicalResult verifyElements(ContractOp op) {
   Type element = getElementTypeOrSelf(op.getInit().getType());
   for (Value operand : op->getOperands())
@@ -127,7 +150,7 @@ LogicalResult ContractOp::verify() {
   if (!getResultMap().isProjectedPermutation())
     return emitOpError("has map ")
            << AffineMapAttr::get(getResultMap()) << ", expected loops for the result";
-  if (failed(verifyLoops(*this)) || failed(verifyElements(*this)))
+  if (failed(verifyLoops(*this)) || failed(verifyBases(*this)) || failed(verifyElements(*this)))
     return failure();
   if (getResult().getType() != getInit().getType())
     return emitOpError("result type differs from the init's");
