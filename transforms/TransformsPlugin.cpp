@@ -51,6 +51,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createBufferizeHost);
   registrar.addPass(createSwapCarriedBuffers);
   registrar.addPass([] { return createHoistScratch(); });
+  registrar.addPass(createPlaceTransfers);
   registrar.addPass(createPlanMemory);
   registrar.addPass(createReleaseMemory);
   return mlir::success();

@@ -149,6 +149,33 @@ static llvm::Error checkWeights(const ModuleInfo &info) {
   return llvm::Error::success();
 }
 
+static llvm::Error checkDeviceCode(const ModuleInfo &info) {
+  for (const DeviceKernelInfo &kernel : info.deviceKernels)
+    if (auto error = checkString("device kernel", kernel.name))
+      return error;
+  for (const DeviceCodeInfo &code : info.deviceCode) {
+    if (auto error = checkString("chip", code.chip))
+      return error;
+    if (code.firstKernel > info.deviceKernels.size() ||
+        code.kernelCount > info.deviceKernels.size() - code.firstKernel)
+      return invalid("code for '{0}' has kernels [{1}, {1} + {2}) of {3}", code.chip,
+                     code.firstKernel, code.kernelCount, info.deviceKernels.size());
+    if (code.kind == WEFT_DEVICE_FUNCTIONS ? code.functionSymbols.size() != code.kernelCount
+                                           : code.bytes.empty())
+      return invalid("code for '{0}' lacks bytes or functions", code.chip);
+  }
+  for (const TransferInfo &transfer : info.transfers)
+    for (const std::string *text : {&transfer.value, &transfer.bytes, &transfer.reason})
+      if (auto error = checkString("transfer", *text))
+        return error;
+  for (const FunctionInfo &function : info.functions)
+    if (!info.deviceKernels.empty() && function.deviceWorkspaceSymbol.empty())
+      return invalid("function '{0}' lacks a plan of memory on the device", function.name);
+  if (!info.deviceKernels.empty() && info.weightFlags.size() != info.weights.size())
+    return invalid("{0} weights have {1} flags", info.weights.size(), info.weightFlags.size());
+  return llvm::Error::success();
+}
+
 static llvm::Error check(const ModuleInfo &info) {
   for (auto [what, text] :
        {std::pair("model", &info.name), std::pair("compiler version", &info.compilerVersion),
@@ -183,6 +210,8 @@ static llvm::Error check(const ModuleInfo &info) {
   for (const FunctionInfo &function : info.functions)
     if (auto error = checkFunction(function))
       return error;
+  if (auto error = checkDeviceCode(info))
+    return error;
   return checkWeights(info);
 }
 
@@ -224,6 +253,9 @@ private:
   Constant *arguments(const std::vector<ArgumentInfo> &infos, StringRef name);
   Constant *function(const FunctionInfo &info);
   Constant *variant(const VariantInfo &info);
+  Constant *bytes(llvm::ArrayRef<uint8_t> values, StringRef name);
+  Constant *deviceKernel(const DeviceKernelInfo &info);
+  Constant *deviceCode(const DeviceCodeInfo &info);
   void query(StringRef symbol, Constant *descriptor);
 
   Constant *integer(unsigned bits, uint64_t value) {
@@ -331,6 +363,39 @@ Constant *DescriptorBuilder::variant(const VariantInfo &info) {
       {string(info.cpu), string(info.features), array(kernels, "variant_kernels")});
 }
 
+/// The address of bytes, where any object may lie; NULL for none.
+Constant *DescriptorBuilder::bytes(llvm::ArrayRef<uint8_t> values, StringRef name) {
+  if (values.empty())
+    return null();
+  llvm::GlobalVariable *variable = global(llvm::ConstantDataArray::get(context, values), name);
+  variable->setAlignment(llvm::Align(WEFT_BUFFER_ALIGNMENT));
+  return variable;
+}
+
+Constant *DescriptorBuilder::deviceKernel(const DeviceKernelInfo &info) {
+  return checkedStruct<weft_device_kernel>(
+      {string(info.name), u32(info.flags), u32(info.argumentSizes.size()),
+       bytes(info.argumentSizes, "argument_sizes"), i64(info.sharedBytes)});
+}
+
+Constant *DescriptorBuilder::deviceCode(const DeviceCodeInfo &info) {
+  Constant *data;
+  uint64_t size = info.bytes.size();
+  if (info.kind == WEFT_DEVICE_FUNCTIONS) {
+    auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, pointer}, false);
+    llvm::SmallVector<Constant *> functions;
+    for (const std::string &symbol : info.functionSymbols)
+      functions.push_back(external(symbol, type));
+    data = array(functions, "device_functions");
+    size = functions.size() * sizeof(weft_emulated_fn);
+  } else {
+    data = bytes(llvm::arrayRefFromStringRef(info.bytes), "device_code");
+  }
+  return checkedStruct<weft_device_code>({string(info.family), string(info.chip), u32(info.kind),
+                                          u32(info.firstKernel), u32(info.kernelCount), u32(0),
+                                          data, u64(size)});
+}
+
 void DescriptorBuilder::query(StringRef symbol, Constant *descriptor) {
   llvm::IRBuilder<> builder(context);
   auto *type = llvm::FunctionType::get(pointer, {builder.getInt32Ty()}, false);
@@ -358,6 +423,22 @@ llvm::Error DescriptorBuilder::build(const ModuleInfo &info, StringRef querySymb
         checkedStruct<weft_site>({string(site.node), string(site.op), string(site.message)}));
   for (const FunctionInfo &entry : info.functions)
     functions.push_back(function(entry));
+
+  llvm::SmallVector<Constant *> deviceKernels, deviceCodes, transfers, deviceFunctions;
+  for (const DeviceKernelInfo &entry : info.deviceKernels)
+    deviceKernels.push_back(deviceKernel(entry));
+  for (const DeviceCodeInfo &entry : info.deviceCode)
+    deviceCodes.push_back(deviceCode(entry));
+  for (const TransferInfo &entry : info.transfers)
+    transfers.push_back(
+        checkedStruct<weft_transfer>({string(entry.value), string(entry.bytes),
+                                      string(entry.reason), u32(entry.direction), u32(0)}));
+  auto *workspaceType = llvm::FunctionType::get(llvm::Type::getInt64Ty(context),
+                                                {pointer, llvm::Type::getInt64Ty(context)}, false);
+  for (const FunctionInfo &entry : info.functions)
+    if (!entry.deviceWorkspaceSymbol.empty())
+      deviceFunctions.push_back(checkedStruct<weft_device_function>(
+          {external(entry.deviceWorkspaceSymbol, workspaceType)}));
 
   Constant *embedded = null();
   if (info.weightsSize && info.weightsFile.empty()) {
@@ -391,7 +472,16 @@ llvm::Error DescriptorBuilder::build(const ModuleInfo &info, StringRef querySymb
                                   array(kernels, "kernels"),
                                   array(variants, "variants"),
                                   array(sites, "sites"),
-                                  array(functions, "functions")});
+                                  array(functions, "functions"),
+                                  u32(deviceKernels.size()),
+                                  u32(deviceCodes.size()),
+                                  u32(transfers.size()),
+                                  u32(0),
+                                  array(deviceKernels, "device_kernels"),
+                                  array(deviceCodes, "device_codes"),
+                                  array(transfers, "transfers"),
+                                  array(deviceFunctions, "device_functions"),
+                                  bytes(info.weightFlags, "weight_flags")});
   query(querySymbol, global(descriptor, "descriptor"));
   if (wrongStruct)
     return invalid("a struct differs in size from the C header's: {0}", wrongStruct);

@@ -55,6 +55,8 @@ struct FunctionInfo {
   /// Symbols of `i64 (ptr symbols, i64 workers)` and of
   /// `i32 (ptr env, ptr symbols, ptr inputs)`.
   std::string workspaceSymbol, invokeSymbol;
+  /// As workspaceSymbol, of the workspace on the device, if there are device kernels.
+  std::string deviceWorkspaceSymbol;
 };
 
 struct SiteInfo {
@@ -78,6 +80,27 @@ struct WeightInfo {
   uint64_t offset = 0, size = 0; ///< bytes
 };
 
+struct DeviceKernelInfo {
+  std::string name;
+  uint32_t flags = 0;                 ///< of weft_device_kernel_flags
+  std::vector<uint8_t> argumentSizes; ///< bytes; 0 is an address
+  int64_t sharedBytes = 0;
+};
+
+/// Code of consecutive kernels for one chip: bytes, or symbols of functions.
+struct DeviceCodeInfo {
+  std::string family, chip;
+  uint32_t kind = WEFT_DEVICE_PTX; ///< of weft_device_code_kind
+  uint32_t firstKernel = 0, kernelCount = 0;
+  std::string bytes;
+  std::vector<std::string> functionSymbols;
+};
+
+struct TransferInfo {
+  std::string value, bytes, reason;
+  uint32_t direction = WEFT_TO_DEVICE; ///< of weft_direction
+};
+
 struct ModuleInfo {
   std::string name;
   std::string compilerVersion;
@@ -87,6 +110,11 @@ struct ModuleInfo {
   std::vector<VariantInfo> variants; ///< best first
   std::vector<SiteInfo> sites;
   std::vector<FunctionInfo> functions;
+  std::vector<DeviceKernelInfo> deviceKernels;
+  std::vector<DeviceCodeInfo> deviceCode;
+  std::vector<TransferInfo> transfers;
+  /// Of each weight, if there are device kernels.
+  std::vector<uint8_t> weightFlags;
 
   // The weights. writeModule() fills these in from the weights it is given.
   std::array<uint8_t, 32> weightsHash{};

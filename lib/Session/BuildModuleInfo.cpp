@@ -10,6 +10,9 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Printing/WeightFiles.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -98,6 +101,93 @@ static FailureOr<ArgumentInfo> buildArgument(ModuleOp module, DictionaryAttr att
   return info;
 }
 
+/// Chips by the targets that GPU modules are compiled for, which say it in an
+/// attribute of their own.
+static std::pair<std::string, std::string> familyAndChipOf(gpu::ObjectAttr object) {
+  if (auto target = dyn_cast<NVVM::NVVMTargetAttr>(object.getTarget()))
+    return {"cuda", target.getChip().str()};
+  if (auto target = dyn_cast<ROCDL::ROCDLTargetAttr>(object.getTarget()))
+    return {"hip", target.getChip().str()};
+  return {"", ""};
+}
+
+/// The objects of a device module whose kernels begin with `firstKernel`.
+static LogicalResult addObjects(gpu::BinaryOp binary, uint32_t firstKernel, uint32_t kernelCount,
+                                ModuleInfo &info) {
+  for (auto object : binary.getObjects().getAsRange<gpu::ObjectAttr>()) {
+    DeviceCodeInfo code;
+    std::tie(code.family, code.chip) = familyAndChipOf(object);
+    if (code.family.empty())
+      return binary.emitOpError("has an object for an unknown kind of device");
+    bool isText = object.getFormat() == gpu::CompilationTarget::Assembly;
+    code.kind = code.family == "hip" ? WEFT_DEVICE_HSACO
+                : isText             ? WEFT_DEVICE_PTX
+                                     : WEFT_DEVICE_CUBIN;
+    code.firstKernel = firstKernel;
+    code.kernelCount = kernelCount;
+    code.bytes = object.getObject().getValue().str();
+    if (code.kind == WEFT_DEVICE_PTX && !StringRef(code.bytes).ends_with(StringRef("\0", 1)))
+      code.bytes.push_back(0); // the driver takes text
+    info.deviceCode.push_back(std::move(code));
+  }
+  return success();
+}
+
+/// Device kernels, their code and the transfers around them.
+static LogicalResult buildDeviceInfo(ModuleOp module, ModuleInfo &info, size_t weightCount) {
+  auto kernels = module->getAttrOfType<ArrayAttr>(WeftDialect::deviceKernelsAttrName);
+  if (!kernels || kernels.empty())
+    return success();
+  for (size_t i = 0; i < kernels.size();) {
+    auto first = static_cast<uint32_t>(i);
+    StringAttr name = cast<DictionaryAttr>(kernels[i]).getAs<StringAttr>("module");
+    DeviceCodeInfo emulated;
+    for (; i < kernels.size(); ++i) {
+      auto kernel = cast<DictionaryAttr>(kernels[i]);
+      if (kernel.getAs<StringAttr>("module") != name)
+        break;
+      DeviceKernelInfo entry;
+      entry.name = kernel.getAs<StringAttr>("name").str();
+      for (int64_t size : kernel.getAs<DenseI64ArrayAttr>("arguments").asArrayRef())
+        entry.argumentSizes.push_back(static_cast<uint8_t>(size));
+      if (auto shared = kernel.getAs<IntegerAttr>("shared"))
+        entry.sharedBytes = shared.getInt();
+      if (kernel.contains("cooperates"))
+        entry.flags |= WEFT_DEVICE_KERNEL_COOPERATES;
+      emulated.functionSymbols.push_back(name.str() + "." + entry.name);
+      info.deviceKernels.push_back(std::move(entry));
+    }
+    auto count = static_cast<uint32_t>(i) - first;
+    if (auto binary = module.lookupSymbol<gpu::BinaryOp>(name)) {
+      if (failed(addObjects(binary, first, count, info)))
+        return failure();
+      binary.erase();
+      continue;
+    }
+    auto subgroup = module->getAttrOfType<IntegerAttr>(WeftDialect::subgroupSizeAttrName);
+    emulated.family = "emulation";
+    emulated.chip = std::to_string(subgroup ? subgroup.getInt() : 32);
+    emulated.kind = WEFT_DEVICE_FUNCTIONS;
+    emulated.firstKernel = first;
+    emulated.kernelCount = count;
+    info.deviceCode.push_back(std::move(emulated));
+  }
+  if (auto transfers = module->getAttrOfType<ArrayAttr>(WeftDialect::transfersAttrName))
+    for (auto transfer : transfers.getAsRange<DictionaryAttr>()) {
+      auto text = [&](StringRef key) { return transfer.getAs<StringAttr>(key).str(); };
+      info.transfers.push_back(
+          {text("value"), text("bytes"), text("reason"),
+           static_cast<uint32_t>(transfer.getAs<IntegerAttr>("direction").getInt())});
+    }
+  info.weightFlags.resize(weightCount);
+  if (auto read = module->getAttrOfType<DenseI64ArrayAttr>(WeftDialect::deviceWeightsAttrName))
+    for (int64_t index : read.asArrayRef())
+      info.weightFlags[static_cast<size_t>(index)] = WEFT_WEIGHT_DEVICE;
+  for (FunctionInfo &function : info.functions)
+    function.deviceWorkspaceSymbol = function.name + ".device_workspace";
+  return success();
+}
+
 FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
   ModuleContents contents;
   auto signature = module->getAttrOfType<DictionaryAttr>(WeftDialect::signatureAttrName);
@@ -175,5 +265,7 @@ FailureOr<ModuleContents> weft::buildModuleContents(ModuleOp module) {
              << weight.getKey() << "' is missing: the module names no file that has it";
     contents.weights.push_back(makeWeight(weight, *bytes));
   }
+  if (failed(buildDeviceInfo(module, contents.info, contents.weights.size())))
+    return failure();
   return contents;
 }

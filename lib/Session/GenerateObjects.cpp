@@ -103,6 +103,23 @@ llvm::Error Splitter::run(ArrayRef<cpu::Chip> chips, const cpu::Chip &hostChip,
       unit.chip = &chip;
       addWithUses(kernel, unit);
     }
+  // Emulated device kernels run wherever the module does.
+  StringRef moduleName;
+  if (auto device = module->getAttrOfType<ArrayAttr>(WeftDialect::deviceKernelsAttrName))
+    for (auto kernel : device.getAsRange<DictionaryAttr>()) {
+      StringRef name = kernel.getAs<StringAttr>("module").getValue();
+      Operation *function =
+          table.lookup((name + "." + kernel.getAs<StringAttr>("name").getValue()).str());
+      if (!function)
+        continue; // its code is an object already
+      if (name != moduleName) {
+        Unit &unit = units.emplace_back();
+        unit.name = name.str();
+        unit.chip = &hostChip;
+        moduleName = name;
+      }
+      addWithUses(function, units.back());
+    }
   Unit host;
   host.name = kHostName.str();
   host.chip = &hostChip;

@@ -160,6 +160,10 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createHoistScratch({forDevice ? kDeviceWorkers : 0}));
     addCleanup(passManager);
     passManager.addNestedPass<mlir::func::FuncOp>(createSwapCarriedBuffers());
+    if (forDevice) {
+      passManager.addPass(createPlaceTransfers());
+      addCleanup(passManager);
+    }
     passManager.addPass(createPlanMemory());
     passManager.addPass(createReleaseMemory());
     addCleanup(passManager);

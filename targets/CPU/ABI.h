@@ -30,6 +30,12 @@ enum EnvOffset : int32_t {
   Release = 64,
   Output = 72,
   Fail = 80,
+  DeviceArena = 88,
+  DeviceWeights = 96,
+  DeviceAlloc = 104,
+  DeviceRelease = 112,
+  Launch = 120,
+  Transfer = 128,
 };
 
 /// Builds LLVM operations that access the ABI's structures.

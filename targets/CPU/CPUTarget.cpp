@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "targets/CPU/Lowering.h"
 #include "targets/CPU/Passes.h"
 #include "targets/CPU/SelectSchedules.h"
 #include "weft/Pipelines.h"
@@ -21,6 +22,35 @@
 using namespace mlir;
 using namespace weft;
 
+void cpu::buildLowering(OpPassManager &pm,
+                        llvm::function_ref<void(OpPassManager &)> lowerDeviceCode) {
+  pm.addPass(createLowerCPUReshapes());
+  pm.addNestedPass<KernelOp>(createLowerCPUCopies());
+  pm.addNestedPass<func::FuncOp>(createLowerCPUCopies());
+  pm.addNestedPass<KernelOp>(createConvertLinalgToLoopsPass());
+  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pm.addPass(createLowerCPUKernels());
+  pm.addPass(createSCFToControlFlowPass());
+  if (lowerDeviceCode) {
+    pm.addPass(createLowerLaunches());
+    lowerDeviceCode(pm);
+  }
+  pm.addPass(createLowerCPUHost());
+  pm.addPass(createLowerCPUStrings());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createConvertVectorToSCFPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(arith::createArithExpandOpsPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
 namespace {
 /// Compiles for x86-64 processors through LLVM.
 class CPUTarget : public Target {
@@ -33,29 +63,8 @@ public:
   }
 
   void buildStage(Stage stage, OpPassManager &pm, const PipelineOptions &) const override {
-    if (stage != Stage::Target)
-      return;
-    pm.addPass(createLowerCPUReshapes());
-    pm.addNestedPass<KernelOp>(createLowerCPUCopies());
-    pm.addNestedPass<func::FuncOp>(createLowerCPUCopies());
-    pm.addNestedPass<KernelOp>(createConvertLinalgToLoopsPass());
-    pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
-    pm.addPass(createLowerCPUKernels());
-    pm.addPass(createSCFToControlFlowPass());
-    pm.addPass(createLowerCPUHost());
-    pm.addPass(createLowerCPUStrings());
-    pm.addPass(createCanonicalizerPass());
-    pm.addPass(createCSEPass());
-    pm.addPass(createConvertVectorToSCFPass());
-    pm.addPass(memref::createExpandStridedMetadataPass());
-    pm.addPass(createLowerAffinePass());
-    pm.addPass(arith::createArithExpandOpsPass());
-    pm.addPass(createSCFToControlFlowPass());
-    pm.addPass(createConvertVectorToLLVMPass());
-    pm.addPass(createConvertToLLVMPass());
-    pm.addPass(createReconcileUnrealizedCastsPass());
-    pm.addPass(createCanonicalizerPass());
-    pm.addPass(createCSEPass());
+    if (stage == Stage::Target)
+      cpu::buildLowering(pm);
   }
 };
 } // namespace
@@ -67,6 +76,7 @@ LogicalResult registerCPUTarget(Registrar &registrar) {
   registrar.addPass(createLowerCPUCopies);
   registrar.addPass(createLowerCPUReshapes);
   registrar.addPass(createLowerCPUKernels);
+  registrar.addPass(createLowerLaunches);
   registrar.addPass(createLowerCPUHost);
   registrar.addPass(createLowerCPUStrings);
   return success();

@@ -9,6 +9,7 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "targets/CPU/ABI.h"
 #include "targets/CPU/Passes.h"
+#include "weft-runtime/module.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -18,6 +19,8 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/MapVector.h"
+
+#include <set>
 
 namespace weft {
 #define GEN_PASS_DEF_LOWERCPUHOST
@@ -67,6 +70,8 @@ private:
   LogicalResult lower(AllocOp op);
   void lower(ReleaseOp op);
   LogicalResult lower(WeightBufferOp op);
+  void lower(TransferOp op);
+  void forgetMemorySpaces();
   DictionaryAttr signature();
 
   ModuleOp module;
@@ -78,6 +83,13 @@ private:
   int64_t maxBuffers = 0, maxSizes = 0;
   DenseMap<StringAttr, int64_t> kernels;
   llvm::MapVector<Attribute, int64_t> weights;
+  /// What gives memory of the device, whose types do not say so any more, and the
+  /// direction of transfers.
+  DenseSet<Value> onDevice;
+  DenseMap<Operation *, int64_t> directions;
+  DenseSet<std::pair<Operation *, unsigned>> deviceReleases;
+  std::set<int64_t> deviceWeights;
+  SmallVector<Attribute> transfers;
 };
 } // namespace
 
@@ -242,7 +254,8 @@ LogicalResult HostLowering::lower(AllocOp op) {
     Value overflow = LLVM::ExtractValueOp::create(rewriter, loc, product, 1);
     bytes = LLVM::SelectOp::create(rewriter, loc, overflow, limit, value);
   }
-  Value address = abi.callField(env, EnvOffset::Alloc, abi.ptr(), {env, bytes});
+  auto allocate = onDevice.contains(op.getBuffer()) ? EnvOffset::DeviceAlloc : EnvOffset::Alloc;
+  Value address = abi.callField(env, allocate, abi.ptr(), {env, bytes});
   Value null = LLVM::ZeroOp::create(rewriter, loc, abi.ptr());
   Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq, address, null);
   leaveIf(loc, failed, abi.constant(abi.i32(), 8));
@@ -258,14 +271,17 @@ void HostLowering::lower(ReleaseOp op) {
   for (Value value : op.getKept())
     others.push_back(abi.address(value));
   Value null = LLVM::ZeroOp::create(rewriter, loc, abi.ptr());
-  for (Value value : op.getBuffers()) {
+  for (auto [i, value] : llvm::enumerate(op.getBuffers())) {
     // Releasing null does nothing.
     Value address = abi.address(value), released = address;
     for (Value other : others) {
       Value same = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::eq, address, other);
       released = LLVM::SelectOp::create(rewriter, loc, same, null, released);
     }
-    abi.callProcedure(env, EnvOffset::Release, {env, released});
+    auto release = deviceReleases.contains({op, static_cast<unsigned>(i)})
+                       ? EnvOffset::DeviceRelease
+                       : EnvOffset::Release;
+    abi.callProcedure(env, release, {env, released});
     others.push_back(address);
   }
   rewriter.eraseOp(op);
@@ -276,10 +292,76 @@ LogicalResult HostLowering::lower(WeightBufferOp op) {
   ABIBuilder abi = at(op.getLoc());
   int64_t index = static_cast<int64_t>(
       weights.insert({op.getValueAttr(), static_cast<int64_t>(weights.size())}).first->second);
-  Value table = abi.loadField(env, EnvOffset::Weights, abi.ptr());
+  bool isRead = onDevice.contains(op.getBuffer());
+  if (isRead)
+    deviceWeights.insert(index);
+  Value table =
+      abi.loadField(env, isRead ? EnvOffset::DeviceWeights : EnvOffset::Weights, abi.ptr());
   Value address = abi.loadElement(table, index, abi.ptr());
   rewriter.replaceOp(op, abi.memref(cast<MemRefType>(op.getBuffer().getType()), address, {}));
   return success();
+}
+
+void HostLowering::lower(TransferOp op) {
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  ABIBuilder abi = at(loc);
+  auto text = [&](StringRef key, StringRef value) {
+    return rewriter.getNamedAttr(key, rewriter.getStringAttr(value));
+  };
+  int64_t index = static_cast<int64_t>(transfers.size());
+  transfers.push_back(rewriter.getDictionaryAttr(
+      {text("bytes", op.getBytes()),
+       rewriter.getNamedAttr("direction", rewriter.getI64IntegerAttr(directions.lookup(op))),
+       text("reason", op.getReason()), text("value", op.getValue())}));
+  // Views may begin anywhere in their memory.
+  auto addressOf = [&](Value memref) -> Value {
+    auto type = cast<MemRefType>(memref.getType());
+    if (type.getLayout().isIdentity())
+      return abi.address(memref);
+    auto metadata = memref::ExtractStridedMetadataOp::create(rewriter, loc, memref);
+    return LLVM::GEPOp::create(rewriter, loc, abi.ptr(), type.getElementType(), abi.address(memref),
+                               ArrayRef<LLVM::GEPArg>{abi.fromIndex(metadata.getOffset())});
+  };
+  auto type = cast<MemRefType>(op.getTarget().getType());
+  Value bytes = abi.constant(
+      abi.i64(), std::max<int64_t>(1, llvm::divideCeil(type.getElementTypeBitWidth(), 8)));
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    Value extent = type.isDynamicDim(d)
+                       ? abi.fromIndex(memref::DimOp::create(rewriter, loc, op.getTarget(), d))
+                       : abi.constant(abi.i64(), type.getDimSize(d));
+    bytes = LLVM::MulOp::create(rewriter, loc, bytes, extent);
+  }
+  Value status = abi.callField(env, EnvOffset::Transfer, abi.i32(),
+                               {env, abi.constant(abi.i64(), index), addressOf(op.getTarget()),
+                                addressOf(op.getSource()), bytes,
+                                abi.constant(abi.i64(), sites.add(loc, ""))});
+  Value failed = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::ne, status,
+                                      abi.constant(abi.i32(), 0));
+  leaveIf(loc, failed, status);
+  rewriter.eraseOp(op);
+}
+
+/// To what follows all memory is alike.
+void HostLowering::forgetMemorySpaces() {
+  auto forget = [&](Value value) {
+    if (!isDeviceMemory(value.getType()))
+      return;
+    onDevice.insert(value);
+    value.setType(withDeviceMemory(cast<MemRefType>(value.getType()), false));
+  };
+  entry.walk([&](TransferOp op) {
+    bool from = isDeviceMemory(op.getSource().getType()),
+         to = isDeviceMemory(op.getTarget().getType());
+    directions[op] = from && to ? WEFT_ON_DEVICE : from ? WEFT_TO_HOST : WEFT_TO_DEVICE;
+  });
+  entry.walk([&](ReleaseOp op) {
+    for (auto [i, buffer] : llvm::enumerate(op.getBuffers()))
+      if (isDeviceMemory(buffer.getType()))
+        deviceReleases.insert({op, static_cast<unsigned>(i)});
+  });
+  entry.walk([&](Block *block) { llvm::for_each(block->getArguments(), forget); });
+  entry.walk([&](Operation *op) { llvm::for_each(op->getResults(), forget); });
 }
 
 /// What the packaging needs to know of the entry, while its arguments are there.
@@ -406,6 +488,8 @@ LogicalResult HostLowering::lower(Operation *op) {
   ABIBuilder abi = at(op->getLoc());
   if (auto dispatch = dyn_cast<DispatchOp>(op))
     return lower(dispatch);
+  if (auto transfer = dyn_cast<TransferOp>(op))
+    return lower(transfer), success();
   if (auto alloc = dyn_cast<AllocOp>(op))
     return lower(alloc);
   if (auto weight = dyn_cast<WeightBufferOp>(op))
@@ -419,9 +503,13 @@ LogicalResult HostLowering::lower(Operation *op) {
   else if (auto release = dyn_cast<ReleaseOp>(op))
     lower(release);
   else if (auto arena = dyn_cast<ArenaOp>(op))
-    rewriter.replaceOp(op, abi.memref(cast<MemRefType>(arena.getBuffer().getType()),
-                                      abi.loadField(env, EnvOffset::Arena, abi.ptr()),
-                                      abi.constant(abi.i64(), INT64_MAX)));
+    rewriter.replaceOp(
+        op, abi.memref(cast<MemRefType>(arena.getBuffer().getType()),
+                       abi.loadField(env,
+                                     onDevice.contains(arena.getBuffer()) ? EnvOffset::DeviceArena
+                                                                          : EnvOffset::Arena,
+                                     abi.ptr()),
+                       abi.constant(abi.i64(), INT64_MAX)));
   else if (isa<MaxWorkersOp>(op))
     rewriter.replaceOp(op, abi.toIndex(LLVM::ZExtOp::create(
                                rewriter, op->getLoc(), abi.i64(),
@@ -440,10 +528,14 @@ LogicalResult HostLowering::run() {
   if (failed(createEntry()))
     return failure();
 
+  forgetMemorySpaces();
+  auto launched = module->getAttrOfType<ArrayAttr>(WeftDialect::deviceKernelsAttrName);
+  if (!onDevice.empty() && (!launched || launched.empty()))
+    return entry.emitOpError("has buffers on a device, but no kernel runs there");
   SmallVector<Operation *> operations;
   entry.walk([&](Operation *op) {
     if (isa<DispatchOp, AssertOp, PollOp, OutputBufferOp, AllocOp, ReleaseOp, WeightBufferOp,
-            ArenaOp, MaxWorkersOp, func::ReturnOp>(op))
+            TransferOp, ArenaOp, MaxWorkersOp, func::ReturnOp>(op))
       operations.push_back(op);
   });
   for (Operation *op : operations)
@@ -454,6 +546,11 @@ LogicalResult HostLowering::run() {
   for (auto &[weight, index] : weights)
     table.push_back(weight);
   module->setAttr(WeftDialect::weightsAttrName, rewriter.getArrayAttr(table));
+  if (module->hasAttr(WeftDialect::deviceKernelsAttrName)) {
+    module->setAttr(WeftDialect::transfersAttrName, rewriter.getArrayAttr(transfers));
+    module->setAttr(WeftDialect::deviceWeightsAttrName,
+                    rewriter.getDenseI64ArrayAttr(llvm::to_vector(deviceWeights)));
+  }
   rewriter.eraseOp(function);
   return success();
 }

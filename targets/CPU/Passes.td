@@ -48,6 +48,19 @@ def LowerCPUKernels : Pass<"weft-cpu-lower-kernels", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def LowerLaunches : Pass<"weft-cpu-lower-launches", "::mlir::ModuleOp"> {
+  let summary = "Makes launches of device kernels calls through the environment table";
+  let description = [{
+    `gpu.launch_func` in a kernel that has the ABI already stores the addresses of
+    its arguments and the extents of its grid and blocks in arrays and calls the
+    environment's `launch`; where that fails, the kernel returns the status.
+    Records the device kernels, those of a `gpu.module` or `gpu.binary` together, in
+    `weft.device_kernels`, for the packaging. Runs on control flow of blocks.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+
 def LowerCPUHost : Pass<"weft-cpu-lower-host", "::mlir::ModuleOp"> {
   let summary = "Gives host functions the calling convention of the module ABI";
   let description = [{

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "targets/GPU/GPUTarget.h"
+#include "targets/CPU/Lowering.h"
 #include "targets/GPU/Passes.h"
 #include "targets/GPU/SelectSchedules.h"
 
@@ -27,6 +28,12 @@ void GPUTarget::buildStage(Stage stage, OpPassManager &pm, const PipelineOptions
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   buildSerialization(pm);
+  buildHostLowering(pm);
 }
 
 void GPUTarget::buildSerialization(OpPassManager &) const {}
+
+/// Device functions are code objects by now.
+void GPUTarget::buildHostLowering(OpPassManager &pm) const {
+  cpu::buildLowering(pm, [](OpPassManager &) {});
+}

@@ -34,6 +34,8 @@ protected:
   /// Appends what makes device functions code objects, after they are mapped. The
   /// default appends nothing: they stay `gpu.module`s.
   virtual void buildSerialization(mlir::OpPassManager &passManager) const;
+  /// Appends what lowers the host: its function and the kernels that launch.
+  virtual void buildHostLowering(mlir::OpPassManager &passManager) const;
 
 private:
   std::vector<llvm::StringLiteral> chipNames;

@@ -88,6 +88,30 @@ def HoistScratch : Pass<"weft-hoist-scratch", "::mlir::ModuleOp"> {
                            "::mlir::affine::AffineDialect", "::weft::WeftDialect"];
 }
 
+def PlaceTransfers : Pass<"weft-place-transfers", "::mlir::ModuleOp"> {
+  let summary = "Moves the host's buffers to the device where its kernels use them";
+  let description = [{
+    For targets whose kernels run on a device. Buffers that a kernel uses there, with
+    all names that their memory has, become `#weft.device` memory. What passes
+    between the two sides is a `weft.transfer` each, with the reason:
+
+    - inputs and small constants, which are copied at their definition; the host goes on
+      reading its own;
+    - outputs, which are copied to the caller's buffer at the end of the call;
+    - single elements that the host reads, such as conditions, or writes;
+    - whole buffers for kernels that run on the host, before them, and after them
+      what they write;
+    - copies between buffers, also where both are on the device.
+
+    Weights have a second `weft.weight_buffer`: they are brought there once, when the
+    module is loaded. Memory that is not contiguous is transferred in pieces.
+    Buffers that only the host uses stay there.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::weft::WeftDialect"];
+  let statistics = [Statistic<"numTransfers", "num-transfers", "Transfers that were placed">];
+}
+
 def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
   let summary = "Gives the host's buffers their places in one workspace";
   let description = [{
@@ -104,7 +128,8 @@ def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
     buffers that are alive at once, the one with the higher offset lies above
     the other for all sizes, at an offset computed at the function's start. A
     function `<entry>.workspace` computes the arena's size. The others (class c)
-    are allocated by the environment.
+    are allocated by the environment. Buffers on the device have an arena there, planned
+    alike, whose size `<entry>.device_workspace` computes.
 
     `weft.arena_bytes` and `weft.arena_lower_bound` on the entry report the
     arena's size and the most bytes that are alive at once; if there are symbols,

@@ -42,11 +42,12 @@ struct Buffer {
   OpFoldResult size, offset;
 };
 
-/// Plans the arena of one function.
+/// Plans the arena of one function, on the host or on the device.
 class Planner {
 public:
-  explicit Planner(func::FuncOp function)
-      : function(function), entry(function.getBody().front()), rewriter(function.getContext()) {}
+  Planner(func::FuncOp function, bool onDevice)
+      : function(function), onDevice(onDevice), entry(function.getBody().front()),
+        rewriter(function.getContext()) {}
   void run();
 
 private:
@@ -64,21 +65,24 @@ private:
   void createWorkspaceFunction(Value total);
 
   func::FuncOp function;
+  const bool onDevice;
   Block &entry;
   IRRewriter rewriter;
   std::vector<Buffer> buffers;
   size_t symbolic = 0;
   SmallVector<memref::AllocOp> unbounded;
 };
-
-struct PlanMemory : weft::impl::PlanMemoryBase<PlanMemory> {
-  void runOnOperation() override {
-    for (func::FuncOp function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
-      if (!function.isDeclaration() && !function->hasAttr(WeftDialect::workspaceOfAttrName))
-        Planner(function).run();
-  }
-};
 } // namespace
+
+/// Whether any of a function's buffers is on the device.
+static bool usesDevice(func::FuncOp function) {
+  return function
+      .walk([](DispatchOp dispatch) {
+        return llvm::any_of(dispatch->getOperandTypes(), isDeviceMemory) ? WalkResult::interrupt()
+                                                                         : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
 
 /// The static size of a buffer, rounded up to whole cache lines, or nothing.
 static std::optional<int64_t> staticBytes(MemRefType type) {
@@ -98,6 +102,8 @@ bool Planner::isSymbol(Value value) const {
 void Planner::collect() {
   LifetimeAnalysis lifetimes(function);
   function.walk([&](memref::AllocOp alloc) {
+    if (isDeviceMemory(alloc.getType()) != onDevice)
+      return;
     Lifetime life = lifetimes.of(alloc.getResult());
     bool sized = llvm::all_of(alloc.getDynamicSizes(), [&](Value size) {
       return isFunctionOf(size, [&](Value root) { return isSymbol(root); });
@@ -137,13 +143,17 @@ void Planner::report(const Placement &placement, ArrayRef<SmallVector<int64_t>> 
   SmallVector<int64_t> offsets;
   int64_t bytes = placement.place(assumed.front(), offsets);
   int64_t bound = mostBytesAlive(lives, assumed.front());
-  function->setAttr(WeftDialect::arenaBytesAttrName, rewriter.getI64IntegerAttr(bytes));
-  function->setAttr(WeftDialect::arenaLowerBoundAttrName, rewriter.getI64IntegerAttr(bound));
+  function->setAttr(onDevice ? WeftDialect::deviceArenaBytesAttrName
+                             : WeftDialect::arenaBytesAttrName,
+                    rewriter.getI64IntegerAttr(bytes));
+  if (!onDevice)
+    function->setAttr(WeftDialect::arenaLowerBoundAttrName, rewriter.getI64IntegerAttr(bound));
   if (symbolic != 0)
     function->setAttr(WeftDialect::arenaAssumedExtentAttrName,
                       rewriter.getI64IntegerAttr(kAssumedExtents[0]));
-  remark::analysis(function.getLoc(), remark::RemarkOpts::name("arena").category("buffer").function(
-                                          function.getSymName()))
+  remark::analysis(function.getLoc(), remark::RemarkOpts::name(onDevice ? "device-arena" : "arena")
+                                          .category("buffer")
+                                          .function(function.getSymName()))
       << remark::metric("Bytes", bytes) << remark::metric("LowerBound", bound)
       << remark::metric("Symbolic", symbolic) << remark::metric("Unbounded", unbounded.size());
 }
@@ -232,7 +242,8 @@ void Planner::createWorkspaceFunction(Value total) {
   SmallVector<Type> types(symbols.size() + 1, rewriter.getIndexType());
   auto computed = llvm::make_range(entry.begin(), rewriter.getInsertionPoint());
   rewriter.setInsertionPointAfter(function);
-  auto workspace = func::FuncOp::create(rewriter, loc, (function.getSymName() + ".workspace").str(),
+  StringRef suffix = onDevice ? ".device_workspace" : ".workspace";
+  auto workspace = func::FuncOp::create(rewriter, loc, (function.getSymName() + suffix).str(),
                                         rewriter.getFunctionType(types, rewriter.getIndexType()));
   workspace.setPrivate();
   workspace->setAttr(WeftDialect::workspaceOfAttrName, FlatSymbolRefAttr::get(function));
@@ -276,8 +287,9 @@ void Planner::run() {
   rewriter.setInsertionPointToStart(&entry);
   Value arena;
   if (!buffers.empty())
-    arena = ArenaOp::create(rewriter, loc,
-                            MemRefType::get({ShapedType::kDynamic}, rewriter.getI8Type()));
+    arena = ArenaOp::create(
+        rewriter, loc,
+        withDeviceMemory(MemRefType::get({ShapedType::kDynamic}, rewriter.getI8Type()), onDevice));
   computeSizes();
   createWorkspaceFunction(asValue(computeOffsets(placement)));
   for (Buffer &buffer : buffers) {
@@ -287,3 +299,16 @@ void Planner::run() {
                                                 asValue(buffer.offset), alloc.getDynamicSizes());
   }
 }
+
+namespace {
+struct PlanMemory : weft::impl::PlanMemoryBase<PlanMemory> {
+  void runOnOperation() override {
+    for (func::FuncOp function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
+      if (!function.isDeclaration() && !function->hasAttr(WeftDialect::workspaceOfAttrName)) {
+        Planner(function, false).run();
+        if (usesDevice(function))
+          Planner(function, true).run();
+      }
+  }
+};
+} // namespace

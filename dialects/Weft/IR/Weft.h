@@ -40,6 +40,11 @@ namespace weft {
 /// Dialect extension: how weft operations bufferize.
 void attachWeftBufferization(mlir::MLIRContext *context, WeftDialect *dialect);
 
+/// Whether a type is a memref in memory of the device.
+bool isDeviceMemory(mlir::Type type);
+/// The same memref there, or in memory of the host.
+mlir::MemRefType withDeviceMemory(mlir::MemRefType type, bool onDevice);
+
 /// Constants up to this size in bytes are `arith.constant`s; larger ones are
 /// weights in the weight store.
 inline constexpr int64_t kMaxInlineConstantBytes = 1024;

@@ -343,6 +343,49 @@ static std::string signatureProblem(Holder holder, Attribute value) {
   return "";
 }
 
+static std::string deviceKernelsProblem(Holder, Attribute value) {
+  auto isKernel = [](Attribute attribute) {
+    auto kernel = dyn_cast<DictionaryAttr>(attribute);
+    if (!kernel || !kernel.getAs<StringAttr>("name") || !kernel.getAs<StringAttr>("module"))
+      return false;
+    auto sizes = kernel.getAs<DenseI64ArrayAttr>("arguments");
+    auto isSize = [](int64_t size) { return size >= 0 && size <= 8; };
+    Attribute shared = kernel.get("shared"), cooperates = kernel.get("cooperates");
+    IntegerAttr bytes = int64Of(shared);
+    return sizes && llvm::all_of(sizes.asArrayRef(), isSize) &&
+           (!shared || (bytes && bytes.getInt() >= 0)) &&
+           (!cooperates || isa<UnitAttr>(cooperates));
+  };
+  return isArrayOf(value, isKernel)
+             ? ""
+             : "expected an array of dictionaries with name, module and bytes of arguments";
+}
+
+static std::string transfersProblem(Holder, Attribute value) {
+  auto isTransfer = [](Attribute attribute) {
+    auto transfer = dyn_cast<DictionaryAttr>(attribute);
+    IntegerAttr direction = transfer ? int64Of(transfer.get("direction")) : IntegerAttr();
+    return direction && direction.getInt() >= 0 && direction.getInt() <= 2 &&
+           llvm::all_of(ArrayRef<StringRef>{"value", "bytes", "reason"}, [&](StringRef key) {
+             return isa_and_nonnull<StringAttr>(transfer.get(key));
+           });
+  };
+  return isArrayOf(value, isTransfer)
+             ? ""
+             : "expected an array of dictionaries with direction, value, bytes and reason";
+}
+
+static std::string deviceWeightsProblem(Holder holder, Attribute value) {
+  auto weights = holder.op->getAttrOfType<ArrayAttr>(WeftDialect::weightsAttrName);
+  auto indices = dyn_cast<DenseI64ArrayAttr>(value);
+  auto isIndex = [&](int64_t index) {
+    return index >= 0 && static_cast<uint64_t>(index) < weights.size();
+  };
+  return weights && indices && llvm::all_of(indices.asArrayRef(), isIndex)
+             ? ""
+             : ("expected indices of '" + WeftDialect::weightsAttrName + "'").str();
+}
+
 //===----------------------------------------------------------------------===//
 // The dialect's hooks
 //===----------------------------------------------------------------------===//
@@ -372,6 +415,10 @@ static const Rule operationRules[] = {
     {WeftDialect::sitesAttrName, Place::Module, sitesProblem},
     {WeftDialect::weightsAttrName, Place::Module, weightsProblem},
     {WeftDialect::signatureAttrName, Place::Module, signatureProblem},
+    {WeftDialect::deviceKernelsAttrName, Place::Module, deviceKernelsProblem},
+    {WeftDialect::transfersAttrName, Place::Module, transfersProblem},
+    {WeftDialect::deviceWeightsAttrName, Place::Module, deviceWeightsProblem},
+    {WeftDialect::subgroupSizeAttrName, Place::Module, sizeProblem},
     {kVariantAttrName, Place::Kernel, textProblem},
     {kVariantOfAttrName, Place::Kernel, symbolReferenceProblem},
     {WeftDialect::fallbackAttrName, Place::Kernel, textProblem},
@@ -380,6 +427,7 @@ static const Rule operationRules[] = {
     {WeftDialect::workspaceOfAttrName, Place::Any, symbolReferenceProblem},
     {WeftDialect::arenaBytesAttrName, Place::Any, sizeProblem},
     {WeftDialect::arenaLowerBoundAttrName, Place::Any, sizeProblem},
+    {WeftDialect::deviceArenaBytesAttrName, Place::Any, sizeProblem},
     {WeftDialect::arenaAssumedExtentAttrName, Place::Any, sizeProblem},
     {WeftDialect::quotientAttrName, Place::Any, unitProblem},
 };

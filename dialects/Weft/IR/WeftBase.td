@@ -78,6 +78,7 @@ def Weft_Dialect : Dialect {
     /// the extent that free dimensions count as in both.
     static constexpr ::llvm::StringLiteral arenaBytesAttrName = "weft.arena_bytes";
     static constexpr ::llvm::StringLiteral arenaLowerBoundAttrName = "weft.arena_lower_bound";
+    static constexpr ::llvm::StringLiteral deviceArenaBytesAttrName = "weft.device_arena_bytes";
     static constexpr ::llvm::StringLiteral arenaAssumedExtentAttrName =
         "weft.arena_assumed_extent";
 
@@ -97,6 +98,18 @@ def Weft_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral sitesAttrName = "weft.sites";
     /// The weights, in the order of their table.
     static constexpr ::llvm::StringLiteral weightsAttrName = "weft.weights";
+
+    /// The device kernels, in the order of their table: name, the `gpu.module` or
+    /// `gpu.binary` that they are in, bytes of each argument (0: an address) and,
+    /// for the emulation, bytes of shared memory and whether threads cooperate.
+    static constexpr ::llvm::StringLiteral deviceKernelsAttrName = "weft.device_kernels";
+    /// The transfers between host and device, in the order of their table.
+    static constexpr ::llvm::StringLiteral transfersAttrName = "weft.transfers";
+    /// Indices of the weights that device kernels read.
+    static constexpr ::llvm::StringLiteral deviceWeightsAttrName = "weft.device_weights";
+
+    /// Lanes of a subgroup in the emulation.
+    static constexpr ::llvm::StringLiteral subgroupSizeAttrName = "weft.subgroup_size";
 
     /// On a division of which the frontend knows that nothing is left over.
     static constexpr ::llvm::StringLiteral quotientAttrName = "weft.quotient";
@@ -144,6 +157,19 @@ def Weft_TargetAttr : Weft_Attr<"Target", "target"> {
   let assemblyFormat = [{
     `<` $name `,` `cpu` `=` $cpu `,` `features` `=` $features `,`
     `vector_bits` `=` $vectorBits `,` `opt_level` `=` $optLevel `>`
+  }];
+}
+
+def Weft_DeviceMemoryAttr : Weft_Attr<"DeviceMemory", "device"> {
+  let summary = "Memory of the device, which the host cannot read or write";
+  let description = [{
+    The memory space of buffers in host functions: only dispatches of kernels that
+    run on the device, and `weft.transfer`, access what lies there. Inside of such
+    kernels all memory is the device's, and types do not say so.
+
+    ```mlir
+    memref<?x64xf32, #weft.device>
+    ```
   }];
 }
 

@@ -127,6 +127,9 @@ LogicalResult DispatchOp::verify() {
   auto isTensor = [](Value v) { return isa<TensorType>(v.getType()); };
   if (!llvm::all_equal(llvm::map_range(shaped, isTensor)))
     return emitOpError("has both tensors and memrefs");
+  auto isOnDevice = [](Value v) { return isDeviceMemory(v.getType()); };
+  if (!llvm::all_equal(llvm::map_range(shaped, isOnDevice)))
+    return emitOpError("has buffers in memory of the host and of the device");
   // On memory, kernels assume that what they write is nothing else. Nothing is
   // written into an empty buffer, and all of these may be one.
   if (!shaped.empty() && !isTensor(shaped.front())) {
@@ -163,6 +166,8 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto matches = [](Type type, Type want) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     auto shaped = dyn_cast<ShapedType>(want);
+    if (isDeviceMemory(type)) // where kernels run, there is no other memory
+      return withDeviceMemory(cast<MemRefType>(type), false) == want;
     if (!tensor || !shaped || !shaped.hasRank())
       return type == want;
     if (auto memref = dyn_cast<MemRefType>(want); memref && !memref.getLayout().isIdentity())

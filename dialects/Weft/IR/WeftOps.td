@@ -10,6 +10,7 @@
 
 include "dialects/Weft/IR/WeftBase.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
+include "dialects/Weft/IR/WeftDeviceOps.td"
 include "dialects/Weft/IR/WeftPackedOps.td"
 include "dialects/Weft/IR/WeftStringOps.td"
 include "mlir/IR/OpAsmInterface.td"

@@ -32,6 +32,24 @@ module attributes {weft.target = "x86-64-v4"} {
 
 // -----
 
+// expected-error @+1 {{'weft.device_kernels': expected an array of dictionaries with name, module and bytes of arguments}}
+module attributes {weft.device_kernels = [{name = "f", module = "m", arguments = array<i64: 9>}]} {
+}
+
+// -----
+
+// expected-error @+1 {{'weft.transfers': expected an array of dictionaries with direction, value, bytes and reason}}
+module attributes {weft.transfers = [{direction = 3, value = "x", bytes = "4", reason = "r"}]} {
+}
+
+// -----
+
+// expected-error @+1 {{'weft.device_weights': expected indices of 'weft.weights'}}
+module attributes {weft.weights = [], weft.device_weights = array<i64: 0>} {
+}
+
+// -----
+
 // expected-error @+1 {{'weft.chips': expected an array of strings that is not empty}}
 module attributes {weft.chips = []} {
 }

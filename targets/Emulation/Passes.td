@@ -1,0 +1,36 @@
+//===- Passes.td - The passes of the emulation -------------*- tablegen -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def EmulateKernels : Pass<"weft-emulate-kernels", "::mlir::ModuleOp"> {
+  let summary = "Makes device kernels functions that run one of their threads on the CPU";
+  let description = [{
+    `gpu.func @f kernel` in `gpu.module @m` becomes `@m.f`, the `weft_emulated_fn` of
+    `weft-runtime/module.h`. Where a thread is comes from the structure that it is
+    given; `gpu.barrier` and what lanes of a subgroup do together become calls
+    through it, which the runtime's scheduler returns from when all have arrived.
+    Each such place has a number, so that threads that wait at different ones are
+    told apart.
+
+    Workgroup memory is the block's. What is read or written there is checked: the
+    indices against the extents of the view, and the element's position against the
+    buffer that the view is of. Memory that views cannot be traced to is not checked.
+
+    Operations on a subgroup exchange the lanes' values and compute from them in the order
+    of lanes: shuffles, reductions of a subgroup or of clusters, broadcasts and rotations.
+
+    Records in `weft.device_kernels` how much shared memory a kernel declares and
+    whether its threads cooperate; those that do not run as a loop. Runs after
+    `weft-cpu-lower-launches` and removes the modules.
+  }];
+  let options = [Option<"subgroupSize", "subgroup-size", "int64_t", "0",
+                        "Lanes of a subgroup: 32 or 64; 0: as `weft.chips` says, else 32">];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
