@@ -360,7 +360,7 @@ def packed_case(name, layout, keys, table=None, lengths=None, **config):
         inputs.update(table=(table, list("bw")), lengths=(lengths, ["b"]))
         clauses = " key_lengths(%lengths : {t:lengths}) pages(%table : {t:table})"
     kinds = [f"!weft.packed<{'x'.join(map(str, x.shape))}xf32, "
-             "#weft.format<elem = #weft.int<4, signed>>>" for x in (k, v)]
+             "#weft.format<elem = #lowp.int<4, signed>>>" for x in (k, v)]
     body = (f"  %pk = weft.pack %k : {{t:k}} -> {kinds[0]}\n"
             f"  %pv = weft.pack %v : {{t:v}} -> {kinds[1]}\n"
             f"  %y = attn.attend causal scale = 0.1 layout = \"{layout}\"\n"
@@ -503,7 +503,7 @@ def append(rows, cache, letters, starts=None, lengths=None, table=None, offsets=
             within = t - begin
             if lengths is not None and within >= lengths[b]:
                 continue
-            position = within + (starts[b] if starts is not None else 0)
+            position = within + (int(starts[b]) if starts is not None else 0)
             capacity = there["t"] * (table.shape[1] if table is not None else 1)
             if position < 0 or capacity == 0:
                 continue

@@ -26,9 +26,9 @@ func.func @nan(%q: tensor<2x4x?x8xf32>, %k: tensor<2x4x8x?xf32>, %v: tensor<2x4x
 // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %[[BIAS]] : tensor<2x6x?x5xf32>, tensor<?x5xf32>)
 // CHECK-NOT: tensor.extract
 // CHECK: weft.contract
-func.func @grouped(%q: tensor<2x6x?x8xf32>, %k: !weft.packed<2x2x5x8xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>,
+func.func @grouped(%q: tensor<2x6x?x8xf32>, %k: !weft.packed<2x2x5x8xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>,
                    %v: tensor<2x2x5x8xf32>, %bias: tensor<?x5xf32>, %o: tensor<2x6x?x8xf32>) -> tensor<2x6x?x8xf32> {
-  %y = attn.attend ins(%q, %k, %v : tensor<2x6x?x8xf32>, !weft.packed<2x2x5x8xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>, tensor<2x2x5x8xf32>)
+  %y = attn.attend ins(%q, %k, %v : tensor<2x6x?x8xf32>, !weft.packed<2x2x5x8xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>, tensor<2x2x5x8xf32>)
     outs(%o : tensor<2x6x?x8xf32>) score {
   ^bb0(%x: f32, %b: index, %h: index, %s: index, %t: index):
     %a = tensor.extract %bias[%s, %t] : tensor<?x5xf32>
@@ -42,9 +42,9 @@ func.func @grouped(%q: tensor<2x6x?x8xf32>, %k: !weft.packed<2x2x5x8xf32, #weft.
 // CHECK-SAME: %[[Q:[a-z0-9]*]]: tensor<2x6x3x8xf32>, %[[K:[a-z0-9]*]]: !weft.packed
 // CHECK: %[[U:.*]] = weft.unpack ins(%[[K]] :
 // CHECK: attn.attend {{.*}} ins(%[[Q]], %[[U]], %{{.*}} : {{.*}} pages(
-func.func @pages(%q: tensor<2x6x3x8xf32>, %k: !weft.packed<9x2x5x8xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>,
+func.func @pages(%q: tensor<2x6x3x8xf32>, %k: !weft.packed<9x2x5x8xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>,
                  %v: tensor<9x2x5x8xf32>, %n: tensor<2xi32>, %table: tensor<2x4xi32>, %o: tensor<2x6x3x8xf32>) -> tensor<2x6x3x8xf32> {
-  %y = attn.attend layout = "bhsd,phtd,phte->bhse" ins(%q, %k, %v : tensor<2x6x3x8xf32>, !weft.packed<9x2x5x8xf32, #weft.format<elem = #weft.float<f8E4M3FN>>>, tensor<9x2x5x8xf32>)
+  %y = attn.attend layout = "bhsd,phtd,phte->bhse" ins(%q, %k, %v : tensor<2x6x3x8xf32>, !weft.packed<9x2x5x8xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>, tensor<9x2x5x8xf32>)
     key_lengths(%n : tensor<2xi32>) pages(%table : tensor<2x4xi32>) outs(%o : tensor<2x6x3x8xf32>) -> tensor<2x6x3x8xf32>
   return %y : tensor<2x6x3x8xf32>
 }
