@@ -163,9 +163,14 @@ struct ConvertPacked : weft::impl::ConvertPackedBase<ConvertPacked> {
     ConversionTarget target(getContext());
     target.markUnknownOpDynamicallyLegal([&](Operation *op) { return !holdsPacked(op); });
     target.addIllegalOp<DisassembleOp, UnpackOp, PackOp>();
-    // Those that materialization has inserted.
-    target.addDynamicallyLegalOp<AssembleOp>(
-        [](AssembleOp op) { return llvm::all_of(op->getUsers(), computesWithPacked); });
+    // Components of other types are cast, dynamic ones checked; materialization
+    // assembles them again.
+    target.addDynamicallyLegalOp<AssembleOp>([](AssembleOp op) {
+      SmallVector<RankedTensorType> expected = op.getType().getComponentTypes();
+      return llvm::equal(op.getComponents().getTypes(), expected) &&
+             llvm::all_of(expected, [](RankedTensorType t) { return t.hasStaticShape(); }) &&
+             llvm::all_of(op->getUsers(), computesWithPacked);
+    });
 
     RewritePatternSet patterns(&getContext());
     patterns.add<ConvertAssemble, ConvertDisassemble, ConvertUnpack, ConvertPack>(converter,

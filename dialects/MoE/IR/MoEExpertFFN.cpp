@@ -233,7 +233,7 @@ Value ExpertFFNReference::up(Value input, Value offsets, Value indices) {
   Type element = isFused ? Type(op.getSumType()) : typeOf(op.getInput()).getElementType();
   Value init = m.empty({rowCount(), columns}, element);
   auto matmul = GroupedMatmulOp::create(m.b, m.loc, init.getType(), op.getTransposed(),
-                                        /*packed=*/ArrayAttr(), input, op.getUp(), op.getUpBiases(),
+                                        input, op.getUp(), op.getUpBiases(),
                                         offsets, indices, init);
   if (isFused)
     return activatePairs(matmul.getResult(), hidden);
@@ -263,7 +263,7 @@ Value ExpertFFNReference::lower() {
   if (op.getDownBias())
     biases.push_back(op.getDownBias());
   auto values = GroupedMatmulOp::create(m.b, m.loc, init.getType(), op.getTransposed(),
-                                        /*packed=*/ArrayAttr(), hidden, op.getDown(), biases,
+                                        hidden, op.getDown(), biases,
                                         plan.getOffsets(), /*indices=*/Value(), init);
   return CombineOp::create(m.b, m.loc, op.getType(), values.getResult(), plan.getPositions(),
                            weights, op.getInit());

@@ -20,9 +20,6 @@ using namespace weft::moe;
 //===----------------------------------------------------------------------===//
 
 SmallVector<ShapedType> GroupedMatmulOp::getWeightTypes() {
-  if (ArrayAttr packed = getPackedAttr())
-    return llvm::map_to_vector(packed.getAsValueRange<TypeAttr>(),
-                               [](Type type) { return dyn_cast<ShapedType>(type); });
   return llvm::map_to_vector(getWeights().getTypes(),
                              [](Type type) { return cast<ShapedType>(type); });
 }
@@ -37,28 +34,6 @@ Type GroupedMatmulOp::getSumType() {
 LogicalResult GroupedMatmulOp::reifyResultShapes(OpBuilder &b,
                                                  ReifiedRankedShapedTypeDims &shapes) {
   return reifyInits(*this, b, shapes);
-}
-
-/// Components are those that the packed types have.
-static LogicalResult verifyComponents(GroupedMatmulOp op) {
-  auto weights = op.getWeights();
-  size_t next = 0;
-  for (ShapedType type : op.getWeightTypes()) {
-    auto packed = dyn_cast_or_null<PackedType>(type);
-    if (!packed)
-      return op.emitOpError("stands for weights that are not packed");
-    for (RankedTensorType want : packed.getComponentTypes()) {
-      auto have =
-          next < weights.size() ? dyn_cast<RankedTensorType>(weights[next].getType()) : nullptr;
-      if (!have || have.getElementType() != want.getElementType() ||
-          failed(verifyCompatibleShape(have.getShape(), want.getShape())))
-        return op.emitOpError("expects component ") << next << " of type " << want;
-      ++next;
-    }
-  }
-  if (next != weights.size())
-    return op.emitOpError("has ") << weights.size() << " components, the formats have " << next;
-  return success();
 }
 
 static LogicalResult verifyEpilogue(GroupedMatmulOp op, size_t sums) {
@@ -85,8 +60,6 @@ LogicalResult GroupedMatmulOp::verify() {
     return failure();
   RankedTensorType input = typeOf(getInput()), offsets = typeOf(getOffsets()),
                    result = typeOf(getResult());
-  if (getPacked() && failed(verifyComponents(*this)))
-    return failure();
   if (input.getRank() != 2 || result.getRank() != 2)
     return emitOpError("expects an input and an init of rank 2, got ")
            << input << " and " << result;
@@ -97,9 +70,6 @@ LogicalResult GroupedMatmulOp::verify() {
   SmallVector<ShapedType> weights = getWeightTypes();
   if (weights.empty())
     return emitOpError("expects weights");
-  size_t packed = llvm::count_if(weights, llvm::IsaPred<PackedType>);
-  if (packed != 0 && packed != weights.size())
-    return emitOpError("has packed weights beside dense ones");
   for (ShapedType type : weights) {
     if (type.getRank() != 3)
       return emitOpError("expects weights of rank 3, got ") << Type(type);
@@ -194,21 +164,11 @@ int64_t GroupedMatmulReference::tileColumns() {
 }
 
 Value GroupedMatmulReference::decode(size_t i, Value group, Value column, OpFoldResult width) {
-  SmallVector<ShapedType> types = op.getWeightTypes();
-  auto packed = cast<PackedType>(types[i]);
-  SmallVector<Value> components;
-  if (op.getPacked()) {
-    size_t first = 0;
-    for (ShapedType type : ArrayRef(types).take_front(i))
-      first += cast<PackedType>(type).getComponentTypes().size();
-    auto range = op.getWeights().slice(first, packed.getComponentTypes().size());
-    components.append(range.begin(), range.end());
-  } else {
-    SmallVector<Type> parts =
-        llvm::map_to_vector(packed.getComponentTypes(), [](auto type) -> Type { return type; });
-    auto disassemble = DisassembleOp::create(m.b, m.loc, parts, op.getWeights()[i]);
-    components.append(disassemble.getResults().begin(), disassemble.getResults().end());
-  }
+  auto packed = cast<PackedType>(op.getWeightTypes()[i]);
+  SmallVector<Type> parts =
+      llvm::map_to_vector(packed.getComponentTypes(), [](auto type) -> Type { return type; });
+  auto disassemble = DisassembleOp::create(m.b, m.loc, parts, op.getWeights()[i]);
+  SmallVector<Value> components(disassemble.getComponents());
   SmallVector<OpFoldResult> dims, offsets{group, m.b.getIndexAttr(0), m.b.getIndexAttr(0)};
   for (int64_t extent : packed.getShape())
     dims.push_back(m.b.getIndexAttr(extent));

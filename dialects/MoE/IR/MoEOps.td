@@ -228,9 +228,8 @@ def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
     Sums are computed in f32 (f64 for an init of f64), or in the init's integers,
     which wrap around; the order of summands depends on shapes only. Factors widen.
 
-    Weights can be packed. From stage `fuse` on their components stand for them,
-    `packed` has their types. They are decoded by tiles of at most 64 KB (one
-    column at least) of groups with rows.
+    Weights can be packed. They are decoded by tiles of at most 64 KB (one column at
+    least) of groups with rows.
 
     Offsets that do not ascend or lie beyond the rows, and indices beyond the input's
     rows, are an error; inside of kernels they are clamped.
@@ -258,8 +257,7 @@ def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
     }
     ```
   }];
-  let arguments = (ins UnitAttr:$transposed, OptionalAttr<TypeArrayAttr>:$packed,
-                       AnyRankedTensor:$input,
+  let arguments = (ins UnitAttr:$transposed, AnyRankedTensor:$input,
                        Variadic<AnyTypeOf<[AnyRankedTensor, Weft_PackedType]>>:$weights,
                        Variadic<AnyRankedTensor>:$biases, AnyRankedTensor:$offsets,
                        Optional<AnyRankedTensor>:$indices, Variadic<AnyRankedTensor>:$inits);
@@ -268,7 +266,7 @@ def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
   let assemblyFormat = [{
     (`transposed` $transposed^)?
     `ins` `(` $input `:` type($input) `)` `weights` `(` $weights `:` type($weights) `)`
-    (`as` $packed^)? (`biases` `(` $biases^ `:` type($biases) `)`)?
+    (`biases` `(` $biases^ `:` type($biases) `)`)?
     `offsets` `(` $offsets `:` type($offsets) `)`
     (`indices` `(` $indices^ `:` type($indices) `)`)?
     `outs` `(` $inits `:` type($inits) `)` attr-dict

@@ -31,34 +31,10 @@ struct DecomposeExpertFFN : OpRewritePattern<ExpertFFNOp> {
   }
 };
 
-/// Where one weight is packed, dense ones beside it cannot stand among components.
-struct SplitPackedWeights : OpRewritePattern<GroupedMatmulOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(GroupedMatmulOp op, PatternRewriter &rewriter) const override {
-    if (op.getPacked() || !llvm::all_of(op.getWeights().getTypes(), llvm::IsaPred<PackedType>))
-      return rewriter.notifyMatchFailure(op, "has weights that are not packed");
-    SmallVector<Value> components;
-    SmallVector<Attribute> types;
-    for (Value weight : op.getWeights()) {
-      auto packed = cast<PackedType>(weight.getType());
-      SmallVector<Type> parts =
-          llvm::map_to_vector(packed.getComponentTypes(), [](auto type) -> Type { return type; });
-      auto disassemble = DisassembleOp::create(rewriter, op.getLoc(), parts, weight);
-      llvm::append_range(components, disassemble.getComponents());
-      types.push_back(TypeAttr::get(packed));
-    }
-    rewriter.modifyOpInPlace(op, [&] {
-      op.getWeightsMutable().assign(components);
-      op.setPackedAttr(rewriter.getArrayAttr(types));
-    });
-    return success();
-  }
-};
-
 struct DecomposeAggregates : moe::impl::DecomposeAggregatesBase<DecomposeAggregates> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<DecomposeExpertFFN, SplitPackedWeights>(&getContext());
+    patterns.add<DecomposeExpertFFN>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -82,8 +82,7 @@ def DecomposeAggregates : Pass<"moe-decompose-aggregates"> {
   let description = [{
     At the start of stage `fuse`. `moe.expert_ffn` becomes `moe.plan`, two
     `moe.grouped_matmul`, of which the first has the activation as its epilogue, and
-    `moe.combine`. Packed weights of `moe.grouped_matmul` become their components,
-    whose types it keeps, so that no tensor of their numbers is made.
+    `moe.combine`. Packed weights stay packed.
   }];
   let dependentDialects = ["::weft::moe::MoEDialect"];
 }

@@ -56,15 +56,6 @@ func.func @packed(%x: tensor<?x1024xf32>, %codes: tensor<143360xi8>, %o: tensor<
   return %y : tensor<?x70xf32>
 }
 
-// CHECK-LABEL: @components
-// CHECK: weights(%{{.*}} : tensor<143360xi8>) as [!weft.packed<4x1024x70xf32,
-func.func @components(%x: tensor<?x1024xf32>, %codes: tensor<143360xi8>, %o: tensor<5xi32>,
-                      %init: tensor<?x70xf32>) -> tensor<?x70xf32> {
-  %y = moe.grouped_matmul ins(%x : tensor<?x1024xf32>) weights(%codes : tensor<143360xi8>)
-         as [!weight] offsets(%o : tensor<5xi32>) outs(%init : tensor<?x70xf32>) -> tensor<?x70xf32>
-  return %y : tensor<?x70xf32>
-}
-
 // CHECK-LABEL: @combine
 // CHECK: moe.combine ins(%{{.*}}, %{{.*}} : tensor<?x8xf16>, tensor<?x2xi32>) weights(%{{.*}} : tensor<?x2xf32>) outs(
 // A loop over slots for each token; sums are rounded once.

@@ -1,5 +1,5 @@
-// Layers of experts become plans, products and combinations; packed weights become
-// their components, and no tensor of their numbers.
+// Layers of experts become plans, products and combinations; packed weights stay
+// packed, and no tensor of their numbers is made.
 
 // RUN: weft-opt %s --moe-decompose-aggregates | FileCheck %s
 // RUN: weft-opt %s --moe-decompose-aggregates --weft-convert-packed | FileCheck %s --check-prefix=PACKED
@@ -12,8 +12,7 @@
 // The tokens of the slots.
 // CHECK: %[[TOKENS:.*]] = linalg.generic {{.*}} ins(%[[SLOTS]]
 // CHECK: arith.floordivsi
-// CHECK: %[[CODES:.*]] = weft.disassemble %[[UP]]
-// CHECK: %[[HIDDEN:.*]] = moe.grouped_matmul ins(%[[X]] : tensor<?x8xf32>) weights(%[[CODES]] : tensor<256xi8>) as [!weft.packed<4x8x16xf32, {{.*}}>] offsets(%[[OFFSETS]] : tensor<5xi32>) indices(%[[TOKENS]] : tensor<?xi32>)
+// CHECK: %[[HIDDEN:.*]] = moe.grouped_matmul ins(%[[X]] : tensor<?x8xf32>) weights(%[[UP]] : !weft.packed<4x8x16xf32, {{.*}}>) offsets(%[[OFFSETS]] : tensor<5xi32>) indices(%[[TOKENS]] : tensor<?xi32>)
 // CHECK-SAME: epilogue {
 // CHECK: arith.maximumf
 // CHECK: %[[VALUES:.*]] = moe.grouped_matmul ins(%[[HIDDEN]] : tensor<?x16xf32>) weights(%[[DOWN]] : tensor<4x16x8xf32>) offsets(%[[OFFSETS]] : tensor<5xi32>)

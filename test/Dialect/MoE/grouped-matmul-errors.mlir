@@ -64,38 +64,6 @@ func.func @packed_dynamic(%x: tensor<?x8xf32>, %w0: !weft.packed<4x?x5xf32, #wef
 
 // -----
 
-func.func @not_packed(%x: tensor<?x8xf32>, %w0: tensor<4x8x5xf32>, %o: tensor<5xi32>, %y: tensor<?x5xf32>) {
-  // expected-error @+1 {{stands for weights that are not packed}}
-  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) weights(%w0 : tensor<4x8x5xf32>) as [f32] offsets(%o : tensor<5xi32>) outs(%y : tensor<?x5xf32>) -> tensor<?x5xf32>
-  return
-}
-
-// -----
-
-func.func @component(%x: tensor<?x8xf32>, %w0: tensor<79xi8>, %o: tensor<5xi32>, %y: tensor<?x5xf32>) {
-  // expected-error @+1 {{expects component 0 of type 'tensor<80xi8>'}}
-  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) weights(%w0 : tensor<79xi8>) as [!weft.packed<4x8x5xf32, #weft.format<elem = #lowp.int<4, signed>>>] offsets(%o : tensor<5xi32>) outs(%y : tensor<?x5xf32>) -> tensor<?x5xf32>
-  return
-}
-
-// -----
-
-func.func @components(%x: tensor<?x8xf32>, %w0: tensor<80xi8>, %w1: tensor<80xi8>, %o: tensor<5xi32>, %y: tensor<?x5xf32>) {
-  // expected-error @+1 {{has 2 components, the formats have 1}}
-  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) weights(%w0, %w1 : tensor<80xi8>, tensor<80xi8>) as [!weft.packed<4x8x5xf32, #weft.format<elem = #lowp.int<4, signed>>>] offsets(%o : tensor<5xi32>) outs(%y : tensor<?x5xf32>) -> tensor<?x5xf32>
-  return
-}
-
-// -----
-
-func.func @mixed(%x: tensor<?x8xf32>, %w0: !weft.packed<4x8x5xf32, #weft.format<elem = #lowp.int<4, signed>>>, %w1: tensor<4x8x5xf32>, %o: tensor<5xi32>, %y: tensor<?x5xf32>) {
-  // expected-error @+1 {{has packed weights beside dense ones}}
-  %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) weights(%w0, %w1 : !weft.packed<4x8x5xf32, #weft.format<elem = #lowp.int<4, signed>>>, tensor<4x8x5xf32>) offsets(%o : tensor<5xi32>) outs(%y : tensor<?x5xf32>) -> tensor<?x5xf32>
-  return
-}
-
-// -----
-
 func.func @bias_count(%x: tensor<?x8xf32>, %w0: tensor<4x8x5xf32>, %o: tensor<5xi32>, %y: tensor<?x5xf32>, %b: tensor<4x5xf32>) {
   // expected-error @+1 {{has 2 biases for 1 weights}}
   %r = moe.grouped_matmul ins(%x : tensor<?x8xf32>) weights(%w0 : tensor<4x8x5xf32>) biases(%b, %b : tensor<4x5xf32>, tensor<4x5xf32>) offsets(%o : tensor<5xi32>) outs(%y : tensor<?x5xf32>) -> tensor<?x5xf32>

@@ -90,7 +90,11 @@ SCALES = {
                              F.Scale("offset", group(r), "bf16")],
 }
 
-STRUCTURES = {"dense": F.Dense()}
+STRUCTURES = {
+    "dense": F.Dense(), "2:4": F.NM(2, 4), "6:8": F.NM(6, 8), "block4x1": F.Block(4, 1, F.CSR()),
+    "block2x16": F.Block(2, 16, F.Bitmap()), "bitmap": F.Bitmap(), "csr": F.CSR(),
+    "csc": F.CSC(), "coo": F.COO(), "ell": F.ELL(12), "channels": F.Channels(),
+    "low-rank": F.LowRank(), "sum": F.Outliers()}
 
 #===----------------------------------------------------------------------===#
 # Operations
@@ -104,6 +108,7 @@ class Operation:
     operands: callable  # rng -> the other operands, as components
     body: callable  # names, packed type -> lines, result type
     reference: callable  # numbers, operands -> the result
+    signed: bool = False  # the bound is of the operands as they are
 
 
 def zeros(name, shape):
@@ -150,8 +155,48 @@ def embedding(rows=40, columns=96):
                      body, lambda w, ids: w[ids])
 
 
+def experts(groups=3, n=8, k=64):
+    """Rows of the second group: none."""
+    counts = np.array([5, 0, 4])
+
+    def body(name, packed, operands):
+        kind, lines = zeros(name, (9, n))
+        offsets = ", ".join(map(str, np.concatenate([[0], np.cumsum(counts)])))
+        return lines + [f"%{name}o = arith.constant dense<[{offsets}]> : tensor<{groups + 1}xi32>",
+                        f"%{name}y = moe.grouped_matmul transposed ins(%{name}x0 : {operands[0]}) "
+                        f"weights(%{name}w : {packed}) offsets(%{name}o : tensor<{groups + 1}xi32>) "
+                        f"outs(%{name}i : {kind}) -> {kind}"], kind
+    return Operation((groups, n, k), k,
+                     lambda rng: [F.Component(rng.standard_normal((9, k)).astype("f4"), "f32")],
+                     body, lambda w, x: np.einsum("tk,tnk->tn", x.astype("f8"),
+                                                  w[np.repeat(np.arange(groups), counts)]))
+
+
+def attention(tokens=40, size=16, columns=96, queries=3):
+    """The numbers are the values. The weights are exact to the roundings of the
+    scores, at most 64 of f32."""
+    def body(name, packed, operands):
+        kind, lines = zeros(name, (queries, columns))
+        return lines + [f'%{name}y = attn.attend scale = 0.25 layout = "sd,td,te->se" '
+                        f"ins(%{name}x0, %{name}x1, %{name}w : {operands[0]}, {operands[1]}, {packed}) "
+                        f"outs(%{name}i : {kind}) -> {kind}"], kind
+
+    def operands(rng):
+        return [F.Component(rng.uniform(-1, 1, (n, size)).astype("f4"), "f32")
+                for n in (queries, tokens)]
+
+    def reference(v, q, k):
+        scores = q.astype("f8") @ k.astype("f8").T * 0.25
+        weights = np.exp(scores - scores.max(1, keepdims=True))
+        return weights / weights.sum(1, keepdims=True) @ v
+    operation = Operation((tokens, columns), tokens + 64, operands, body, reference)
+    operation.signed = True
+    return operation
+
+
 OPERATIONS = {"contract-1": contraction(1), "contract-37": contraction(37),
-              "conv-3x3": convolution(), "embed": embedding()}
+              "conv-3x3": convolution(), "embed": embedding(), "experts": experts(),
+              "attend": attention()}
 
 
 #===----------------------------------------------------------------------===#
@@ -191,7 +236,8 @@ class Cell:
         body, kind = self.operation.body(name, packed, [c.type for c in operands])
         arrays = [c.array for c in operands]
         want = self.operation.reference(numbers, *arrays)
-        sizes = [abs(a) if a.dtype.kind == "f" else a for a in arrays]
+        sizes = [abs(a) if a.dtype.kind == "f" and not self.operation.signed else a
+                 for a in arrays]
         bound = (self.operation.k + 16) * 2.0**-24 * self.operation.reference(magnitude, *sizes)
         return lines + body, arguments, kind, want, bound
 
@@ -240,8 +286,16 @@ def is_legal(key):
     """Cells that mean something; all others have tests of what refuses them."""
     element, scales, structure, operation = key
     numbers = ELEMENTS[element].per_code
-    return OPERATIONS[operation].shape[-1] % numbers == 0 and not (numbers > 1
-                                                                  and structure != "dense")
+    shape = OPERATIONS[operation].shape
+    if numbers > 1 and (structure != "dense" or shape[-1] % numbers):
+        return False
+    # Tables are of logical blocks, words along a logical dimension; what a structure
+    # stores has neither, and the factors of a product have other extents.
+    if isinstance(ELEMENTS[element], F.Words) and structure not in ("dense", "2:4", "6:8", "sum"):
+        return False
+    if structure == "low-rank" and len(shape) > 3:
+        return False
+    return True
 
 
 def all_cells():

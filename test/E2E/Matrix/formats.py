@@ -300,6 +300,8 @@ class Scale:
 
 
 def format_text(element, scales=(), structure=None):
+    if hasattr(structure, "text_of"):
+        return structure.text_of(element, scales)
     fields = [f"elem = {element.text}"]
     if scales:
         fields.append(f"scales = [{', '.join(s.text for s in scales)}]")
@@ -324,10 +326,151 @@ class Dense:
         return shape, np.ones(shape, bool), tuple(np.indices(shape)), []
 
 
-def build(rng, shape, element, scales=(), structure=None):
-    """Random components of a packed tensor, in the order of the format; the numbers
-    that they mean (float64); and the magnitudes that their roundings are relative
-    to."""
+def unsigned(array, bits):
+    return Component(array.astype(f"u{bits // 8}").view(f"i{bits // 8}"), f"i{bits}")
+
+
+class NM:
+    """n of each m numbers of the last dimension."""
+
+    def __init__(self, n, m):
+        self.n, self.m, self.text = n, m, f"#sparse.nm<{n}, {m}>"
+
+    def choose(self, rng, shape):
+        columns = shape[-1]
+        groups = -(-columns // self.m)
+        stored = (*shape[:-1], groups * self.n)
+        present, where = np.zeros(shape, bool), np.zeros(shape, int)
+        indices = np.zeros((*shape[:-1], groups, self.n), int)
+        for row in np.ndindex(*shape[:-1]):
+            for g in range(groups):
+                inside = min(self.m, columns - g * self.m)
+                kept = rng.choice(inside, min(self.n, inside), replace=False)
+                others = [i for i in range(inside, self.m)]
+                kept = np.sort([*kept, *others][:self.n])
+                indices[row][g] = kept
+                for t, i in enumerate(kept):
+                    if i < inside:
+                        present[row][g * self.m + i] = True
+                        where[row][g * self.m + i] = g * self.n + t
+        bits = (self.m - 1).bit_length()
+        positions = (*np.indices(shape)[:-1], where)
+        return stored, present, positions, [integers(indices.reshape(stored), bits)]
+
+
+def random_mask(rng, shape, density=0.3):
+    """Some rows are empty."""
+    mask = rng.random(shape) < density
+    return mask & (rng.random((*shape[:-1], 1)) < 0.9)
+
+
+def ranks(mask):
+    """For each number that is stored, how many are before it."""
+    return (np.cumsum(mask.ravel()) - mask.ravel()).reshape(mask.shape)
+
+
+class Unstructured:
+    """Numbers of a random mask, in row-major order."""
+
+    def choose(self, rng, shape):
+        mask = random_mask(rng, shape)
+        return (int(mask.sum()),), mask, (np.where(mask, ranks(mask), 0),), self.describe(mask)
+
+
+class Bitmap(Unstructured):
+    text = "#sparse.bitmap"
+
+    def describe(self, mask):
+        rows = mask.reshape(-1, mask.shape[-1])
+        words = -(-rows.shape[1] // 64)
+        padded = np.pad(rows, [(0, 0), (0, words * 64 - rows.shape[1])]).reshape(-1, words, 64)
+        values = (padded.astype(np.uint64) << np.arange(64, dtype=np.uint64)).sum(-1)
+        counts = padded.sum(-1)
+        before = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
+        shape = (*mask.shape[:-1], words)
+        return [Component(values.astype(np.uint64).view(np.int64).reshape(shape), "i64"),
+                Component(before.astype(np.int32).reshape(shape), "i32")]
+
+
+class CSR(Unstructured):
+    text = "#sparse.csr<i16>"
+
+    def describe(self, mask):
+        rows = mask.reshape(-1, mask.shape[-1])
+        offsets = np.concatenate([[0], np.cumsum(rows.sum(1))]).astype(np.int32)
+        return [Component(offsets, "i32"), unsigned(np.nonzero(rows)[1], 16)]
+
+
+class COO(Unstructured):
+    text = "#sparse.coo<i32>"
+
+    def describe(self, mask):
+        rows, columns = np.nonzero(mask.reshape(-1, mask.shape[-1]))
+        return [unsigned(rows, 32), unsigned(columns, 32)]
+
+
+class CSC:
+    text = "#sparse.csc<i16>"
+
+    def choose(self, rng, shape):
+        mask = random_mask(rng, shape)
+        turned = np.swapaxes(mask, -1, -2)
+        order = np.swapaxes(ranks(turned), -1, -2)
+        columns = turned.reshape(-1, turned.shape[-1])
+        offsets = np.concatenate([[0], np.cumsum(columns.sum(1))]).astype(np.int32)
+        parts = [Component(offsets, "i32"), unsigned(np.nonzero(columns)[1], 16)]
+        return (int(mask.sum()),), mask, (np.where(mask, order, 0),), parts
+
+
+class ELL:
+    def __init__(self, width):
+        self.width, self.text = width, f"#sparse.ell<{width}, i16>"
+
+    def choose(self, rng, shape):
+        mask = random_mask(rng, shape, 0.1)
+        mask &= np.cumsum(mask, -1) <= self.width
+        slot = np.cumsum(mask, -1) - mask
+        columns = np.full((*shape[:-1], self.width), 0xFFFF)
+        for at in zip(*np.nonzero(mask)):
+            columns[(*at[:-1], slot[at])] = at[-1]
+        return ((*shape[:-1], self.width), mask,
+                (*np.indices(shape)[:-1], np.where(mask, slot, 0)), [unsigned(columns, 16)])
+
+
+class Channels:
+    """Half of the positions of the last dimension."""
+    text = "#sparse.channels<axis = -1, i16>"
+
+    def choose(self, rng, shape):
+        kept = np.sort(rng.choice(shape[-1], (shape[-1] + 1) // 2, replace=False))
+        mask = np.zeros(shape, bool)
+        mask[..., kept] = True
+        slot = np.zeros(shape[-1], int)
+        slot[kept] = np.arange(len(kept))
+        index = np.indices(shape)
+        # Data decides how many there are: their dimension is the first.
+        return ((len(kept), *shape[:-1]), mask, (np.broadcast_to(slot, shape), *index[:-1]),
+                [unsigned(kept, 16)])
+
+
+class Block:
+    """Blocks of the last two dimensions."""
+
+    def __init__(self, rows, columns, of):
+        self.rows, self.columns, self.of = rows, columns, of
+        self.text = f"#sparse.block<{rows}, {columns}, {of.text}>"
+
+    def choose(self, rng, shape):
+        grid = (*shape[:-2], -(-shape[-2] // self.rows), -(-shape[-1] // self.columns))
+        stored, mask, where, parts = self.of.choose(rng, grid)
+        index = np.indices(shape)
+        block = (*index[:-2], index[-2] // self.rows, index[-1] // self.columns)
+        return ((*stored, self.rows, self.columns), mask[block],
+                (*(w[block] for w in where), index[-2] % self.rows, index[-1] % self.columns), parts)
+
+
+def build_leaf(rng, shape, element, scales=(), structure=None):
+    """`build` for a format that is one `#weft.format`."""
     stored, present, where, extra = (structure or Dense()).choose(rng, shape)
     d = element.per_code
     code_shape = (*stored[:-1], stored[-1] // d) if d > 1 else stored
@@ -347,3 +490,43 @@ def build(rng, shape, element, scales=(), structure=None):
         magnitudes = magnitudes * abs(p) if scale.role == "multiply" else magnitudes + abs(p)
         components += parts
     return np.where(present, numbers, 0.0), components, np.where(present, magnitudes, 0.0)
+
+
+class LowRank:
+    """A product of two thin matrices, each in the element with the scales."""
+    rank = 16
+
+    def text_of(self, element, scales):
+        inner = format_text(element, scales)
+        return f"#weft.low_rank<{self.rank}, {inner}, {inner}>"
+
+    def build(self, rng, shape, element, scales):
+        left, a, p = build_leaf(rng, (*shape[:-1], self.rank), element, scales)
+        right, b, q = build_leaf(rng, (*shape[:-2], self.rank, shape[-1]), element, scales)
+        return left @ right, a + b, (self.rank + 1) * (p @ q)
+
+
+class Outliers:
+    """The element with the scales, and some f16 numbers by column index."""
+
+    def text_of(self, element, scales):
+        return (f"#weft.sum<[{format_text(element, scales)}, "
+                "#weft.format<elem = #weft.value<f16>, structure = #sparse.csr<i16>>]>")
+
+    def build(self, rng, shape, element, scales):
+        base, a, p = build_leaf(rng, shape, element, scales)
+        mask = random_mask(rng, shape, 0.05)
+        values, component = floats(rng.standard_normal(int(mask.sum())) * 8, "f16")
+        component = Component(component.array.view(np.int16), "i16")  # by its bits
+        outliers = np.zeros(shape)
+        outliers[mask] = values
+        return base + outliers, a + [component, *CSR().describe(mask)], p + abs(outliers)
+
+
+def build(rng, shape, element, scales=(), structure=None):
+    """Random components of a packed tensor, in the order of the format; the numbers
+    that they mean (float64); and the magnitudes that their roundings are relative
+    to."""
+    if hasattr(structure, "text_of"):
+        return structure.build(rng, shape, element, scales)
+    return build_leaf(rng, shape, element, scales, structure)
