@@ -17,7 +17,6 @@ the magnitudes that it is made of: K products are added, and a number is decoded
 at most eight operations on both sides, each rounded once."""
 
 import argparse
-import collections
 import concurrent.futures
 import dataclasses
 import os
@@ -26,11 +25,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 
 import numpy as np
 
 import formats as F
+import page
 
 #===----------------------------------------------------------------------===#
 # The axes
@@ -330,8 +331,9 @@ def main():
             (first if fresh else rest).append(key)
             seen.update(fresh)
         keys = (first + rest)[:options.sample]
-    failures = []
+    failures, results, seconds = [], {}, {}
     for target in options.target.split(","):
+        start = time.monotonic()
         batches = [keys[i:i + options.batch] for i in range(0, len(keys), options.batch)]
 
         def work(batch):
@@ -341,8 +343,12 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             verdicts = [v for batch in pool.map(work, batches) for v in batch]
         wrong = [(target, key, error) for key, error in verdicts if error]
-        print(f"{target}: {len(verdicts) - len(wrong)} of {len(verdicts)} cells passed")
+        results[target], seconds[target] = dict(verdicts), time.monotonic() - start
+        print(f"{target}: {len(verdicts) - len(wrong)} of {len(verdicts)} cells passed "
+              f"in {seconds[target]:.0f} s", flush=True)
         failures += wrong
+    if options.page:
+        page.write(options.page, (ELEMENTS, SCALES, STRUCTURES, OPERATIONS), results, seconds)
     for target, key, error in failures[:40]:
         print(f"{target} {'/'.join(key)}: {error}")
     if not keys:
