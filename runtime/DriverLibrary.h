@@ -39,7 +39,7 @@ public:
     int (*moduleGetFunction)(void **function, void *module, const char *name);
     int (*launchKernel)(void *function, unsigned gridX, unsigned gridY, unsigned gridZ,
                         unsigned blockX, unsigned blockY, unsigned blockZ, unsigned sharedBytes,
-                        void *stream, void *const *arguments, void **extra);
+                        void *stream, void **arguments, void **extra);
     int (*funcSetAttribute)(void *function, int attribute, int value);
     // CUDA's alone.
     int (*deviceGetAttribute)(int *value, int attribute, int device);

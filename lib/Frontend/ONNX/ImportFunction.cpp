@@ -15,6 +15,9 @@
 #include "Frontend/ONNX/Reader/Reader.h"
 #include "Frontend/ONNX/Reader/Verify.h"
 #include "Frontend/ONNX/StaticSize.h"
+#include "dialects/Attn/IR/Attn.h"
+#include "dialects/LowP/IR/LowP.h"
+#include "dialects/MoE/IR/MoE.h"
 #include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -541,7 +544,8 @@ OwningOpRef<ModuleOp> Importer::run() {
   }
   context.context
       .loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, math::MathDialect,
-                   scf::SCFDialect, tensor::TensorDialect, WeftDialect>();
+                   scf::SCFDialect, tensor::TensorDialect, attn::AttnDialect, lowp::LowPDialect,
+                   moe::MoEDialect, WeftDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context.context));
   if (DictionaryAttr metadata = metadataOf(*model, b); !metadata.empty())
     (*module)->setAttr(WeftDialect::metadataAttrName, metadata);
