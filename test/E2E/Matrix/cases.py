@@ -7,7 +7,7 @@
 #===-------------------------------------------------------------------------===#
 """Compiles and runs cells of the matrix elements x scales x structures x operations
 x targets and compares each with NumPy in float64 on the numbers that formats.py
-decodes.
+decodes. On the CPU no tensor of decoded numbers may exist after stage `fuse`.
 
 Usage: cases.py WEFT-PROGRAM [--target=cpu,emulation] [--sample=N] [--filter=REGEX]
                 [--page=FILE] [--jobs=N]
@@ -243,6 +243,20 @@ class Cell:
         return lines + body, arguments, kind, want, bound
 
 
+def find_decoded(weft, path, cells, folder):
+    """An error if a tensor of decoded numbers exists after stage `fuse`."""
+    dump = os.path.join(folder, "fuse.mlir")
+    subprocess.run([weft, "compile", path, "--compile-to=fuse", "-o", dump, "--quiet"], check=True,
+                   capture_output=True, timeout=600)
+    with open(dump) as file:
+        text = file.read()
+    for shape in {cell.operation.shape for cell in cells}:
+        kind = f"tensor<{'x'.join(map(str, shape))}xf32>"
+        if kind in text:
+            return f"there is a {kind} after fuse"
+    return None
+
+
 def run(weft, target, cells, folder):
     """For each cell its error, or None. One module for all; where it fails, one each."""
     built = [cell.build(f"a{i}_") for i, cell in enumerate(cells)]
@@ -270,6 +284,9 @@ def run(weft, target, cells, folder):
         if len(cells) == 1:
             return [(result.stderr.strip() or f"exit {result.returncode}").splitlines()[0]]
         return [run(weft, target, [cell], folder)[0] for cell in cells]
+    error = find_decoded(weft, path, cells, folder) if target == "cpu" else None
+    if error:
+        return [error] * len(cells)
     names = sorted(os.listdir(f"{folder}/out"), key=lambda n: int(re.sub(r"\D", "", n) or 0))
     errors = []
     for (_, _, _, want, bound), name in zip(built, names):
