@@ -280,11 +280,10 @@ bool DriverDevice::launch(void *queue, const weft_env *, int64_t kernel, const L
       !check(call.funcSetAttribute(function, maxDynamicSharedSize, int(shape.sharedBytes)),
              failure))
     return false;
-  const int status = call.launchKernel(function, unsigned(shape.grid[0]), unsigned(shape.grid[1]),
-                                       unsigned(shape.grid[2]), unsigned(shape.block[0]),
-                                       unsigned(shape.block[1]), unsigned(shape.block[2]),
-                                       unsigned(shape.sharedBytes), queue,
-                                       const_cast<void **>(arguments), nullptr); // only read
+  const int status = call.launchKernel(
+      function, unsigned(shape.grid[0]), unsigned(shape.grid[1]), unsigned(shape.grid[2]),
+      unsigned(shape.block[0]), unsigned(shape.block[1]), unsigned(shape.block[2]),
+      unsigned(shape.sharedBytes), queue, const_cast<void **>(arguments), nullptr); // only read
   return check(status, failure);
 }
 

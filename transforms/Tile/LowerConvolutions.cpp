@@ -44,8 +44,8 @@ public:
   ConvolutionLowering(ConvOp conv, RewriterBase &b)
       : conv(conv), b(b), loc(conv.getLoc()),
         rank(cast<RankedTensorType>(conv.getInput().getType()).getRank()), groups(conv.getGroups()),
-        splits(groups > 1 &&
-               groups != cast<RankedTensorType>(conv.getFilterType()).getDimSize(0)) {}
+        splits(groups > 1 && groups != cast<RankedTensorType>(conv.getFilterType()).getDimSize(0)) {
+  }
   void run();
 
 private:

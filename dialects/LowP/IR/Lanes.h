@@ -28,13 +28,15 @@ struct Lanes {
     return mlir::arith::ConstantOp::create(b, loc, value);
   }
   mlir::Value integer(mlir::Type element, uint64_t value) const {
-    return constant(b.getIntegerAttr(
-        element, llvm::APInt(element.getIntOrFloatBitWidth(), value, false, /*implicitTrunc=*/true)));
+    return constant(b.getIntegerAttr(element, llvm::APInt(element.getIntOrFloatBitWidth(), value,
+                                                          false, /*implicitTrunc=*/true)));
   }
   mlir::Value number(mlir::FloatType element, double value) const {
     return constant(b.getFloatAttr(element, value));
   }
-  mlir::Value same(uint64_t value, mlir::Value as) const { return integer(mlir::getElementTypeOrSelf(as), value); }
+  mlir::Value same(uint64_t value, mlir::Value as) const {
+    return integer(mlir::getElementTypeOrSelf(as), value);
+  }
 
   mlir::Value bits(mlir::Value x) const {
     return mlir::arith::BitcastOp::create(
@@ -43,12 +45,18 @@ struct Lanes {
   mlir::Value asFloat(mlir::Value x, mlir::FloatType element) const {
     return mlir::arith::BitcastOp::create(b, loc, type(element), x);
   }
-  mlir::Value add(mlir::Value x, mlir::Value y) const { return mlir::arith::AddIOp::create(b, loc, x, y); }
-  mlir::Value sub(mlir::Value x, mlir::Value y) const { return mlir::arith::SubIOp::create(b, loc, x, y); }
+  mlir::Value add(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::AddIOp::create(b, loc, x, y);
+  }
+  mlir::Value sub(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::SubIOp::create(b, loc, x, y);
+  }
   mlir::Value both(mlir::Value x, uint64_t mask) const {
     return mlir::arith::AndIOp::create(b, loc, x, same(mask, x));
   }
-  mlir::Value either(mlir::Value x, mlir::Value y) const { return mlir::arith::OrIOp::create(b, loc, x, y); }
+  mlir::Value either(mlir::Value x, mlir::Value y) const {
+    return mlir::arith::OrIOp::create(b, loc, x, y);
+  }
   mlir::Value left(mlir::Value x, unsigned n) const {
     return n == 0 ? x : mlir::Value(mlir::arith::ShLIOp::create(b, loc, x, same(n, x)));
   }

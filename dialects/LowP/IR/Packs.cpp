@@ -39,9 +39,7 @@ struct Words {
   Value less(Value x, Value y) const {
     return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
   }
-  Value select(Value c, Value x, Value y) const {
-    return arith::SelectOp::create(b, loc, c, x, y);
-  }
+  Value select(Value c, Value x, Value y) const { return arith::SelectOp::create(b, loc, c, x, y); }
   Value left(Value x, Value n) const { return arith::ShLIOp::create(b, loc, x, n); }
   Value right(Value x, Value n) const { return arith::ShRUIOp::create(b, loc, x, n); }
   Value either(Value x, Value y) const { return arith::OrIOp::create(b, loc, x, y); }
@@ -127,8 +125,7 @@ LogicalResult WordsPackAttr::verify(EmitError emitError, unsigned, unsigned word
 static int64_t groupOf(WordsPackAttr pack, unsigned bits) {
   int64_t whole = std::lcm<int64_t>(bits, pack.getWord()) / bits;
   int64_t group = std::lcm(whole, pack.getMultiple());
-  return pack.getOrder().empty() ? group
-                                 : std::lcm<int64_t>(group, pack.getOrder().size());
+  return pack.getOrder().empty() ? group : std::lcm<int64_t>(group, pack.getOrder().size());
 }
 
 LogicalResult WordsPackAttr::verifyPack(EmitError emitError, ArrayRef<int64_t> shape,
@@ -177,8 +174,7 @@ Value WordsPackAttr::readCode(OpBuilder &b, Location loc, const PackedPosition &
   return arith::TruncIOp::create(b, loc, getCodeType(b.getContext(), bits), code);
 }
 
-SmallVector<Value> WordsPackAttr::writeCodes(OpBuilder &b, Location loc, Value codes,
-                                             unsigned bits,
+SmallVector<Value> WordsPackAttr::writeCodes(OpBuilder &b, Location loc, Value codes, unsigned bits,
                                              ArrayRef<SmallVector<OpFoldResult>>) const {
   int64_t group = groupOf(*this, bits), width = getWord();
   SmallVector<OpFoldResult> dims = getExtents(b, loc, codes), sizes(dims);
@@ -190,36 +186,35 @@ SmallVector<Value> WordsPackAttr::writeCodes(OpBuilder &b, Location loc, Value c
   int64_t rank = dims.size();
   Value empty = tensor::EmptyOp::create(b, loc, sizes, b.getIntegerType(width));
   SmallVector<utils::IteratorType> parallel(rank, utils::IteratorType::parallel);
-  return {linalg::GenericOp::create(
-              b, loc, empty.getType(), ValueRange(), empty, b.getMultiDimIdentityMap(rank),
-              parallel,
-              [&](OpBuilder &b, Location loc, ValueRange) {
-                Words w{b, loc};
-                SmallVector<Value> position;
-                for (int64_t i = 0; i < rank; ++i)
-                  position.push_back(linalg::IndexOp::create(b, loc, i));
-                Value firstBit = w.mul(position[getAxis()], width);
-                Value first = w.div(firstBit, bits), count = w.value(dims[getAxis()]);
-                Value word = w.word(0);
-                int64_t codesInWord = width % bits == 0 ? width / bits : (width - 2) / bits + 2;
-                for (int64_t i = 0; i < codesInWord; ++i) {
-                  Value slot = w.add(first, w.index(i));
-                  Value element = w.permuted(slot, getOrder());
-                  position[getAxis()] = w.min(element, w.sub(count, w.index(1)));
-                  Value code = w.toWord(tensor::ExtractOp::create(b, loc, codes, position));
-                  code = w.select(w.less(element, count), code, w.word(0));
-                  // As far left as a code can begin before the word.
-                  Value shift = w.add(w.sub(w.mul(slot, bits), firstBit), w.index(16));
-                  // Slots behind the word are shifted out of it.
-                  shift = w.min(shift, w.index(63));
-                  word = w.either(word, w.left(code, w.toWord(shift)));
-                }
-                word = w.right(word, w.word(16));
-                linalg::YieldOp::create(
-                    b, loc,
-                    arith::TruncIOp::create(b, loc, b.getIntegerType(width), word).getResult());
-              })
-              .getResult(0)};
+  return {
+      linalg::GenericOp::create(
+          b, loc, empty.getType(), ValueRange(), empty, b.getMultiDimIdentityMap(rank), parallel,
+          [&](OpBuilder &b, Location loc, ValueRange) {
+            Words w{b, loc};
+            SmallVector<Value> position;
+            for (int64_t i = 0; i < rank; ++i)
+              position.push_back(linalg::IndexOp::create(b, loc, i));
+            Value firstBit = w.mul(position[getAxis()], width);
+            Value first = w.div(firstBit, bits), count = w.value(dims[getAxis()]);
+            Value word = w.word(0);
+            int64_t codesInWord = width % bits == 0 ? width / bits : (width - 2) / bits + 2;
+            for (int64_t i = 0; i < codesInWord; ++i) {
+              Value slot = w.add(first, w.index(i));
+              Value element = w.permuted(slot, getOrder());
+              position[getAxis()] = w.min(element, w.sub(count, w.index(1)));
+              Value code = w.toWord(tensor::ExtractOp::create(b, loc, codes, position));
+              code = w.select(w.less(element, count), code, w.word(0));
+              // As far left as a code can begin before the word.
+              Value shift = w.add(w.sub(w.mul(slot, bits), firstBit), w.index(16));
+              // Slots behind the word are shifted out of it.
+              shift = w.min(shift, w.index(63));
+              word = w.either(word, w.left(code, w.toWord(shift)));
+            }
+            word = w.right(word, w.word(16));
+            linalg::YieldOp::create(
+                b, loc, arith::TruncIOp::create(b, loc, b.getIntegerType(width), word).getResult());
+          })
+          .getResult(0)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -350,10 +345,10 @@ SmallVector<Value> PlanesPackAttr::writeCodes(OpBuilder &b, Location loc, Value 
                                               ArrayRef<SmallVector<OpFoldResult>>) const {
   Type codeType = getCodeType(b.getContext(), bits);
   auto cut = [&](OpBuilder &b, Location loc, Value code, unsigned below, unsigned width) {
-    Value part = arith::ShRUIOp::create(b, loc, code,
-                                        arith::ConstantIntOp::create(b, loc, codeType, below));
-    part = arith::AndIOp::create(
-        b, loc, part, arith::ConstantIntOp::create(b, loc, codeType, (1 << width) - 1));
+    Value part =
+        arith::ShRUIOp::create(b, loc, code, arith::ConstantIntOp::create(b, loc, codeType, below));
+    part = arith::AndIOp::create(b, loc, part,
+                                 arith::ConstantIntOp::create(b, loc, codeType, (1 << width) - 1));
     return part.getType().isInteger(8)
                ? part
                : Value(arith::TruncIOp::create(b, loc, b.getI8Type(), part));
@@ -384,14 +379,13 @@ SmallVector<Value> PlanesPackAttr::writeCodes(OpBuilder &b, Location loc, Value 
     } else {
       Value empty = tensor::EmptyOp::create(b, loc, dims, b.getI8Type());
       AffineMap identity = b.getMultiDimIdentityMap(rank);
-      planes.push_back(
-          linalg::GenericOp::create(
-              b, loc, empty.getType(), codes, empty, {identity, identity},
-              SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
-              [&](OpBuilder &b, Location loc, ValueRange args) {
-                linalg::YieldOp::create(b, loc, cut(b, loc, args[0], below, width));
-              })
-              .getResult(0));
+      planes.push_back(linalg::GenericOp::create(
+                           b, loc, empty.getType(), codes, empty, {identity, identity},
+                           SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+                           [&](OpBuilder &b, Location loc, ValueRange args) {
+                             linalg::YieldOp::create(b, loc, cut(b, loc, args[0], below, width));
+                           })
+                           .getResult(0));
     }
     below += width;
   }

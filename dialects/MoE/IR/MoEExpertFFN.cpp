@@ -232,9 +232,8 @@ Value ExpertFFNReference::up(Value input, Value offsets, Value indices) {
   OpFoldResult columns = isFused ? extent(op.getUp()[0], 3 - along) : hidden;
   Type element = isFused ? Type(op.getSumType()) : typeOf(op.getInput()).getElementType();
   Value init = m.empty({rowCount(), columns}, element);
-  auto matmul = GroupedMatmulOp::create(m.b, m.loc, init.getType(), op.getTransposed(),
-                                        input, op.getUp(), op.getUpBiases(),
-                                        offsets, indices, init);
+  auto matmul = GroupedMatmulOp::create(m.b, m.loc, init.getType(), op.getTransposed(), input,
+                                        op.getUp(), op.getUpBiases(), offsets, indices, init);
   if (isFused)
     return activatePairs(matmul.getResult(), hidden);
   OpBuilder::InsertionGuard guard(m.b);
@@ -262,9 +261,9 @@ Value ExpertFFNReference::lower() {
   SmallVector<Value> biases;
   if (op.getDownBias())
     biases.push_back(op.getDownBias());
-  auto values = GroupedMatmulOp::create(m.b, m.loc, init.getType(), op.getTransposed(),
-                                        hidden, op.getDown(), biases,
-                                        plan.getOffsets(), /*indices=*/Value(), init);
+  auto values =
+      GroupedMatmulOp::create(m.b, m.loc, init.getType(), op.getTransposed(), hidden, op.getDown(),
+                              biases, plan.getOffsets(), /*indices=*/Value(), init);
   return CombineOp::create(m.b, m.loc, op.getType(), values.getResult(), plan.getPositions(),
                            weights, op.getInit());
 }

@@ -132,19 +132,18 @@ Value weft::writeStream(OpBuilder &b, Location loc, OpFoldResult size, unsigned 
         Value byte = zero;
         for (int64_t i = 0; i < elementsInByte(width); ++i) {
           Value element = ix.add(first, ix.constant(i));
-          Value number =
-              code(b, loc, ix.min(element, ix.sub(elements, ix.constant(1))));
+          Value number = code(b, loc, ix.min(element, ix.sub(elements, ix.constant(1))));
           number = arith::ExtUIOp::create(b, loc, b.getI32Type(), number);
           Value inside =
               arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, element, elements);
           number = arith::SelectOp::create(b, loc, inside, number, zero);
-          Value shift = ix.add(ix.sub(ix.mul(element, ix.constant(width)), firstBit),
-                               ix.constant(before));
+          Value shift =
+              ix.add(ix.sub(ix.mul(element, ix.constant(width)), firstBit), ix.constant(before));
           number = arith::ShLIOp::create(b, loc, number, ix.toInteger(shift));
           byte = arith::OrIOp::create(b, loc, byte, number);
         }
-        byte = arith::ShRUIOp::create(b, loc, byte,
-                                      arith::ConstantIntOp::create(b, loc, before, 32));
+        byte =
+            arith::ShRUIOp::create(b, loc, byte, arith::ConstantIntOp::create(b, loc, before, 32));
         linalg::YieldOp::create(b, loc,
                                 arith::TruncIOp::create(b, loc, b.getI8Type(), byte).getResult());
       });

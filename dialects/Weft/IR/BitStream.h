@@ -30,8 +30,7 @@ FormatComponent getStreamComponent(llvm::StringRef name, mlir::AffineMap shape, 
 
 /// The row-major number of the element at `position`. Of `dims`, the first is not
 /// used.
-mlir::Value linearize(mlir::OpBuilder &b, mlir::Location loc,
-                      llvm::ArrayRef<mlir::Value> position,
+mlir::Value linearize(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<mlir::Value> position,
                       llvm::ArrayRef<mlir::OpFoldResult> dims);
 
 /// The code of element number `element` in a stream of `width` bits each; `bytes`
@@ -46,10 +45,10 @@ mlir::Value readInside(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tenso
 
 /// The stream of `count` codes as a tensor of `size` bytes. `code` gives the code
 /// of the element at a number in [0, count).
-mlir::Value writeStream(mlir::OpBuilder &b, mlir::Location loc, mlir::OpFoldResult size,
-                        unsigned width, mlir::OpFoldResult count,
-                        llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
-                                                       mlir::Value element)> code);
+mlir::Value writeStream(
+    mlir::OpBuilder &b, mlir::Location loc, mlir::OpFoldResult size, unsigned width,
+    mlir::OpFoldResult count,
+    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value element)> code);
 
 } // namespace weft
 

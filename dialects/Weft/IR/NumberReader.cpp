@@ -12,8 +12,7 @@
 using namespace mlir;
 using namespace weft;
 
-NumberReader::NumberReader(OpBuilder &b, Location loc, Value operand,
-                           ArrayRef<OpFoldResult> dims)
+NumberReader::NumberReader(OpBuilder &b, Location loc, Value operand, ArrayRef<OpFoldResult> dims)
     : operand(operand), dims(dims) {
   auto packed = dyn_cast<PackedType>(operand.getType());
   if (!packed)

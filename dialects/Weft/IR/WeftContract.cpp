@@ -129,7 +129,8 @@ static LogicalResult verifyElements(ContractOp op) {
       return op.emitOpError("has elements of type ") << type << " for a result of " << element;
   if (ComputeAttr compute = op.getComputeAttr();
       compute && isa<FloatType>(compute.getMultiply()) != isa<FloatType>(element))
-    return op.emitOpError("computes in ") << compute.getMultiply() << " for a result of " << element;
+    return op.emitOpError("computes in ")
+           << compute.getMultiply() << " for a result of " << element;
   if (ComputeAttr compute = op.getComputeAttr();
       compute && !widensTo(element, compute.getAccumulate()))
     return op.emitOpError("adds in ")
@@ -198,16 +199,17 @@ static Value narrow(OpBuilder &b, Location loc, Value value, Type type) {
 }
 
 /// `convert` of each element of `x`, in a tensor of `init`'s type.
-static Value convertElements(OpBuilder &b, Location loc, Value x, Value init,
-                             llvm::function_ref<Value(OpBuilder &, Location, Value, Type)> convert) {
+static Value
+convertElements(OpBuilder &b, Location loc, Value x, Value init,
+                llvm::function_ref<Value(OpBuilder &, Location, Value, Type)> convert) {
   auto type = cast<RankedTensorType>(init.getType());
   AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
   SmallVector<utils::IteratorType> parallel(type.getRank(), utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             b, loc, type, x, init, {identity, identity}, parallel,
-             [&](OpBuilder &b, Location loc, ValueRange args) {
-               linalg::YieldOp::create(b, loc, convert(b, loc, args[0], type.getElementType()));
-             })
+  return linalg::GenericOp::create(b, loc, type, x, init, {identity, identity}, parallel,
+                                   [&](OpBuilder &b, Location loc, ValueRange args) {
+                                     linalg::YieldOp::create(
+                                         b, loc, convert(b, loc, args[0], type.getElementType()));
+                                   })
       .getResult(0);
 }
 

@@ -18,7 +18,8 @@ using namespace weft;
 bool ConvOp::isContraction() {
   auto input = cast<RankedTensorType>(getInput().getType());
   ShapedType filter = getFilterType();
-  if (getTransposed() || hasPackedFilter() || ShapedType::isDynamicShape(filter.getShape().drop_front(2)))
+  if (getTransposed() || hasPackedFilter() ||
+      ShapedType::isDynamicShape(filter.getShape().drop_front(2)))
     return false;
   // Splitting channels into groups needs their number.
   return getGroups() == 1 ||

@@ -160,15 +160,14 @@ LeafParts::LeafParts(LeafFormatAttr format, ShapedType type) {
       scales.push_back(scale.getScaleComponents(type));
       continue;
     }
-    scales.push_back(scale.getScaleComponents(
-        RankedTensorType::get(storedShape, type.getElementType())));
+    scales.push_back(
+        scale.getScaleComponents(RankedTensorType::get(storedShape, type.getElementType())));
     // Over the logical extents.
     for (FormatComponent &component : scales.back()) {
       SmallVector<AffineExpr> extents;
       for (AffineExpr expr : component.shape.getResults())
         extents.push_back(expr.replaceSymbols(storedMap.getResults()));
-      component.shape =
-          AffineMap::get(0, storedMap.getNumSymbols(), extents, format.getContext());
+      component.shape = AffineMap::get(0, storedMap.getNumSymbols(), extents, format.getContext());
     }
   }
 }
@@ -236,8 +235,8 @@ LogicalResult LeafFormatAttr::verifyPacked(llvm::function_ref<InFlightDiagnostic
                          << stored.back();
   }
   if (getPack())
-    return getPack().verifyPack(
-        emitError, getStaticExtents(getCodeMap(*this, shape.size()), shape), getElem().getBits());
+    return getPack().verifyPack(emitError, getStaticExtents(getCodeMap(*this, shape.size()), shape),
+                                getElem().getBits());
   return success();
 }
 
@@ -274,14 +273,13 @@ static Value toExpressed(OpBuilder &b, Location loc, Value x, Type expressed) {
 /// What the code at `stored` means at a logical position.
 static Value decodeCode(LeafFormatAttr format, OpBuilder &b, Location loc, Value code,
                         ShapedType type, const LeafParts &parts, ValueRange element,
-                        ValueRange scales, const PackedPosition &at,
-                        const PackedPosition &stored) {
+                        ValueRange scales, const PackedPosition &at, const PackedPosition &stored) {
   Type computeType = getComputeType(format, type.getElementType());
   Value number = format.getElem().decodeAt(b, loc, code, computeType, at.with(element));
   for (auto [scale, components] : llvm::zip(format.getScales(), parts.scales))
-    number = scale.apply(b, loc, number,
-                         (scale.isOfStored() ? stored : at)
-                             .with(LeafParts::take(scales, components.size())));
+    number = scale.apply(
+        b, loc, number,
+        (scale.isOfStored() ? stored : at).with(LeafParts::take(scales, components.size())));
   return toExpressed(b, loc, number, type.getElementType());
 }
 
@@ -343,8 +341,8 @@ Value LeafFormatAttr::decodeAt(OpBuilder &b, Location loc, ShapedType type,
   for (Value component : ofStored)
     if (auto tensor = cast<RankedTensorType>(component.getType());
         tensor.getRank() > 0 && tensor.isDynamicDim(0))
-      isThere = m.both(isThere, m.cmp(arith::CmpIPredicate::sgt, m.dim(component, 0),
-                                      m.constant(0)));
+      isThere =
+          m.both(isThere, m.cmp(arith::CmpIPredicate::sgt, m.dim(component, 0), m.constant(0)));
   return scf::IfOp::create(
              b, loc, isThere,
              [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, read(b, loc)); },
@@ -383,9 +381,8 @@ Value LeafFormatAttr::decodeTile(OpBuilder &b, Location loc, ShapedType type, Va
                      loc, linalg::IndexOp::create(b, loc, i),
                      getValueOrCreateConstantIndexOp(b, loc, offsets[i])));
                PackedPosition at{{}, dims, position};
-               linalg::YieldOp::create(b, loc,
-                                       decodeCode(*this, b, loc, args[0], type, parts, element,
-                                                  rest, at, at));
+               linalg::YieldOp::create(
+                   b, loc, decodeCode(*this, b, loc, args[0], type, parts, element, rest, at, at));
              })
       .getResult(0);
 }
@@ -414,8 +411,8 @@ private:
   Value encode(OpBuilder &b, Location loc, Value number, const PackedPosition &at) const;
   /// `compute` of each number of a tensor, as a tensor of `type`.
   Value map(Value numbers, Type type,
-            llvm::function_ref<Value(OpBuilder &, Location, Value, const PackedPosition &)>
-                compute) const;
+            llvm::function_ref<Value(OpBuilder &, Location, Value, const PackedPosition &)> compute)
+      const;
   Value codesOf(Value numbers) const;
   SmallVector<Value> packBits(Value numbers);
 
@@ -453,8 +450,7 @@ Value LeafEncoder::encode(OpBuilder &b, Location loc, Value number,
 
 Value LeafEncoder::map(
     Value numbers, Type type,
-    llvm::function_ref<Value(OpBuilder &, Location, Value, const PackedPosition &)> compute)
-    const {
+    llvm::function_ref<Value(OpBuilder &, Location, Value, const PackedPosition &)> compute) const {
   SmallVector<OpFoldResult> dims = getExtents(b, loc, numbers);
   int64_t rank = dims.size();
   Value empty = tensor::EmptyOp::create(b, loc, dims, type);

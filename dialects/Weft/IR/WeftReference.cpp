@@ -69,8 +69,7 @@ public:
       : conv(conv), b(b), loc(conv.getLoc()),
         inputType(cast<RankedTensorType>(conv.getInput().getType())),
         resultType(cast<RankedTensorType>(conv.getInit().getType())),
-        filterType(conv.getFilterType()),
-        spatial(inputType.getRank() - 2), loops(3 + 2 * spatial),
+        filterType(conv.getFilterType()), spatial(inputType.getRank() - 2), loops(3 + 2 * spatial),
         iterators(2 + spatial, utils::IteratorType::parallel) {
     iterators.append(1 + spatial, utils::IteratorType::reduction);
   }

@@ -542,10 +542,9 @@ OwningOpRef<ModuleOp> Importer::run() {
     emitError(UnknownLoc::get(&context.context)) << status.error().message;
     return {};
   }
-  context.context
-      .loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, math::MathDialect,
-                   scf::SCFDialect, tensor::TensorDialect, attn::AttnDialect, lowp::LowPDialect,
-                   moe::MoEDialect, WeftDialect>();
+  context.context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect,
+                              math::MathDialect, scf::SCFDialect, tensor::TensorDialect,
+                              attn::AttnDialect, lowp::LowPDialect, moe::MoEDialect, WeftDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context.context));
   if (DictionaryAttr metadata = metadataOf(*model, b); !metadata.empty())
     (*module)->setAttr(WeftDialect::metadataAttrName, metadata);

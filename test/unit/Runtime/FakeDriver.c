@@ -21,7 +21,7 @@
 
 struct FakeDriver {
   char log[4096];
-  char fails[64];     /* the call that fails, or "" */
+  char fails[64]; /* the call that fails, or "" */
   int devices, major, minor;
   char chip[64];
   int contexts, allocations, streams, modules; /* alive */

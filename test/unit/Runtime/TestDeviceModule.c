@@ -164,7 +164,8 @@ static const weft_kernel_fn kernelTable[] = {unused};
 static const weft_variant variants[] = {{"x86-64", "", kernelTable}};
 static const weft_site sites[] = {{"node", "Op", ""}};
 
-#define I64 {WEFT_DTYPE_INT, 64, 1}
+#define I64                                                                                        \
+  { WEFT_DTYPE_INT, 64, 1 }
 static const weft_dim one[] = {{1, -1, 0}}, many[] = {{-1, 0, 0}};
 static const weft_symbol symbolTable[] = {{"n", 0, 1 << 20}};
 static const weft_argument inputTable[] = {{"which", I64, 1, one, -1, 0},
@@ -201,9 +202,9 @@ static const weft_device_code deviceCode[] = {
     CODE("hip", "gfx90a", WEFT_DEVICE_HSACO, "hsaco 90a"),
 };
 #else
-static const weft_emulated_fn emulated[] = {copy,        reverse,      sum,        oddThreadsLeave,
-                                            twoBarriers, outOfBounds,  lanesMissing, readPoison,
-                                            overflowStack};
+static const weft_emulated_fn emulated[] = {
+    copy,        reverse,      sum,        oddThreadsLeave, twoBarriers,
+    outOfBounds, lanesMissing, readPoison, overflowStack};
 static const weft_device_code deviceCode[] = {{"emulation", STRING(SUBGROUP), WEFT_DEVICE_FUNCTIONS,
                                                0, KERNEL_COUNT, 0, emulated, sizeof(emulated)}};
 #endif
