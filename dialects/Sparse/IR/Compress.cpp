@@ -20,12 +20,11 @@ using namespace mlir;
 using namespace weft;
 using namespace weft::sparse;
 
-Value sparse::generate(OpBuilder &b, Location loc, ArrayRef<OpFoldResult> sizes, Type elementType,
-                       GenerateElement element) {
-  Value empty = tensor::EmptyOp::create(b, loc, sizes, elementType);
-  int64_t rank = sizes.size();
+Value sparse::generateInto(OpBuilder &b, Location loc, Value init, GenerateElement element) {
+  auto type = cast<RankedTensorType>(init.getType());
+  int64_t rank = type.getRank();
   return linalg::GenericOp::create(
-             b, loc, empty.getType(), ValueRange(), empty, b.getMultiDimIdentityMap(rank),
+             b, loc, type, ValueRange(), init, b.getMultiDimIdentityMap(rank),
              SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
              [&](OpBuilder &b, Location loc, ValueRange) {
                SmallVector<Value> position;
@@ -34,6 +33,11 @@ Value sparse::generate(OpBuilder &b, Location loc, ArrayRef<OpFoldResult> sizes,
                linalg::YieldOp::create(b, loc, element(b, loc, position));
              })
       .getResult(0);
+}
+
+Value sparse::generate(OpBuilder &b, Location loc, ArrayRef<OpFoldResult> sizes, Type elementType,
+                       GenerateElement element) {
+  return generateInto(b, loc, tensor::EmptyOp::create(b, loc, sizes, elementType), element);
 }
 
 /// `extents` with that of `axis` in groups of `m`, with `n` each.

@@ -27,6 +27,10 @@ mlir::Value generate(mlir::OpBuilder &b, mlir::Location loc,
                      llvm::ArrayRef<mlir::OpFoldResult> sizes, mlir::Type elementType,
                      GenerateElement element);
 
+/// `init` with all of its elements computed one by one.
+mlir::Value generateInto(mlir::OpBuilder &b, mlir::Location loc, mlir::Value init,
+                         GenerateElement element);
+
 /// How large a number is, as an unsigned integer of its width: 0 for 0, the largest for
 /// NaN.
 mlir::Value magnitude(mlir::OpBuilder &b, mlir::Location loc, mlir::Value number);

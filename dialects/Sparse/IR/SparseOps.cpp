@@ -45,21 +45,6 @@ static LogicalResult verifyResult(Operation *op, Value init, Value result) {
          << result.getType() << " and an init of type " << init.getType();
 }
 
-/// The init of a computation that writes all of it, with `element` at each position.
-static Value computeInto(OpBuilder &b, Location loc, Value init, GenerateElement element) {
-  int64_t rank = typeOf(init).getRank();
-  return linalg::GenericOp::create(
-             b, loc, init.getType(), ValueRange(), init, b.getMultiDimIdentityMap(rank),
-             SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
-             [&](OpBuilder &b, Location loc, ValueRange) {
-               SmallVector<Value> position;
-               for (int64_t i = 0; i < rank; ++i)
-                 position.push_back(linalg::IndexOp::create(b, loc, i));
-               linalg::YieldOp::create(b, loc, element(b, loc, position));
-             })
-      .getResult(0);
-}
-
 static LogicalResult reify(OpBuilder &b, Location loc, ValueRange inits,
                            ReifiedRankedShapedTypeDims &shapes) {
   for (Value init : inits)
@@ -106,7 +91,7 @@ FailureOr<SmallVector<Value>> PruneOp::lowerToReference(OpBuilder &b) {
   StoredNumbers stored = getStructure().compress(b, loc, numbers, numbers);
   SmallVector<OpFoldResult> dims = getExtents(b, loc, getInput());
   return SmallVector<Value>{
-      computeInto(b, loc, getInit(), [&](OpBuilder &b, Location loc, ValueRange at) {
+      generateInto(b, loc, getInit(), [&](OpBuilder &b, Location loc, ValueRange at) {
         IndexMath m{b, loc};
         StoredPosition where =
             getStructure().locate(b, loc, {stored.components, dims, SmallVector<Value>(at)});
@@ -146,7 +131,7 @@ FailureOr<SmallVector<Value>> TopKMaskOp::lowerToReference(OpBuilder &b) {
   Value keys = magnitudes(b, loc, getInput());
   unsigned along = getDimension();
   return SmallVector<Value>{
-      computeInto(b, loc, getInit(), [&](OpBuilder &b, Location loc, ValueRange at) {
+      generateInto(b, loc, getInit(), [&](OpBuilder &b, Location loc, ValueRange at) {
         IndexMath m{b, loc};
         Value key = tensor::ExtractOp::create(b, loc, keys, at);
         auto rank = scf::ForOp::create(
@@ -201,7 +186,7 @@ FailureOr<SmallVector<Value>> CompactOp::lowerToReference(OpBuilder &b) {
   unsigned along = getDimension();
   Type i32 = b.getI32Type();
   Value positions =
-      computeInto(b, loc, getPositionsInit(), [&](OpBuilder &b, Location loc, ValueRange at) {
+      generateInto(b, loc, getPositionsInit(), [&](OpBuilder &b, Location loc, ValueRange at) {
         // The marked position that as many are before.
         IndexMath m{b, loc};
         auto loop = scf::ForOp::create(
@@ -220,7 +205,7 @@ FailureOr<SmallVector<Value>> CompactOp::lowerToReference(OpBuilder &b) {
         return Value(arith::IndexCastOp::create(b, loc, i32, loop.getResult(1)));
       });
   Value values =
-      computeInto(b, loc, getValuesInit(), [&](OpBuilder &b, Location loc, ValueRange at) {
+      generateInto(b, loc, getValuesInit(), [&](OpBuilder &b, Location loc, ValueRange at) {
         SmallVector<Value> position(at);
         position[along] = extractIndex(b, loc, positions, at[along]);
         return extractUsed(b, loc, getInput(), position, along);

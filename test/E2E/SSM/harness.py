@@ -38,8 +38,8 @@ class Runner:
         self.failures.append(name)
         print("FAIL", name, message)
 
-    def module(self, text, feed, outputs, name, threads=(1, 2)):
-        """Runs `text` on `feed` and gives the named outputs, or None if that fails."""
+    def write(self, name, text, feed):
+        """The folder of m.mlir and what it is given, and the options that say so."""
         at = os.path.join(self.folder.name, name)
         os.makedirs(at)
         with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
@@ -48,6 +48,11 @@ class Runner:
         for key, value in feed.items():
             np.save(f"{at}/{key}.npy", np.ascontiguousarray(value))
             inputs.append(f"--input={key}=@{at}/{key}.npy")
+        return at, inputs
+
+    def module(self, text, feed, outputs, name, threads=(1, 2)):
+        """Runs `text` on `feed` and gives the named outputs, or None if that fails."""
+        at, inputs = self.write(name, text, feed)
         done = subprocess.run([self.weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"],
                               capture_output=True, text=True, check=False)
         if done.returncode:
@@ -85,14 +90,7 @@ class Runner:
 
     def refuses(self, name, text, feed, sentence):
         """Whether a call on `feed` fails with the sentence."""
-        at = os.path.join(self.folder.name, name)
-        os.makedirs(at)
-        with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
-            file.write(text)
-        inputs = []
-        for key, value in feed.items():
-            np.save(f"{at}/{key}.npy", np.ascontiguousarray(value))
-            inputs.append(f"--input={key}=@{at}/{key}.npy")
+        at, inputs = self.write(name, text, feed)
         subprocess.run([self.weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"], check=True)
         done = subprocess.run([self.weft, "run", "--quiet", f"{at}/m.so"] + inputs,
                               capture_output=True, text=True, check=False)
