@@ -24,6 +24,7 @@
 #include "weft/Registry.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -104,8 +105,10 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
   case Stage::Module:
     return;
   case Stage::Model:
+    passManager.addPass(createPrepareEntry());
     passManager.addPass(createInlineComposites());
     passManager.addPass(createVerifyPackedConstants());
+    passManager.addPass(mlir::createConvertElementwiseToLinalgPass());
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
@@ -160,6 +163,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     addCleanup(passManager);
     return;
   case Stage::Vector:
+    // Numbers of the host: conditions of loops, say.
+    passManager.addNestedPass<mlir::func::FuncOp>(createExpandMath());
     if (forDevice) {
       passManager.addNestedPass<KernelOp>(createExpandMath());
       addCleanup(passManager);

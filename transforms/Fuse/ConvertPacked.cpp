@@ -96,6 +96,24 @@ struct ConvertPack : OpConversionPattern<PackOp> {
   }
 };
 
+/// Canonicalization makes it of an `scf.if`; components can differ in their extents, so
+/// it becomes one again.
+struct ConvertSelect : OpConversionPattern<arith::SelectOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(arith::SelectOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (!isa<PackedType>(op.getType()))
+      return failure();
+    ValueRange whenTrue = adaptor.getTrueValue(), whenFalse = adaptor.getFalseValue();
+    auto choice = scf::IfOp::create(
+        rewriter, op.getLoc(), adaptor.getCondition().front(),
+        [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, whenTrue); },
+        [&](OpBuilder &b, Location loc) { scf::YieldOp::create(b, loc, whenFalse); });
+    rewriter.replaceOpWithMultiple(op, {choice.getResults()});
+    return success();
+  }
+};
+
 /// Whether `op` makes packed values other than of components or given parameters.
 bool makesPacked(Operation *op) {
   return isa<ReferenceOpInterface>(op) && !isa<AssembleOp, PackOp>(op) &&
@@ -173,8 +191,8 @@ struct ConvertPacked : weft::impl::ConvertPackedBase<ConvertPacked> {
     });
 
     RewritePatternSet patterns(&getContext());
-    patterns.add<ConvertAssemble, ConvertDisassemble, ConvertUnpack, ConvertPack>(converter,
-                                                                                  &getContext());
+    patterns.add<ConvertAssemble, ConvertDisassemble, ConvertUnpack, ConvertPack, ConvertSelect>(
+        converter, &getContext());
     scf::populateSCFStructuralTypeConversions(converter, patterns);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns, converter);
     populateReturnOpTypeConversionPattern(patterns, converter);

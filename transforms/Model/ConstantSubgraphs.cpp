@@ -50,6 +50,12 @@ static int64_t product(ArrayRef<int64_t> extents) {
 }
 
 static int64_t bytesOf(Type type) {
+  if (auto packed = dyn_cast<PackedType>(type)) {
+    int64_t bytes = 0;
+    for (RankedTensorType component : packed.getComponentTypes())
+      bytes = add(bytes, bytesOf(component));
+    return bytes;
+  }
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor)
     return 8;
@@ -81,7 +87,7 @@ static int64_t estimateOperations(Operation *op) {
     return product(contraction.getStaticLoopRanges());
   int64_t elements = 0;
   for (Type type : op->getResultTypes())
-    if (auto tensor = dyn_cast<RankedTensorType>(type))
+    if (auto tensor = dyn_cast<ShapedType>(type))
       elements = add(elements, product(tensor.getShape()));
   if (auto conv = dyn_cast<ConvOp>(op))
     return multiply(elements, product(conv.getFilterType().getShape().drop_front()));
@@ -97,6 +103,8 @@ static bool isConstant(Operation *op) { return matchPattern(op, m_Constant()); }
 
 /// Whether the compiler can hold a value of this type.
 static bool isStorable(Type type) {
+  if (auto packed = dyn_cast<PackedType>(type))
+    return llvm::all_of(packed.getComponentTypes(), isStorable);
   if (auto tensor = dyn_cast<RankedTensorType>(type))
     type = tensor.getElementType();
   else if (type.isIndex() || type.isInteger(1))
@@ -212,14 +220,15 @@ static bool onlyRepeats(Operation *op) {
 }
 
 std::string ConstantSubgraphs::refuse(Operation *op) {
-  if (isa<tensor::EmptyOp, linalg::FillOp, tensor::SplatOp, tensor::CastOp, tensor::ExpandShapeOp,
-          tensor::CollapseShapeOp, tensor::ReshapeOp, tensor::DimOp>(op))
+  if (isa<AssembleOp, DisassembleOp, tensor::EmptyOp, linalg::FillOp, tensor::SplatOp,
+          tensor::CastOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ReshapeOp,
+          tensor::DimOp>(op))
     return "it costs nothing at run time";
   if (!llvm::all_of(op->getResultTypes(), isStorable))
     return "its type cannot be stored";
   SmallVector<Operation *> computation = computationOf(op);
   if (llvm::none_of(computation, [](Operation *part) {
-        return llvm::any_of(part->getResultTypes(), llvm::IsaPred<RankedTensorType>);
+        return llvm::any_of(part->getResultTypes(), llvm::IsaPred<ShapedType>);
       }))
     return "it is a number that folding has left";
   int64_t bytes = resultBytes(op), sources = 0, operations = 0;

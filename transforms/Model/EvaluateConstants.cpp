@@ -70,8 +70,16 @@ static OwningOpRef<ModuleOp> outline(ModuleOp module, const ConstantSubgraphs &s
     b.clone(*op, mapping);
   SmallVector<Value> values;
   for (Operation *op : roots)
-    for (Value value : op->getResults())
-      values.push_back(toTensor(b, loc, mapping.lookup(value)));
+    for (Value value : op->getResults()) {
+      Value result = mapping.lookup(value);
+      if (auto packed = dyn_cast<PackedType>(value.getType())) {
+        SmallVector<Type> types =
+            llvm::map_to_vector(packed.getComponentTypes(), [](auto type) -> Type { return type; });
+        llvm::append_range(values, DisassembleOp::create(b, loc, types, result).getComponents());
+        continue;
+      }
+      values.push_back(toTensor(b, loc, result));
+    }
   func::ReturnOp::create(b, loc, values);
   function.setFunctionType(b.getFunctionType({}, ValueRange(values).getTypes()));
   return result;
@@ -164,14 +172,27 @@ struct EvaluateConstants : weft::impl::EvaluateConstantsBase<EvaluateConstants> 
     for (Operation *op : roots) {
       OpBuilder b(op);
       for (Value result : op->getResults()) {
-        EvaluatedTensor &tensor = tensors.front();
-        tensors = tensors.drop_front();
-        remark::passed(op->getLoc(), options()) << remark::add(
-            "'{0}' is evaluated: {1} bytes", op->getName().getStringRef(), tensor.bytes().size());
-        auto type = dyn_cast<RankedTensorType>(result.getType());
-        result.replaceAllUsesWith(
-            type ? makeTensor(b, op, type, tensor)
-                 : makeNumber(b, op->getLoc(), result.getType(), tensor.bytes()));
+        size_t bytes = 0;
+        auto take = [&]() -> EvaluatedTensor & {
+          EvaluatedTensor &tensor = tensors.front();
+          tensors = tensors.drop_front();
+          bytes += tensor.bytes().size();
+          return tensor;
+        };
+        Value value;
+        if (auto packed = dyn_cast<PackedType>(result.getType())) {
+          SmallVector<Value> components;
+          for (RankedTensorType type : packed.getComponentTypes())
+            components.push_back(makeTensor(b, op, type, take()));
+          value = AssembleOp::create(b, op->getLoc(), packed, components);
+        } else if (auto type = dyn_cast<RankedTensorType>(result.getType())) {
+          value = makeTensor(b, op, type, take());
+        } else {
+          value = makeNumber(b, op->getLoc(), result.getType(), take().bytes());
+        }
+        result.replaceAllUsesWith(value);
+        remark::passed(op->getLoc(), options())
+            << remark::add("'{0}' is evaluated: {1} bytes", op->getName().getStringRef(), bytes);
         ++numEvaluated;
       }
     }

@@ -7,6 +7,28 @@
 
 include "mlir/Pass/PassBase.td"
 
+def PrepareEntry : Pass<"weft-prepare-entry", "::mlir::ModuleOp"> {
+  let summary = "Gives entries the names and symbols that modules say of them";
+  let description = [{
+    What the importer of a format writes down, a function written by hand lacks. Calls
+    are inlined. Arguments and results without a name get one (`input0`, `output0`), and
+    dynamic extents a symbol, which is a leading index argument. A packed argument or
+    result becomes its components, named after it: `w` is `w.codes` and `w.scale`.
+
+    Refused are calls of what has no body or calls itself, and entries with arguments
+    or results that are no tensors.
+
+    ```mlir
+    func.func @main(%x: tensor<?x8xf32>) -> tensor<?x8xf32>
+    // becomes
+    func.func @main(%n: index {weft.symbol = "input0.0"},
+                    %x: tensor<?x8xf32> {weft.name = "input0", weft.dims = ["input0.0", 8]})
+        -> (tensor<?x8xf32> {weft.name = "output0"})
+    ```
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def InlineComposites : Pass<"weft-inline-composites"> {
   let summary = "Replaces composites by their reference bodies";
   let description = [{

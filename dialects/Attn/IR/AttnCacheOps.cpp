@@ -36,8 +36,7 @@ buildLoop(OpBuilder &b, Location loc, Value begin, Value end, ValueRange start,
 
 static bool isIntegers(Type type, int64_t rank) {
   auto tensor = cast<RankedTensorType>(type);
-  return tensor.getRank() == rank &&
-         (tensor.getElementType().isInteger() || tensor.getElementType().isIndex());
+  return tensor.getRank() == rank && isPositionType(tensor.getElementType());
 }
 
 //===----------------------------------------------------------------------===//

@@ -60,6 +60,12 @@ template <typename Op> static Attention describe(Op op) {
   return a;
 }
 
+Value attn::extentOf(IndexMath m, Value operand, int64_t dim) {
+  if (auto packed = dyn_cast<PackedType>(operand.getType()))
+    return m.constant(packed.getDimSize(dim));
+  return m.dim(operand, dim);
+}
+
 Attention Attention::of(Operation *op) {
   if (auto attend = dyn_cast<AttendOp>(op))
     return describe(attend);

@@ -9,6 +9,7 @@
 #define WEFT_DIALECTS_ATTN_IR_ATTNLAYOUT_H
 
 #include "dialects/Attn/IR/Attn.h"
+#include "dialects/Weft/IR/IndexMath.h"
 
 namespace weft::attn {
 
@@ -22,6 +23,14 @@ std::optional<Layout> parseLayout(llvm::StringRef text);
 
 /// The dimension that `letter` names, if any.
 std::optional<int64_t> findLetter(llvm::StringRef letters, char letter);
+
+/// Whether positions and lengths can be of this type.
+inline bool isPositionType(mlir::Type type) {
+  return type.isIndex() || (type.isSignlessInteger() && type.getIntOrFloatBitWidth() > 1);
+}
+
+/// An extent of a tensor or of what is packed, whose extents are static.
+mlir::Value extentOf(IndexMath m, mlir::Value operand, int64_t dim);
 
 /// An `attn.attend` or `attn.partial`, of which the two are alike.
 struct Attention {

@@ -184,7 +184,7 @@ LogicalResult AttentionVerifier::verifyVector(Value tensor, StringRef name, bool
     return success();
   auto type = cast<RankedTensorType>(tensor.getType());
   Type element = type.getElementType();
-  bool isRight = isFloat ? isComputable(element) : element.isIndex() || element.isInteger();
+  bool isRight = isFloat ? isComputable(element) : isPositionType(element);
   if (type.getRank() != 1 || !isRight)
     return op->emitOpError("has ")
            << name << " " << type << ", expected a vector of " << (isFloat ? "floats" : "integers");
@@ -216,8 +216,7 @@ LogicalResult AttentionVerifier::verifyMetadata() {
     return failure();
   if (a.isPaged()) {
     auto type = cast<RankedTensorType>(a.pageTable.getType());
-    if (type.getRank() != 2 ||
-        !(type.getElementType().isInteger() || type.getElementType().isIndex()))
+    if (type.getRank() != 2 || !isPositionType(type.getElementType()))
       return op->emitOpError("has a page table ") << type << ", expected a matrix of integers";
     if (!a.keyLengths || a.keyOffsets)
       return op->emitOpError("expects key lengths and no key offsets with pages");

@@ -12,12 +12,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Attn/IR/AttnScores.h"
-#include "dialects/Weft/IR/IndexMath.h"
+#include "dialects/Weft/IR/NumberReader.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace weft;
@@ -43,14 +44,15 @@ struct Slice {
 class RowAttention {
 public:
   RowAttention(OpBuilder &b, const Attention &a)
-      : b(b), a(a), loc(a.op->getLoc()), m{b, loc}, type(a.computeType()) {}
+      : b(b), a(a), loc(a.op->getLoc()), m{b, loc}, type(a.computeType()), keys(b, loc, a.key),
+        values(b, loc, a.value) {}
 
   SmallVector<Value> lower();
 
 private:
   Value extent(Value tensor, StringRef letters, char letter);
-  Value at(Value tensor, StringRef letters, Value keyHead, const KeyRange &range, Value t,
-           Value last);
+  Value at(Value tensor, StringRef letters, const NumberReader &reader, const KeyRange &range,
+           Value t, Value last);
   void enterRow(ArrayRef<Value> ivs);
   void findSequence(Value row);
   KeyRange keyRange(Value piece);
@@ -90,6 +92,7 @@ private:
   Location loc;
   IndexMath m;
   FloatType type;
+  NumberReader keys, values;
   Value scale, keyCount, querySize, valueSize, pieces;
   // Of the row at hand: the sequence, whether there is one, the head, the row in the
   // query, the row within the sequence and its position among the keys.
@@ -99,12 +102,12 @@ private:
 
 Value RowAttention::extent(Value tensor, StringRef letters, char letter) {
   std::optional<int64_t> at = findLetter(letters, letter);
-  return at ? m.dim(tensor, *at) : m.constant(1);
+  return at ? extentOf(m, tensor, *at) : m.constant(1);
 }
 
-/// The indices of an element of keys or values.
-Value RowAttention::at(Value tensor, StringRef letters, Value keyHead, const KeyRange &range,
-                       Value t, Value last) {
+/// An element of keys or values.
+Value RowAttention::at(Value tensor, StringRef letters, const NumberReader &reader,
+                       const KeyRange &range, Value t, Value last) {
   Value page, within = m.add(range.base, t);
   if (a.isPaged()) {
     Value size = extent(tensor, letters, 't');
@@ -130,7 +133,7 @@ Value RowAttention::at(Value tensor, StringRef letters, Value keyHead, const Key
     default:
       indices.push_back(last);
     }
-  return toCompute(tensor::ExtractOp::create(b, loc, tensor, indices));
+  return toCompute(reader.read(b, loc, indices));
 }
 
 /// The sequence of a ragged row: the last one that begins at or before it.
@@ -206,8 +209,8 @@ KeyRange RowAttention::keyRange(Value piece) {
   for (auto [tensor, letters] : {std::pair(a.key, a.layout.key), {a.value, a.layout.value}})
     for (auto [i, letter] : llvm::enumerate(letters))
       if (letter == 'b' || letter == 'h' || letter == 'p')
-        if (Value some = isNotEmpty(m, tensor, static_cast<int64_t>(i)))
-          range.end = m.select(some, range.end, zero);
+        if (Value extent = extentOf(m, tensor, i); !matchPattern(extent, m_NonZero()))
+          range.end = m.select(m.cmp(arith::CmpIPredicate::sgt, extent, zero), range.end, zero);
   if (exists)
     range.end = m.select(exists, range.end, zero);
   return range;
@@ -224,7 +227,7 @@ Value RowAttention::productOf(const KeyRange &range, Value t) {
   b.setInsertionPointToStart(loop.getBody());
   query[dim] = loop.getInductionVar();
   Value x = toCompute(tensor::ExtractOp::create(b, loc, a.query, query));
-  Value y = at(a.key, a.layout.key, keyHead, range, t, loop.getInductionVar());
+  Value y = at(a.key, a.layout.key, keys, range, t, loop.getInductionVar());
   Value product = arith::MulFOp::create(b, loc, x, y);
   Value sum = arith::AddFOp::create(b, loc, loop.getRegionIterArg(0), product,
                                     arith::FastMathFlags::reassoc);
@@ -253,7 +256,7 @@ Softmax RowAttention::step(const KeyRange &range, Value t, Softmax carried) {
   Value before =
       arith::MulFOp::create(b, loc, tensor::ExtractOp::create(b, loc, values, e), correction);
   Value added =
-      arith::MulFOp::create(b, loc, weight, at(a.value, a.layout.value, keyHead, range, t, e));
+      arith::MulFOp::create(b, loc, weight, at(a.value, a.layout.value, this->values, range, t, e));
   Value next = arith::AddFOp::create(b, loc, before, added);
   scf::YieldOp::create(b, loc, tensor::InsertOp::create(b, loc, next, values, e).getResult());
   return {largest, sum, loop.getResult(0)};
@@ -392,14 +395,10 @@ SmallVector<Value> RowAttention::lower() {
 
 FailureOr<SmallVector<Value>> AttendOp::lowerToReference(OpBuilder &b) {
   Attention a = Attention::of(*this);
-  if (isa<PackedType>(a.key.getType()) || isa<PackedType>(a.value.getType()))
-    return failure();
   return RowAttention(b, a).lower();
 }
 
 FailureOr<SmallVector<Value>> PartialOp::lowerToReference(OpBuilder &b) {
   Attention a = Attention::of(*this);
-  if (isa<PackedType>(a.key.getType()) || isa<PackedType>(a.value.getType()))
-    return failure();
   return RowAttention(b, a).lower();
 }

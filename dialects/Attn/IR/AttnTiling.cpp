@@ -94,7 +94,7 @@ LogicalResult AttentionTile::chooseKeyHeads() {
   if (!isConstantIntValue(tile->second, 1))
     return failure();
   IndexMath m{b, loc};
-  Value count = m.dim(a.key, *findLetter(a.layout.key, 'h'));
+  Value count = extentOf(m, a.key, *findLetter(a.layout.key, 'h'));
   Value groups = m.div(m.dim(a.query, *findLetter(a.layout.query, 'h')), count);
   Value head = getValueOrCreateConstantIndexOp(b, loc, tile->first);
   keyHeads = {OpFoldResult(m.div(head, groups)), b.getIndexAttr(1)};

@@ -436,18 +436,6 @@ SmallVector<Value> Decomposition::build() {
 // Pass
 //===----------------------------------------------------------------------===//
 
-/// Unpacks the packed keys and values of what its kernel computes.
-static void unpackOperands(RewriterBase &b, Operation *op) {
-  for (OpOperand &operand : op->getOpOperands()) {
-    auto packed = dyn_cast<PackedType>(operand.get().getType());
-    if (!packed)
-      continue;
-    auto type = RankedTensorType::get(packed.getShape(), packed.getElementType());
-    Value empty = tensor::EmptyOp::create(b, op->getLoc(), type, ValueRange{});
-    operand.set(UnpackOp::create(b, op->getLoc(), type, operand.get(), empty).getResult());
-  }
-}
-
 namespace {
 struct DecomposeAttend : attn::impl::DecomposeAttendBase<DecomposeAttend> {
   void runOnOperation() override {
@@ -463,10 +451,8 @@ struct DecomposeAttend : attn::impl::DecomposeAttendBase<DecomposeAttend> {
     for (Operation *op : ops) {
       rewriter.setInsertionPoint(op);
       Attention a = Attention::of(op);
-      if (!isCPU || a.isPartial || a.isPaged() || a.isRagged()) {
-        unpackOperands(rewriter, op);
+      if (!isCPU || a.isPartial || a.isPaged() || a.isRagged())
         continue;
-      }
       rewriter.replaceOp(op, Decomposition(rewriter, a).build());
       ++numDecomposed;
     }

@@ -43,7 +43,7 @@ def DecomposeAttend : Pass<"weft-decompose-attend", "::mlir::ModuleOp"> {
     that share keys are a dimension of their own in both products, so that keys are never
     repeated; packed keys and values stay packed up to there. All else, and other targets,
     keep `attn.attend`, which its kernel computes without scores in memory;
-    its packed operands are unpacked before it.
+    its packed operands are read number by number.
 
     A score region's reads of tensors at the score's own position become operands of the
     elementwise operation.

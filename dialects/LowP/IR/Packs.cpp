@@ -7,6 +7,7 @@
 
 #include "dialects/LowP/IR/LowP.h"
 #include "dialects/Weft/IR/BitStream.h"
+#include "dialects/Weft/IR/IndexMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -24,22 +25,11 @@ using EmitError = llvm::function_ref<InFlightDiagnostic()>;
 
 namespace {
 /// Index arithmetic and that of words (i64).
-struct Words {
-  OpBuilder &b;
-  Location loc;
+struct Words : IndexMath {
+  Words(OpBuilder &b, Location loc) : IndexMath{b, loc} {}
 
-  Value index(int64_t value) const { return arith::ConstantIndexOp::create(b, loc, value); }
   Value word(int64_t value) const { return arith::ConstantIntOp::create(b, loc, value, 64); }
-  Value add(Value x, Value y) const { return b.createOrFold<arith::AddIOp>(loc, x, y); }
-  Value sub(Value x, Value y) const { return b.createOrFold<arith::SubIOp>(loc, x, y); }
-  Value mul(Value x, int64_t y) const { return b.createOrFold<arith::MulIOp>(loc, x, index(y)); }
-  Value div(Value x, int64_t y) const { return b.createOrFold<arith::DivUIOp>(loc, x, index(y)); }
-  Value rem(Value x, int64_t y) const { return b.createOrFold<arith::RemUIOp>(loc, x, index(y)); }
-  Value min(Value x, Value y) const { return b.createOrFold<arith::MinSIOp>(loc, x, y); }
-  Value less(Value x, Value y) const {
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
-  }
-  Value select(Value c, Value x, Value y) const { return arith::SelectOp::create(b, loc, c, x, y); }
+  Value less(Value x, Value y) const { return cmp(arith::CmpIPredicate::slt, x, y); }
   Value left(Value x, Value n) const { return arith::ShLIOp::create(b, loc, x, n); }
   Value right(Value x, Value n) const { return arith::ShRUIOp::create(b, loc, x, n); }
   Value either(Value x, Value y) const { return arith::OrIOp::create(b, loc, x, y); }
@@ -48,16 +38,15 @@ struct Words {
       return arith::IndexCastOp::create(b, loc, b.getI64Type(), x);
     return arith::ExtUIOp::create(b, loc, b.getI64Type(), x);
   }
-  Value value(OpFoldResult x) const { return getValueOrCreateConstantIndexOp(b, loc, x); }
   /// The permuted position: `position` in groups of `order.size()`, each permuted.
   Value permuted(Value position, ArrayRef<int64_t> order) const {
     if (order.empty())
       return position;
     int64_t count = order.size();
-    Value inGroup = rem(position, count), result = index(order.back());
+    Value inGroup = rem(position, count), result = constant(order.back());
     for (int64_t i = count - 2; i >= 0; --i) {
-      Value here = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, inGroup, index(i));
-      result = select(here, index(order[i]), result);
+      Value here = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, inGroup, constant(i));
+      result = select(here, constant(order[i]), result);
     }
     return add(sub(position, inGroup), result);
   }
@@ -150,7 +139,7 @@ SmallVector<FormatComponent> WordsPackAttr::getCodeComponents(AffineMap stored,
 
 Value WordsPackAttr::readCode(OpBuilder &b, Location loc, const PackedPosition &at,
                               unsigned bits) const {
-  Words w{b, loc};
+  Words w(b, loc);
   SmallVector<int64_t> slots(getOrder().size());
   for (auto [slot, code] : llvm::enumerate(getOrder()))
     slots[code] = slot;
@@ -165,8 +154,8 @@ Value WordsPackAttr::readCode(OpBuilder &b, Location loc, const PackedPosition &
   Value first = w.div(bit, width);
   Value window = read(first);
   if (width % bits != 0) {
-    Value last = w.sub(w.value(tensor::getMixedSize(b, loc, words, getAxis())), w.index(1));
-    Value next = read(w.min(w.add(first, w.index(1)), last));
+    Value last = w.sub(w.value(tensor::getMixedSize(b, loc, words, getAxis())), w.constant(1));
+    Value next = read(w.min(w.add(first, w.constant(1)), last));
     window = w.either(window, w.left(next, w.word(width)));
   }
   Value code = w.right(window, w.toWord(w.rem(bit, width)));
@@ -174,8 +163,8 @@ Value WordsPackAttr::readCode(OpBuilder &b, Location loc, const PackedPosition &
   return arith::TruncIOp::create(b, loc, getCodeType(b.getContext(), bits), code);
 }
 
-SmallVector<Value> WordsPackAttr::writeCodes(OpBuilder &b, Location loc, Value codes, unsigned bits,
-                                             ArrayRef<SmallVector<OpFoldResult>>) const {
+SmallVector<Value> WordsPackAttr::writeCodes(OpBuilder &b, Location loc, Value codes,
+                                             unsigned bits) const {
   int64_t group = groupOf(*this, bits), width = getWord();
   SmallVector<OpFoldResult> dims = getExtents(b, loc, codes), sizes(dims);
   AffineExpr n = b.getAffineSymbolExpr(0);
@@ -190,7 +179,7 @@ SmallVector<Value> WordsPackAttr::writeCodes(OpBuilder &b, Location loc, Value c
       linalg::GenericOp::create(
           b, loc, empty.getType(), ValueRange(), empty, b.getMultiDimIdentityMap(rank), parallel,
           [&](OpBuilder &b, Location loc, ValueRange) {
-            Words w{b, loc};
+            Words w(b, loc);
             SmallVector<Value> position;
             for (int64_t i = 0; i < rank; ++i)
               position.push_back(linalg::IndexOp::create(b, loc, i));
@@ -199,15 +188,15 @@ SmallVector<Value> WordsPackAttr::writeCodes(OpBuilder &b, Location loc, Value c
             Value word = w.word(0);
             int64_t codesInWord = width % bits == 0 ? width / bits : (width - 2) / bits + 2;
             for (int64_t i = 0; i < codesInWord; ++i) {
-              Value slot = w.add(first, w.index(i));
+              Value slot = w.add(first, w.constant(i));
               Value element = w.permuted(slot, getOrder());
-              position[getAxis()] = w.min(element, w.sub(count, w.index(1)));
+              position[getAxis()] = w.min(element, w.sub(count, w.constant(1)));
               Value code = w.toWord(tensor::ExtractOp::create(b, loc, codes, position));
               code = w.select(w.less(element, count), code, w.word(0));
               // As far left as a code can begin before the word.
-              Value shift = w.add(w.sub(w.mul(slot, bits), firstBit), w.index(16));
+              Value shift = w.add(w.sub(w.mul(slot, bits), firstBit), w.constant(16));
               // Slots behind the word are shifted out of it.
-              shift = w.min(shift, w.index(63));
+              shift = w.min(shift, w.constant(63));
               word = w.either(word, w.left(code, w.toWord(shift)));
             }
             word = w.right(word, w.word(16));
@@ -240,7 +229,7 @@ SmallVector<FormatComponent> TritsPackAttr::getCodeComponents(AffineMap stored, 
 
 Value TritsPackAttr::readCode(OpBuilder &b, Location loc, const PackedPosition &at,
                               unsigned) const {
-  Words w{b, loc};
+  Words w(b, loc);
   Value element = linearize(b, loc, at.position, at.dims);
   Value byte = readInside(b, loc, at.components.front(), w.div(element, kTrits));
   byte = arith::IndexCastUIOp::create(b, loc, b.getIndexType(), byte);
@@ -248,21 +237,16 @@ Value TritsPackAttr::readCode(OpBuilder &b, Location loc, const PackedPosition &
   int64_t power = 1;
   for (int64_t i = 1; i < kTrits; ++i) {
     power *= 3;
-    Value here = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, trit, w.index(i));
+    Value here = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, trit, w.constant(i));
     code = w.select(here, w.div(byte, power), code);
   }
   return arith::IndexCastOp::create(b, loc, b.getI8Type(), w.rem(code, 3));
 }
 
-SmallVector<Value> TritsPackAttr::writeCodes(OpBuilder &b, Location loc, Value codes, unsigned,
-                                             ArrayRef<SmallVector<OpFoldResult>>) const {
-  int64_t rank = cast<RankedTensorType>(codes.getType()).getRank();
-  if (rank > 1)
-    codes = tensor::CollapseShapeOp::create(
-        b, loc, codes,
-        ArrayRef<ReassociationIndices>{llvm::to_vector<2>(llvm::seq<int64_t>(0, rank))});
-  OpFoldResult count =
-      rank == 0 ? OpFoldResult(b.getIndexAttr(1)) : tensor::getMixedSize(b, loc, codes, 0);
+SmallVector<Value> TritsPackAttr::writeCodes(OpBuilder &b, Location loc, Value codes,
+                                             unsigned) const {
+  codes = flatten(b, loc, codes);
+  OpFoldResult count = tensor::getMixedSize(b, loc, codes, 0);
   AffineExpr n = b.getAffineSymbolExpr(0);
   OpFoldResult size =
       evaluateExtents(b, loc, AffineMap::get(0, 1, n.ceilDiv(kTrits)), count).front();
@@ -271,15 +255,13 @@ SmallVector<Value> TritsPackAttr::writeCodes(OpBuilder &b, Location loc, Value c
               b, loc, empty.getType(), ValueRange(), empty, b.getMultiDimIdentityMap(1),
               utils::IteratorType::parallel,
               [&](OpBuilder &b, Location loc, ValueRange) {
-                Words w{b, loc};
+                Words w(b, loc);
                 Value first = w.mul(linalg::IndexOp::create(b, loc, 0), kTrits);
                 Value elements = w.value(count), byte = w.word(0);
                 int64_t power = 1;
                 for (int64_t i = 0; i < kTrits; ++i, power *= 3) {
-                  Value element = w.add(first, w.index(i));
-                  SmallVector<Value> position;
-                  if (rank > 0)
-                    position.push_back(w.min(element, w.sub(elements, w.index(1))));
+                  Value element = w.add(first, w.constant(i));
+                  Value position = w.min(element, w.sub(elements, w.constant(1)));
                   Value code = w.toWord(tensor::ExtractOp::create(b, loc, codes, position));
                   code = w.select(w.less(element, elements), code, w.word(0));
                   byte = w.add(byte, arith::MulIOp::create(b, loc, code, w.word(power)));
@@ -341,8 +323,7 @@ Value PlanesPackAttr::readCode(OpBuilder &b, Location loc, const PackedPosition 
 }
 
 SmallVector<Value> PlanesPackAttr::writeCodes(OpBuilder &b, Location loc, Value codes,
-                                              unsigned bits,
-                                              ArrayRef<SmallVector<OpFoldResult>>) const {
+                                              unsigned bits) const {
   Type codeType = getCodeType(b.getContext(), bits);
   auto cut = [&](OpBuilder &b, Location loc, Value code, unsigned below, unsigned width) {
     Value part =
@@ -355,13 +336,8 @@ SmallVector<Value> PlanesPackAttr::writeCodes(OpBuilder &b, Location loc, Value 
   };
   SmallVector<OpFoldResult> dims = getExtents(b, loc, codes);
   int64_t rank = dims.size();
-  Value flat = codes;
-  if (rank > 1)
-    flat = tensor::CollapseShapeOp::create(
-        b, loc, codes,
-        ArrayRef<ReassociationIndices>{llvm::to_vector<2>(llvm::seq<int64_t>(0, rank))});
-  OpFoldResult count =
-      rank == 0 ? OpFoldResult(b.getIndexAttr(1)) : tensor::getMixedSize(b, loc, flat, 0);
+  Value flat = flatten(b, loc, codes);
+  OpFoldResult count = tensor::getMixedSize(b, loc, flat, 0);
   SmallVector<Value> planes;
   unsigned below = 0;
   for (unsigned width : getWidths()) {
@@ -371,10 +347,7 @@ SmallVector<Value> PlanesPackAttr::writeCodes(OpBuilder &b, Location loc, Value 
           evaluateExtents(b, loc, AffineMap::get(0, 1, (n * width).ceilDiv(8)), count).front();
       planes.push_back(
           writeStream(b, loc, size, width, count, [&](OpBuilder &b, Location loc, Value at) {
-            SmallVector<Value> position;
-            if (rank > 0)
-              position.push_back(at);
-            return cut(b, loc, tensor::ExtractOp::create(b, loc, flat, position), below, width);
+            return cut(b, loc, tensor::ExtractOp::create(b, loc, flat, at), below, width);
           }));
     } else {
       Value empty = tensor::EmptyOp::create(b, loc, dims, b.getI8Type());

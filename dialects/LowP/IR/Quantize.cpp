@@ -170,6 +170,10 @@ private:
   /// there are none.
   Value multipliersAt(const Lanes &l, ArrayRef<Level> levels, ArrayRef<Value> position);
   Value powerOfTwo(const Lanes &l, Value largest);
+  /// Of both signs where there are numbers of both.
+  double largestMagnitude() const {
+    return low < 0 && high > 0 ? std::min(-low, high) : std::max(-low, high);
+  }
   void store(Level &level, Value parameters);
 
   OpBuilder &b;
@@ -305,8 +309,7 @@ void ParameterFinder::findMultiplier(size_t index) {
     steps = high - low;
     inputs = {statistic(blocks, Statistic::Min), statistic(blocks, Statistic::Max)};
   } else {
-    if (low < 0)
-      steps = std::min(-low, high);
+    steps = largestMagnitude();
     inputs = {statistic(blocks, Statistic::AbsMax)};
   }
   for (const Level &inner : ArrayRef(levels).take_front(index))
@@ -332,7 +335,7 @@ Value ParameterFinder::powerOfTwo(const Lanes &l, Value largest) {
   const llvm::fltSemantics &semantics = compute.getFloatSemantics();
   unsigned mantissa = APFloat::semanticsPrecision(semantics) - 1;
   uint64_t exponentMask = (compute.isF64() ? uint64_t(0x7ff) : uint64_t(0xff)) << mantissa;
-  double most = low < 0 ? std::min(-low, high) : high;
+  double most = largestMagnitude();
   int exponent = std::ilogb(most);
   // Bits of a number besides the first.
   int elementMantissa = exponent;

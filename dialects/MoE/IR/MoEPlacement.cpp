@@ -56,6 +56,7 @@ LogicalResult ExchangeOp::canonicalize(ExchangeOp op, PatternRewriter &rewriter)
   if (op.getPlace() || typeOf(op.getValues()).getDimSize(0) != 1)
     return rewriter.notifyMatchFailure(op, "has ranks to exchange with");
   if (op.getValues().getType() != op.getReceived().getType() ||
+      !typeOf(op.getValues()).hasStaticShape() || !typeOf(op.getOffsets()).hasStaticShape() ||
       op.getOffsets().getType() != op.getBounds().getType())
     return rewriter.notifyMatchFailure(op, "has another number of rows");
   rewriter.replaceOp(op, {op.getValues(), op.getOffsets()});

@@ -101,10 +101,19 @@ Value PlanReference::groupOf(ValueRange slot) {
 }
 
 Value PlanReference::isAmongHeaviest(Value i, ValueRange slot, Value group) {
-  Value weight = m.read(op.getWeights(), slot), zero = m.constant(0);
+  // NaN is the least, so that weights have an order.
+  auto weightOf = [&](ValueRange slot) -> Value {
+    Value weight = m.read(op.getWeights(), slot);
+    auto type = cast<FloatType>(weight.getType());
+    Value least = arith::ConstantOp::create(
+        m.b, m.loc, m.b.getFloatAttr(type, APFloat::getInf(type.getFloatSemantics(), true)));
+    Value isNaN = arith::CmpFOp::create(m.b, m.loc, arith::CmpFPredicate::UNO, weight, weight);
+    return m.select(isNaN, least, weight);
+  };
+  Value weight = weightOf(slot), zero = m.constant(0);
   Value heavier = m.loop(zero, count, zero, [&](Value j, ValueRange sum) {
     SmallVector<Value> other = slotAt(j);
-    Value otherWeight = m.read(op.getWeights(), other);
+    Value otherWeight = weightOf(other);
     using P = arith::CmpFPredicate;
     Value more = arith::CmpFOp::create(m.b, m.loc, P::OGT, otherWeight, weight);
     Value tied =

@@ -288,15 +288,6 @@ Value sparse::largestPositions(OpBuilder &b, Location loc, Value keys, int64_t c
 // Positions and codes
 //===----------------------------------------------------------------------===//
 
-Value sparse::flatten(OpBuilder &b, Location loc, Value tensor) {
-  int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
-  if (rank == 1)
-    return tensor;
-  return tensor::CollapseShapeOp::create(
-      b, loc, tensor,
-      ArrayRef<ReassociationIndices>{llvm::to_vector<2>(llvm::seq<int64_t>(0, rank))});
-}
-
 Value sparse::extractIndex(OpBuilder &b, Location loc, Value tensor, ValueRange position) {
   return arith::IndexCastOp::create(b, loc, b.getIndexType(),
                                     tensor::ExtractOp::create(b, loc, tensor, position));

@@ -65,9 +65,6 @@ mlir::Value largestPositions(mlir::OpBuilder &b, mlir::Location loc, mlir::Value
 /// The row-major numbers of what is not 0 in a tensor (i64), ascending.
 mlir::Value nonZeroPositions(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tensor);
 
-/// A tensor with all of its elements along one dimension.
-mlir::Value flatten(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tensor);
-
 /// The element of `tensor` at `position`, or 0 where `position[axis]` is outside of it.
 mlir::Value extractOrZero(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tensor,
                           llvm::ArrayRef<mlir::Value> position, unsigned axis);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/BitStream.h"
+#include "dialects/Weft/IR/IndexMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -15,28 +16,10 @@
 using namespace mlir;
 using namespace weft;
 
-namespace {
-/// Index arithmetic.
-struct Indices {
-  OpBuilder &b;
-  Location loc;
-
-  Value constant(int64_t value) const { return arith::ConstantIndexOp::create(b, loc, value); }
-  Value add(Value x, Value y) const { return b.createOrFold<arith::AddIOp>(loc, x, y); }
-  Value sub(Value x, Value y) const { return b.createOrFold<arith::SubIOp>(loc, x, y); }
-  Value mul(Value x, Value y) const { return b.createOrFold<arith::MulIOp>(loc, x, y); }
-  Value div(Value x, int64_t y) const {
-    return b.createOrFold<arith::DivUIOp>(loc, x, constant(y));
-  }
-  Value rem(Value x, int64_t y) const {
-    return b.createOrFold<arith::RemUIOp>(loc, x, constant(y));
-  }
-  Value min(Value x, Value y) const { return b.createOrFold<arith::MinSIOp>(loc, x, y); }
-  Value value(OpFoldResult x) const { return getValueOrCreateConstantIndexOp(b, loc, x); }
-  /// As an i32 that shifts are made with.
-  Value toInteger(Value x) const { return arith::IndexCastOp::create(b, loc, b.getI32Type(), x); }
-};
-} // namespace
+/// An index as an i32 that shifts are made with.
+static Value toShift(const IndexMath &ix, Value x) {
+  return arith::IndexCastOp::create(ix.b, ix.loc, ix.b.getI32Type(), x);
+}
 
 IntegerType weft::getCodeType(MLIRContext *context, unsigned width) {
   return IntegerType::get(context, std::max<unsigned>(8, llvm::PowerOf2Ceil(width)));
@@ -55,7 +38,7 @@ FormatComponent weft::getStreamComponent(StringRef name, AffineMap shape, unsign
 
 Value weft::linearize(OpBuilder &b, Location loc, ArrayRef<Value> position,
                       ArrayRef<OpFoldResult> dims) {
-  Indices ix{b, loc};
+  IndexMath ix{b, loc};
   Value element = position.empty() ? ix.constant(0) : position.front();
   for (size_t i = 1; i < position.size(); ++i)
     element = ix.add(ix.mul(element, ix.value(dims[i])), position[i]);
@@ -63,14 +46,14 @@ Value weft::linearize(OpBuilder &b, Location loc, ArrayRef<Value> position,
 }
 
 /// The byte at `position` of a component, as i32.
-static Value readByte(const Indices &ix, Value bytes, Value position) {
+static Value readByte(const IndexMath &ix, Value bytes, Value position) {
   Value byte = tensor::ExtractOp::create(ix.b, ix.loc, bytes, position);
   return arith::ExtUIOp::create(ix.b, ix.loc, ix.b.getI32Type(), byte);
 }
 
 Value weft::readStream(OpBuilder &b, Location loc, Value bytes, Value element, unsigned width) {
-  Indices ix{b, loc};
-  Value bit = ix.mul(element, ix.constant(width));
+  IndexMath ix{b, loc};
+  Value bit = ix.mul(element, static_cast<int64_t>(width));
   Value byte = ix.div(bit, 8);
   // Shapes that are known are right; others may disagree with the component.
   bool dynamic = cast<RankedTensorType>(bytes.getType()).isDynamicDim(0);
@@ -85,14 +68,14 @@ Value weft::readStream(OpBuilder &b, Location loc, Value bytes, Value element, u
     next = arith::ShLIOp::create(b, loc, next, arith::ConstantIntOp::create(b, loc, 8 * i, 32));
     window = arith::OrIOp::create(b, loc, window, next);
   }
-  Value code = arith::ShRUIOp::create(b, loc, window, ix.toInteger(ix.rem(bit, 8)));
+  Value code = arith::ShRUIOp::create(b, loc, window, toShift(ix, ix.rem(bit, 8)));
   code = arith::AndIOp::create(b, loc, code,
                                arith::ConstantIntOp::create(b, loc, (1 << width) - 1, 32));
   return arith::TruncIOp::create(b, loc, getCodeType(b.getContext(), width), code);
 }
 
 Value weft::readInside(OpBuilder &b, Location loc, Value tensor, ArrayRef<Value> position) {
-  Indices ix{b, loc};
+  IndexMath ix{b, loc};
   auto type = cast<RankedTensorType>(tensor.getType());
   SmallVector<Value> inside;
   for (auto [i, index] : llvm::enumerate(position)) {
@@ -121,9 +104,9 @@ Value weft::writeStream(OpBuilder &b, Location loc, OpFoldResult size, unsigned 
   auto generic = linalg::GenericOp::create(
       b, loc, empty.getType(), ValueRange(), empty, b.getMultiDimIdentityMap(1),
       utils::IteratorType::parallel, [&](OpBuilder &b, Location loc, ValueRange) {
-        Indices ix{b, loc};
+        IndexMath ix{b, loc};
         Value firstBit = ix.mul(linalg::IndexOp::create(b, loc, 0), ix.constant(8));
-        Value first = ix.div(firstBit, width);
+        Value first = ix.div(firstBit, static_cast<int64_t>(width));
         Value elements = ix.value(count);
         // As far left as a code can begin before the byte, so that no shift is
         // negative.
@@ -137,9 +120,9 @@ Value weft::writeStream(OpBuilder &b, Location loc, OpFoldResult size, unsigned 
           Value inside =
               arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, element, elements);
           number = arith::SelectOp::create(b, loc, inside, number, zero);
-          Value shift =
-              ix.add(ix.sub(ix.mul(element, ix.constant(width)), firstBit), ix.constant(before));
-          number = arith::ShLIOp::create(b, loc, number, ix.toInteger(shift));
+          Value shift = ix.add(ix.sub(ix.mul(element, static_cast<int64_t>(width)), firstBit),
+                               ix.constant(before));
+          number = arith::ShLIOp::create(b, loc, number, toShift(ix, shift));
           byte = arith::OrIOp::create(b, loc, byte, number);
         }
         byte =

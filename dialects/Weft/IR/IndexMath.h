@@ -9,12 +9,13 @@
 #define WEFT_DIALECTS_WEFT_IR_INDEXMATH_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 
 namespace weft {
 
-/// Short names for the index arithmetic of the lowerings.
+/// Short names for the index arithmetic of the lowerings. What is constant folds.
 struct IndexMath {
   mlir::OpBuilder &b;
   mlir::Location loc;
@@ -22,38 +23,53 @@ struct IndexMath {
   mlir::Value constant(int64_t value) const {
     return mlir::arith::ConstantIndexOp::create(b, loc, value);
   }
+  mlir::Value value(mlir::OpFoldResult x) const {
+    return mlir::getValueOrCreateConstantIndexOp(b, loc, x);
+  }
   mlir::Value add(mlir::Value x, mlir::Value y) const {
-    return mlir::arith::AddIOp::create(b, loc, x, y);
+    return b.createOrFold<mlir::arith::AddIOp>(loc, x, y);
   }
   mlir::Value sub(mlir::Value x, mlir::Value y) const {
-    return mlir::arith::SubIOp::create(b, loc, x, y);
+    return b.createOrFold<mlir::arith::SubIOp>(loc, x, y);
   }
   mlir::Value mul(mlir::Value x, mlir::Value y) const {
-    return mlir::arith::MulIOp::create(b, loc, x, y);
+    return b.createOrFold<mlir::arith::MulIOp>(loc, x, y);
   }
+  mlir::Value mul(mlir::Value x, int64_t y) const { return mul(x, constant(y)); }
   mlir::Value div(mlir::Value x, mlir::Value y) const {
-    return mlir::arith::DivSIOp::create(b, loc, x, y);
+    return b.createOrFold<mlir::arith::DivSIOp>(loc, x, y);
+  }
+  /// Of numbers that are not negative, by a positive one.
+  mlir::Value div(mlir::Value x, int64_t y) const {
+    return b.createOrFold<mlir::arith::DivUIOp>(loc, x, constant(y));
   }
   mlir::Value rem(mlir::Value x, mlir::Value y) const {
-    return mlir::arith::RemSIOp::create(b, loc, x, y);
+    return b.createOrFold<mlir::arith::RemSIOp>(loc, x, y);
+  }
+  mlir::Value rem(mlir::Value x, int64_t y) const {
+    return b.createOrFold<mlir::arith::RemUIOp>(loc, x, constant(y));
+  }
+  mlir::Value min(mlir::Value x, mlir::Value y) const {
+    return b.createOrFold<mlir::arith::MinSIOp>(loc, x, y);
+  }
+  mlir::Value max(mlir::Value x, mlir::Value y) const {
+    return b.createOrFold<mlir::arith::MaxSIOp>(loc, x, y);
   }
   mlir::Value both(mlir::Value x, mlir::Value y) const {
-    return mlir::arith::AndIOp::create(b, loc, x, y);
+    return b.createOrFold<mlir::arith::AndIOp>(loc, x, y);
   }
   mlir::Value cmp(mlir::arith::CmpIPredicate p, mlir::Value x, mlir::Value y) const {
-    return mlir::arith::CmpIOp::create(b, loc, p, x, y);
+    return b.createOrFold<mlir::arith::CmpIOp>(loc, p, x, y);
   }
   mlir::Value select(mlir::Value c, mlir::Value x, mlir::Value y) const {
-    return mlir::arith::SelectOp::create(b, loc, c, x, y);
+    return b.createOrFold<mlir::arith::SelectOp>(loc, c, x, y);
   }
   mlir::Value dim(mlir::Value tensor, int64_t i) const {
     return b.createOrFold<mlir::tensor::DimOp>(loc, tensor, i);
   }
   /// `i` limited to [0, extent), where extent > 0.
   mlir::Value clamp(mlir::Value i, mlir::Value extent) const {
-    mlir::Value last = sub(extent, constant(1));
-    mlir::Value low = mlir::arith::MaxSIOp::create(b, loc, i, constant(0));
-    return mlir::arith::MinSIOp::create(b, loc, low, last);
+    return min(max(i, constant(0)), sub(extent, constant(1)));
   }
   /// A position from a signed integer: negative ones count from the end, and
   /// what lies outside is clamped.

@@ -391,6 +391,11 @@ FailureOr<TilingResult> ContractOp::generateResultTileValue(OpBuilder &b, unsign
 // Canonicalization
 //===----------------------------------------------------------------------===//
 
+static bool hasBasis(PackedType type) {
+  return llvm::any_of(llvm::seq<unsigned>(type.getRank()),
+                      [&](unsigned i) { return bool(type.getFormat().getBasis(i)); });
+}
+
 namespace {
 /// A factor that is unpacked is read as it is packed.
 struct FoldUnpack : OpRewritePattern<ContractOp> {
@@ -399,8 +404,10 @@ struct FoldUnpack : OpRewritePattern<ContractOp> {
     bool changed = false;
     for (OpOperand *factor : {&op.getLhsMutable(), &op.getRhsMutable()}) {
       auto unpack = factor->get().getDefiningOp<UnpackOp>();
-      // The shape of the result must stay known to the loops.
-      if (!unpack || unpack.getPacked().getType().getShape() != unpack.getType().getShape() ||
+      // The shape of the result must stay known to the loops, and unpacked numbers
+      // have no basis that the other factor has to share.
+      if (!unpack || hasBasis(unpack.getPacked().getType()) ||
+          unpack.getPacked().getType().getShape() != unpack.getType().getShape() ||
           !unpack.getType().hasStaticShape())
         continue;
       rewriter.modifyOpInPlace(op, [&] { factor->set(unpack.getPacked()); });

@@ -79,6 +79,9 @@ struct EncodeOptions {
 llvm::SmallVector<mlir::OpFoldResult> getExtents(mlir::OpBuilder &builder, mlir::Location loc,
                                                  mlir::Value tensor);
 
+/// The elements of a tensor in row-major order, as a tensor of one dimension.
+mlir::Value flatten(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor);
+
 /// The extents that `map`, whose symbols are the logical extents, has for `shape`.
 llvm::SmallVector<int64_t> getStaticExtents(mlir::AffineMap map, llvm::ArrayRef<int64_t> shape);
 

@@ -129,13 +129,10 @@ def Weft_PackInterface : AttrInterface<"PackInterface"> {
     }], "::mlir::Value", "readCode",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
          "const ::weft::PackedPosition &":$at, "unsigned":$bits)>,
-    InterfaceMethod<[{
-      The components for a tensor of codes of the stored shape. `sizes` are the
-      extents of the components.
-    }], "::llvm::SmallVector<::mlir::Value>", "writeCodes",
+    InterfaceMethod<"The components for a tensor of codes of the stored shape.",
+    "::llvm::SmallVector<::mlir::Value>", "writeCodes",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
-         "::mlir::Value":$codes, "unsigned":$bits,
-         "::llvm::ArrayRef<::llvm::SmallVector<::mlir::OpFoldResult>>":$sizes)>
+         "::mlir::Value":$codes, "unsigned":$bits)>
   ];
 }
 

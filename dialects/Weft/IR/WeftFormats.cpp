@@ -52,6 +52,18 @@ SmallVector<OpFoldResult> weft::getExtents(OpBuilder &builder, Location loc, Val
   return tensor::getMixedSizes(builder, loc, tensor);
 }
 
+Value weft::flatten(OpBuilder &builder, Location loc, Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (type.getRank() == 1)
+    return tensor;
+  SmallVector<ReassociationIndices> groups;
+  if (type.getRank() == 0)
+    return tensor::ExpandShapeOp::create(
+        builder, loc, RankedTensorType::get({1}, type.getElementType()), tensor, groups);
+  groups.push_back(llvm::to_vector<2>(llvm::seq<int64_t>(0, type.getRank())));
+  return tensor::CollapseShapeOp::create(builder, loc, tensor, groups);
+}
+
 SmallVector<int64_t> weft::getStaticExtents(AffineMap map, ArrayRef<int64_t> shape) {
   SmallVector<int64_t> extents;
   SmallVector<AffineExpr> symbols;
@@ -187,22 +199,9 @@ PackedType PackedType::cloneWith(std::optional<ArrayRef<int64_t>> shape, Type el
 
 SmallVector<RankedTensorType> PackedType::getComponentTypes() const {
   SmallVector<RankedTensorType> types;
-  for (const FormatComponent &component : getFormat().getComponents(*this)) {
-    SmallVector<int64_t> shape;
-    for (AffineExpr expr : component.shape.getResults()) {
-      SmallVector<AffineExpr> constants;
-      bool dynamic = false;
-      for (unsigned i = 0; i < component.shape.getNumSymbols(); ++i) {
-        int64_t extent = i < getShape().size() ? getShape()[i] : ShapedType::kDynamic;
-        dynamic |= ShapedType::isDynamic(extent) && expr.isFunctionOfSymbol(i);
-        constants.push_back(
-            getAffineConstantExpr(ShapedType::isDynamic(extent) ? 0 : extent, getContext()));
-      }
-      auto value = dyn_cast<AffineConstantExpr>(expr.replaceSymbols(constants));
-      shape.push_back(dynamic || !value ? ShapedType::kDynamic : value.getValue());
-    }
-    types.push_back(RankedTensorType::get(shape, component.elementType));
-  }
+  for (const FormatComponent &component : getFormat().getComponents(*this))
+    types.push_back(RankedTensorType::get(getStaticExtents(component.shape, getShape()),
+                                          component.elementType));
   return types;
 }
 

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Weft/IR/LeafParts.h"
 #include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -30,6 +31,27 @@ static LogicalResult verifyComponents(Operation *op, PackedType type, TypeRange 
       return op->emitOpError("has component ")
              << i << " of type " << have << ", the format has " << want;
   return success();
+}
+
+/// `given` are the parameters that `type` has.
+static LogicalResult verifyParameters(Operation *op, PackedType type, TypeRange given) {
+  SmallVector<unsigned> positions = type.getFormat().getParameters(type);
+  if (given.size() != positions.size())
+    return op->emitOpError("has ")
+           << given.size() << " parameters, the format has " << positions.size();
+  SmallVector<RankedTensorType> expected = type.getComponentTypes();
+  for (auto [i, position] : llvm::enumerate(positions))
+    if (auto have = cast<RankedTensorType>(given[i]); !isComponentOf(have, expected[position]))
+      return op->emitOpError("has parameter ")
+             << i << " of type " << have << ", the format has " << expected[position];
+  return success();
+}
+
+/// Component tensors of a packed value.
+static ValueRange takeApart(OpBuilder &b, Location loc, Value packed) {
+  SmallVector<Type> types = llvm::map_to_vector(
+      cast<PackedType>(packed.getType()).getComponentTypes(), [](auto t) -> Type { return t; });
+  return DisassembleOp::create(b, loc, types, packed).getComponents();
 }
 
 /// Numbers have the logical shape and the expressed element type.
@@ -79,26 +101,15 @@ LogicalResult UnpackOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShape
 
 FailureOr<SmallVector<Value>> UnpackOp::lowerToReference(OpBuilder &b) {
   PackedType type = getPacked().getType();
-  SmallVector<Type> types =
-      llvm::map_to_vector(type.getComponentTypes(), [](auto t) -> Type { return t; });
-  auto parts = DisassembleOp::create(b, getLoc(), types, getPacked());
   return SmallVector<Value>{
-      type.getFormat().decode(b, getLoc(), type, parts.getComponents(), getInit())};
+      type.getFormat().decode(b, getLoc(), type, takeApart(b, getLoc(), getPacked()), getInit())};
 }
 
 LogicalResult PackOp::verify() {
   if (failed(verifyNumbers(*this, getType(), getNumbers().getType())))
     return failure();
-  SmallVector<unsigned> positions = getParameterPositions();
-  if (getParameters().size() != positions.size())
-    return emitOpError("has ") << getParameters().size() << " parameters, the format has "
-                               << positions.size();
-  SmallVector<RankedTensorType> expected = getType().getComponentTypes();
-  for (auto [i, position] : llvm::enumerate(positions))
-    if (auto have = cast<RankedTensorType>(getParameters()[i].getType());
-        !isComponentOf(have, expected[position]))
-      return emitOpError("has parameter ")
-             << i << " of type " << have << ", the format has " << expected[position];
+  if (failed(verifyParameters(*this, getType(), getParameters().getTypes())))
+    return failure();
   return getType().getFormat().verifyOptions([&] { return emitOpError(); }, getOptions());
 }
 
@@ -107,4 +118,85 @@ FailureOr<SmallVector<Value>> PackOp::lowerToReference(OpBuilder &b) {
   SmallVector<Value> parts =
       type.getFormat().encode(b, getLoc(), type, getNumbers(), getParameters(), getOptions());
   return SmallVector<Value>{AssembleOp::create(b, getLoc(), type, parts)};
+}
+
+//===----------------------------------------------------------------------===//
+// RepackOp
+//===----------------------------------------------------------------------===//
+
+/// The positions among the operand's components of the parameters that `to` has;
+/// the first that the operand does not have is in `missing`.
+static FailureOr<SmallVector<unsigned>> findParameters(PackedType from, PackedType to,
+                                                       FormatComponent &missing) {
+  SmallVector<FormatComponent> have = from.getFormat().getComponents(from);
+  SmallVector<FormatComponent> want = to.getFormat().getComponents(to);
+  SmallVector<unsigned> positions;
+  for (unsigned parameter : to.getFormat().getParameters(to)) {
+    const FormatComponent &component = want[parameter];
+    auto *same = llvm::find_if(have, [&](const FormatComponent &x) {
+      return x.name == component.name && x.elementType == component.elementType &&
+             getStaticExtents(x.shape, from.getShape()) ==
+                 getStaticExtents(component.shape, to.getShape());
+    });
+    if (same == have.end()) {
+      missing = component;
+      return failure();
+    }
+    positions.push_back(same - have.begin());
+  }
+  return positions;
+}
+
+LogicalResult RepackOp::verify() {
+  PackedType from = getPacked().getType(), to = getType();
+  if (from.getShape() != to.getShape() || from.getElementType() != to.getElementType())
+    return emitOpError("has an operand of ")
+           << RankedTensorType::get(from.getShape(), from.getElementType()) << " and a result of "
+           << RankedTensorType::get(to.getShape(), to.getElementType());
+  if (getSizes().size() != from.getNumDynamicDims())
+    return emitOpError("has ") << getSizes().size() << " sizes for " << from.getNumDynamicDims()
+                               << " dynamic extents";
+  for (unsigned i = 0; i < from.getRank(); ++i)
+    if (from.getFormat().getBasis(i) != to.getFormat().getBasis(i))
+      return emitOpError("changes the basis along dimension ")
+             << i << ", which is no matter of the format";
+  FormatComponent missing;
+  if (!getParameters().empty()) {
+    if (failed(verifyParameters(*this, to, getParameters().getTypes())))
+      return failure();
+  } else if (failed(findParameters(from, to, missing))) {
+    return emitOpError("has no parameters, and its operand no component '")
+           << missing.name << "' of "
+           << RankedTensorType::get(getStaticExtents(missing.shape, to.getShape()),
+                                    missing.elementType);
+  }
+  if (differInPackOnly(from.getFormat(), to.getFormat()))
+    return success();
+  return to.getFormat().verifyOptions([&] { return emitOpError(); }, getOptions());
+}
+
+OpFoldResult RepackOp::fold(FoldAdaptor) {
+  return getParameters().empty() && getPacked().getType() == getType() ? OpFoldResult(getPacked())
+                                                                       : OpFoldResult();
+}
+
+FailureOr<SmallVector<Value>> RepackOp::lowerToReference(OpBuilder &b) {
+  PackedType from = getPacked().getType(), to = getType();
+  SmallVector<OpFoldResult> dims = getMixedValues(to.getShape(), getSizes(), b);
+  ValueRange components = takeApart(b, getLoc(), getPacked());
+  if (getParameters().empty() && differInPackOnly(from.getFormat(), to.getFormat())) {
+    SmallVector<Value> moved =
+        moveCodes(b, getLoc(), cast<LeafFormatAttr>(from.getFormat()),
+                  cast<LeafFormatAttr>(to.getFormat()), to, components, dims);
+    return SmallVector<Value>{AssembleOp::create(b, getLoc(), to, moved)};
+  }
+  SmallVector<Value> parameters(getParameters());
+  FormatComponent missing;
+  if (parameters.empty())
+    for (unsigned position : *findParameters(from, to, missing))
+      parameters.push_back(components[position]);
+  Value empty = tensor::EmptyOp::create(b, getLoc(), dims, to.getElementType());
+  Value numbers = UnpackOp::create(b, getLoc(), empty.getType(), getPacked(), empty);
+  return SmallVector<Value>{
+      PackOp::create(b, getLoc(), to, numbers, parameters, getOverflow(), getRounding())};
 }

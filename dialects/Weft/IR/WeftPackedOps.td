@@ -130,4 +130,46 @@ def Weft_PackOp : Weft_PackedOp<"pack", [DeclareOpInterfaceMethods<Weft_Referenc
   }];
 }
 
+def Weft_RepackOp : Weft_PackedOp<"repack", [AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>]> {
+  let summary = "A packed tensor in another format";
+  let description = [{
+    The same numbers, of the same logical shape, in the format of the result. `sizes`
+    are the dynamic extents. Where both formats differ in `pack` only, the codes are
+    moved as they are; else numbers are decoded and encoded as `weft.pack` does it.
+
+    `parameters` are those of `weft.pack`. Without them the operand's are taken over:
+    its components of the same names and types.
+
+    ```mlir
+    !weight = !weft.packed<6x64xf32, #weft.format<elem = #lowp.int<4, unsigned, offset = 8>,
+      scales = [#lowp.scale<multiply, [1, 32], f32>], pack = #lowp.words<axis = 1, word = 8>>>
+    !planes = !weft.packed<6x64xf32, #weft.format<elem = #lowp.int<4, unsigned, offset = 8>,
+      scales = [#lowp.scale<multiply, [1, 32], f32>], pack = #lowp.planes<[2, 2]>>>
+
+    func.func @repack(%codes: tensor<6x32xi8>, %scale: tensor<6x2xf32>, %init: tensor<6x64xf32>)
+        -> tensor<6x64xf32> {
+      %p = weft.assemble %codes, %scale : tensor<6x32xi8>, tensor<6x2xf32> -> !weight
+      %q = weft.repack %p : !weight -> !planes
+      %y = weft.unpack ins(%q : !planes) outs(%init : tensor<6x64xf32>) -> tensor<6x64xf32>
+      return %y : tensor<6x64xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Weft_PackedType:$packed, Variadic<Index>:$sizes,
+                       Variadic<AnyRankedTensor>:$parameters, UnitAttr:$overflow,
+                       DefaultValuedAttr<Weft_Rounding, "::weft::Rounding::NearestEven">:$rounding);
+  let results = (outs Weft_PackedType:$result);
+  let hasVerifier = 1;
+  let hasFolder = 1;
+  let assemblyFormat = [{
+    $packed (`[` $sizes^ `]`)? (`parameters` `(` $parameters^ `:` type($parameters) `)`)?
+    (`overflow` $overflow^)? (`round` $rounding^)? attr-dict
+    `:` type($packed) `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    ::weft::EncodeOptions getOptions() { return {!getOverflow(), getRounding()}; }
+  }];
+}
+
 #endif // WEFT_PACKED_OPS_TD

@@ -106,3 +106,53 @@ func.func @result(%p: !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, sign
   %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>) outs(%init : tensor<3x5xi8>) -> tensor<3x?xi8>
   return
 }
+
+// -----
+
+!a = !weft.packed<4x64xf32, #weft.format<elem = #lowp.int<4, signed>>>
+!b = !weft.packed<4x32xf32, #weft.format<elem = #lowp.int<4, signed>>>
+func.func @f(%a: !a) -> !b {
+  // expected-error @below {{has an operand of 'tensor<4x64xf32>' and a result of 'tensor<4x32xf32>'}}
+  %b = weft.repack %a : !a -> !b
+  return %b : !b
+}
+
+// -----
+
+!a = !weft.packed<?x64xf32, #weft.format<elem = #lowp.int<4, signed>>>
+!b = !weft.packed<?x64xf32, #weft.format<elem = #lowp.int<8, signed>>>
+func.func @f(%a: !a) -> !b {
+  // expected-error @below {{has 0 sizes for 1 dynamic extents}}
+  %b = weft.repack %a : !a -> !b
+  return %b : !b
+}
+
+// -----
+
+!a = !weft.packed<4x64xf32, #weft.format<elem = #lowp.int<4, signed>>>
+!b = !weft.packed<4x64xf32, #lowp.in_basis<#weft.format<elem = #lowp.int<4, signed>>, 1, #lowp.hadamard<64, "s">>>
+func.func @f(%a: !a) -> !b {
+  // expected-error @below {{changes the basis along dimension 1, which is no matter of the format}}
+  %b = weft.repack %a : !a -> !b
+  return %b : !b
+}
+
+// -----
+
+!a = !weft.packed<4x64xf32, #weft.format<elem = #lowp.int<4, signed>>>
+!b = !weft.packed<4x64xf32, #weft.format<elem = #lowp.int<4, signed>, scales = [#lowp.scale<multiply, [1, 32], f32>]>>
+func.func @f(%a: !a) -> !b {
+  // expected-error @below {{has no parameters, and its operand no component 'scale' of 'tensor<4x2xf32>'}}
+  %b = weft.repack %a : !a -> !b
+  return %b : !b
+}
+
+// -----
+
+!a = !weft.packed<4x64xf32, #weft.format<elem = #lowp.int<4, signed>>>
+!b = !weft.packed<4x64xf32, #weft.format<elem = #lowp.int<4, signed>, scales = [#lowp.scale<multiply, [1, 32], f32>]>>
+func.func @f(%a: !a, %s: tensor<4x2xf16>) -> !b {
+  // expected-error @below {{has parameter 0 of type 'tensor<4x2xf16>', the format has 'tensor<4x2xf32>'}}
+  %b = weft.repack %a parameters(%s : tensor<4x2xf16>) : !a -> !b
+  return %b : !b
+}

@@ -40,8 +40,9 @@ func.func @grouped(%q: tensor<2x6x?x8xf32>, %k: !weft.packed<2x2x5x8xf32, #weft.
 
 // CHECK-LABEL: func @pages
 // CHECK-SAME: %[[Q:[a-z0-9]*]]: tensor<2x6x3x8xf32>, %[[K:[a-z0-9]*]]: !weft.packed
-// CHECK: %[[U:.*]] = weft.unpack ins(%[[K]] :
-// CHECK: attn.attend {{.*}} ins(%[[Q]], %[[U]], %{{.*}} : {{.*}} pages(
+// Packed pages are read where they are.
+// CHECK-NOT: weft.unpack
+// CHECK: attn.attend {{.*}} ins(%[[Q]], %[[K]], %{{.*}} : {{.*}} pages(
 func.func @pages(%q: tensor<2x6x3x8xf32>, %k: !weft.packed<9x2x5x8xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>,
                  %v: tensor<9x2x5x8xf32>, %n: tensor<2xi32>, %table: tensor<2x4xi32>, %o: tensor<2x6x3x8xf32>) -> tensor<2x6x3x8xf32> {
   %y = attn.attend layout = "bhsd,phtd,phte->bhse" ins(%q, %k, %v : tensor<2x6x3x8xf32>, !weft.packed<9x2x5x8xf32, #weft.format<elem = #lowp.float<f8E4M3FN>>>, tensor<9x2x5x8xf32>)
