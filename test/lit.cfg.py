@@ -8,8 +8,8 @@ import lit.formats
 config.name = "Weft"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-# ExamplePlugin runs on the install tree, by its own entry in CTest.
-config.excludes = ["Inputs", "unit", "E2E", "ExamplePlugin"]
+# The examples run on the install tree, by their own entries in CTest.
+config.excludes = ["Inputs", "unit", "E2E", "ExamplePlugin", "ExampleNumberFormat"]
 config.test_source_root = os.path.dirname(__file__)
 
 tools = lit_config.params.get("installed-tools", config.weft_tools_dir)
@@ -23,6 +23,7 @@ config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input=fail"
 config.substitutions += [
     ("%plugins", config.weft_test_plugin_dir),
     ("%audio", os.path.join(config.test_exec_root, "ExamplePlugin/build/audio.so")),
+    ("%posit", os.path.join(config.test_exec_root, "ExampleNumberFormat/build/posit.so")),
     ("%llvm-libraries", config.llvm_library_dir),
     ("%python", config.python),
     ("%weft-tools", tools),

@@ -9,6 +9,7 @@
 #define WEFT_DIALECTS_LOWP_IR_LANES_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace weft::lowp {
 

@@ -93,8 +93,6 @@ LogicalResult KernelOp::verify() {
   for (BlockArgument argument : getOutArguments())
     if (argument.getType().isIndex())
       return emitOpError("has an index among its outs");
-  if (getBody().front().getArgumentTypes() != getArgumentTypes())
-    return emitOpError("has a body whose arguments differ from its type");
   if (!getBody().front().mightHaveTerminator())
     return emitOpError("has a body without terminator");
   auto yield = dyn_cast<YieldOp>(getBody().front().getTerminator());

@@ -25,7 +25,7 @@ func.func @f(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x7x8xf32>, %v: tensor<2x2x7x
 // -----
 
 func.func @f(%q: tensor<2x3x8xf32>, %k: tensor<2x2x7x8xf32>, %v: tensor<2x2x7x5xf32>, %o: tensor<2x3x5xf32>) {
-  // expected-error @+1 {{in which queries lack the letter h or the result differs}}
+  // expected-error @+1 {{has layout "bsd,bhtd,bhte->bse", in which queries lack the letter h or the result differs}}
   %y = attn.attend layout = "bsd,bhtd,bhte->bse" ins(%q, %k, %v : tensor<2x3x8xf32>, tensor<2x2x7x8xf32>, tensor<2x2x7x5xf32>)  outs(%o : tensor<2x3x5xf32>) -> tensor<2x3x5xf32>
   return
 }
@@ -288,7 +288,7 @@ func.func @f(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x7x8xf32>, %v: tensor<2x2x7x
 // -----
 
 func.func @f(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x7x8xf32>, %v: tensor<2x2x7x5xf32>, %o: tensor<3x2x4x5x3xf32>, %l: tensor<3x2x4x3xf32>) {
-  // expected-error @+1 {{expected e as the last letter of pieces}}
+  // expected-error @+1 {{has layout "bhsd,bhtd,bhte->bhes", expected e as the last letter of pieces}}
   %y:2 = attn.partial layout = "bhsd,bhtd,bhte->bhes" ins(%q, %k, %v : tensor<2x4x3x8xf32>, tensor<2x2x7x8xf32>, tensor<2x2x7x5xf32>)  outs(%o, %l : tensor<3x2x4x5x3xf32>, tensor<3x2x4x3xf32>) -> tensor<3x2x4x5x3xf32>, tensor<3x2x4x3xf32>
   return
 }
@@ -440,7 +440,7 @@ func.func @f(%r: tensor<2x4x1x8xf32>, %c: tensor<2x4x9x8xf32>) {
 // -----
 
 func.func @f(%r: tensor<2x4x8xf32>, %c: tensor<2x4x9x8xf32>) {
-  // expected-error @+1 {{which are not of the layout's ranks}}
+  // expected-error @+1 {{has rows 'tensor<2x4x8xf32>' and a cache 'tensor<2x4x9x8xf32>', which are not of the layout's ranks}}
   %y = attn.kv_append  ins(%r : tensor<2x4x8xf32>)  outs(%c : tensor<2x4x9x8xf32>) -> tensor<2x4x9x8xf32>
   return
 }
@@ -514,5 +514,14 @@ func.func @f(%s: tensor<2x4x9xf32>, %c: tensor<2x4x8x8xf32>, %i: tensor<2x4x3xi3
 func.func @f(%s: tensor<2x4x9xf32>, %c: tensor<2x4x9x8xf32>, %i: tensor<2x4x3xi32>, %o: tensor<2x4x3x8xf32>, %l: tensor<2x2xi32>) {
   // expected-error @+1 {{has lengths 'tensor<2x2xi32>', expected a vector of integers}}
   %y:2 = attn.kv_evict  ins(%s : tensor<2x4x9xf32>) caches(%c : tensor<2x4x9x8xf32>) lengths(%l : tensor<2x2xi32>) outs(%i, %o : tensor<2x4x3xi32>, tensor<2x4x3x8xf32>) -> tensor<2x4x3xi32>, tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+!keys = !weft.packed<2x2x?x8xf32, #weft.format<elem = #lowp.int<4, signed>>>
+func.func @f(%q: tensor<2x4x3x8xf32>, %k: !keys, %v: tensor<2x2x?x5xf32>, %o: tensor<2x4x3x5xf32>) {
+  // expected-error @+1 {{has packed keys or values '!weft.packed<2x2x?x8xf32, #weft.format<elem = #lowp.int<4, signed>>>', whose extents have to be static}}
+  %y = attn.attend ins(%q, %k, %v : tensor<2x4x3x8xf32>, !keys, tensor<2x2x?x5xf32>) outs(%o : tensor<2x4x3x5xf32>) -> tensor<2x4x3x5xf32>
   return
 }

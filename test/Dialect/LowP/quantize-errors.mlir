@@ -170,3 +170,31 @@ func.func @histogram(%x: tensor<4xf32>, %low: f32) {
   %0 = lowp.histogram %x from %low to %low : tensor<4xf32>, f32 -> tensor<?xi32>
   return
 }
+
+// -----
+
+!stored = !weft.packed<4x8xf32, #weft.format<elem = #lowp.int<4, signed>, structure = #sparse.nm<2, 4>,
+  scales = [#lowp.scale<multiply, [1, 0], f32, stored>]>>
+func.func @stored(%x: tensor<4x8xf32>) {
+  // expected-error @below {{'lowp.quantize' op finds parameters of all numbers, not of the stored ones as #lowp.scale<multiply, [1, 0], f32, stored>}}
+  %q = lowp.quantize %x by absmax : tensor<4x8xf32> -> !stored
+  return
+}
+
+// -----
+
+!nested = !weft.packed<4x8xf32, #weft.format<elem = #lowp.int<4, signed>, scales = [#lowp.scale<multiply, [1, 0], #weft.dense<f16>>]>>
+func.func @nested(%x: tensor<4x8xf32>) {
+  // expected-error @below {{'lowp.quantize' op finds parameters stored in #weft.format, not in #weft.dense<f16>}}
+  %q = lowp.quantize %x by absmax : tensor<4x8xf32> -> !nested
+  return
+}
+
+// -----
+
+!sum = !weft.packed<4x8xf32, #weft.sum<[#weft.format<elem = #lowp.int<4, signed>>, #weft.dense]>>
+func.func @composite(%x: tensor<4x8xf32>) {
+  // expected-error @below {{'lowp.quantize' op encodes in #weft.format, not in #weft.sum<}}
+  %q = lowp.quantize %x by absmax : tensor<4x8xf32> -> !sum
+  return
+}

@@ -128,3 +128,31 @@ func.func @result(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>, %init: tensor<1x
     ins(%x, %w : tensor<1x1x8xf32>, tensor<1x1x3xf32>) outs(%init : tensor<1x1x6xf32>) -> tensor<1x1x?xf32>
   return %y : tensor<1x1x?xf32>
 }
+
+// -----
+
+!filter = !weft.packed<1x?x3xf32, #weft.format<elem = #lowp.int<4, signed>>>
+func.func @packed(%x: tensor<1x1x8xf32>, %w: !filter, %init: tensor<1x1x6xf32>) -> tensor<1x1x6xf32> {
+  // expected-error @+1 {{has a packed filter of dynamic extents}}
+  %y = weft.conv strides = [1] dilations = [1] pads = [0, 0] groups = 1
+    ins(%x, %w : tensor<1x1x8xf32>, !filter) outs(%init : tensor<1x1x6xf32>) -> tensor<1x1x6xf32>
+  return %y : tensor<1x1x6xf32>
+}
+
+// -----
+
+func.func @groups(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>, %init: tensor<1x1x6xf32>) -> tensor<1x1x6xf32> {
+  // expected-error @+1 {{has 0 groups, expected at least 1}}
+  %y = weft.conv strides = [1] dilations = [1] pads = [0, 0] groups = 0
+    ins(%x, %w : tensor<1x1x8xf32>, tensor<1x1x3xf32>) outs(%init : tensor<1x1x6xf32>) -> tensor<1x1x6xf32>
+  return %y : tensor<1x1x6xf32>
+}
+
+// -----
+
+func.func @channels(%x: tensor<1x3x8xf32>, %w: tensor<2x1x3xf32>, %init: tensor<1x2x6xf32>) -> tensor<1x2x6xf32> {
+  // expected-error @+1 {{has 3 channels in 2 groups}}
+  %y = weft.conv strides = [1] dilations = [1] pads = [0, 0] groups = 2
+    ins(%x, %w : tensor<1x3x8xf32>, tensor<2x1x3xf32>) outs(%init : tensor<1x2x6xf32>) -> tensor<1x2x6xf32>
+  return %y : tensor<1x2x6xf32>
+}

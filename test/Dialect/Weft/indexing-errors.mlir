@@ -242,3 +242,14 @@ func.func @nonzero_result(%x: tensor<4xf32>, %i: tensor<1x4xi64>, %n: tensor<i64
   %j, %c = weft.nonzero ins(%x : tensor<4xf32>) outs(%i, %n : tensor<1x4xi64>, tensor<i64>) -> tensor<1x?xi64>, tensor<i64>
   return %j : tensor<1x?xi64>
 }
+
+// -----
+
+func.func @scatter(%x: tensor<4xf32>, %i: tensor<i64>, %u: tensor<f32>) {
+  // expected-error @below {{'weft.scatter' op expects integer indices of rank >= 1, got 'tensor<i64>'}}
+  %y = weft.scatter ins(%i, %u : tensor<i64>, tensor<f32>) outs(%x : tensor<4xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    weft.yield %b : f32
+  } -> tensor<4xf32>
+  return
+}

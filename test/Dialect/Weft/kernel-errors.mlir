@@ -154,3 +154,22 @@ func.func @memory(%x: memref<4xf32>) -> tensor<4xf32> {
   %y = weft.dispatch @k outs(%x : memref<4xf32>) -> tensor<4xf32>
   return %y : tensor<4xf32>
 }
+
+// -----
+
+weft.kernel @k(%x: tensor<4xf32>, %y: tensor<4xf32>) outs 1 {
+  weft.yield %y : tensor<4xf32>
+}
+func.func @outs(%x: tensor<4xf32>, %y: tensor<4xf32>) {
+  // expected-error @+1 {{has 2 outs, kernel @k has 1}}
+  %z:2 = weft.dispatch @k outs(%x, %y : tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{has a body without terminator}}
+"weft.kernel"() <{sym_name = "k", function_type = (tensor<4xf32>) -> (), outs = 1 : i64}> ({
+^bb0(%x: tensor<4xf32>):
+  %c = arith.constant 1 : index
+}) : () -> ()

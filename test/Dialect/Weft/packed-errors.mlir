@@ -155,4 +155,22 @@ func.func @f(%a: !a, %s: tensor<4x2xf16>) -> !b {
   // expected-error @below {{has parameter 0 of type 'tensor<4x2xf16>', the format has 'tensor<4x2xf32>'}}
   %b = weft.repack %a parameters(%s : tensor<4x2xf16>) : !a -> !b
   return %b : !b
+
+// -----
+
+// expected-error @below {{has the term #lowp.in_basis<#weft.dense, 1, #lowp.hadamard<4>>, whose numbers are transformed}}
+func.func private @f(!weft.packed<4x4xf32, #weft.sum<[#lowp.in_basis<#weft.dense, 1, #lowp.hadamard<4>>, #weft.dense]>>)
+
+// -----
+
+// expected-error @below {{#lowp.scale<multiply, [1, 2], f16, stored> is of the stored numbers, but comes after #lowp.scale<multiply, [], f32>, which is of all}}
+func.func private @f(!weft.packed<4x8xf32, #weft.format<elem = #lowp.int<4, signed>, structure = #sparse.nm<2, 4>,
+  scales = [#lowp.scale<multiply, [], f32>, #lowp.scale<multiply, [1, 2], f16, stored>]>>)
+
+// -----
+
+func.func @embed(%t: tensor<f32>, %ids: tensor<3xi64>, %init: tensor<3xf32>) {
+  // expected-error @below {{'weft.embed' op expects a table of rank >= 1, got 0}}
+  %y = weft.embed ins(%t, %ids : tensor<f32>, tensor<3xi64>) outs(%init : tensor<3xf32>) -> tensor<3xf32>
+  return
 }

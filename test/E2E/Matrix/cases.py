@@ -10,7 +10,10 @@ x targets and compares each with NumPy in float64 on the numbers that formats.py
 decodes. On the CPU no tensor of decoded numbers may exist after stage `fuse`.
 
 Usage: cases.py WEFT-PROGRAM [--target=cpu,emulation] [--sample=N] [--filter=REGEX]
-                [--page=FILE] [--jobs=N]
+                [--page=FILE] [--jobs=N] [--load-plugin=FILE --elements=FILE]
+
+Elements of a plugin take the place of those of Weft: the file is Python and has
+ELEMENTS, a dictionary of formats.Element (see examples/number-format).
 
 A result may differ from the exact one by (K + 16) roundings of f32 of the sum of
 the magnitudes that it is made of: K products are added, and a number is decoded by
@@ -19,6 +22,7 @@ at most eight operations on both sides, each rounded once."""
 import argparse
 import concurrent.futures
 import dataclasses
+import importlib.util
 import os
 import random
 import re
@@ -243,11 +247,14 @@ class Cell:
         return lines + body, arguments, kind, want, bound
 
 
+PLUGINS = []  # options of weft
+
+
 def find_decoded(weft, path, cells, folder):
     """An error if a tensor of decoded numbers exists after stage `fuse`."""
     dump = os.path.join(folder, "fuse.mlir")
-    subprocess.run([weft, "compile", path, "--compile-to=fuse", "-o", dump, "--quiet"], check=True,
-                   capture_output=True, timeout=600)
+    subprocess.run([weft, "compile", path, *PLUGINS, "--compile-to=fuse", "-o", dump, "--quiet"],
+                   check=True, capture_output=True, timeout=600)
     with open(dump) as file:
         text = file.read()
     for shape in {cell.operation.shape for cell in cells}:
@@ -275,7 +282,7 @@ def run(weft, target, cells, folder):
         np.ascontiguousarray(component.array).tofile(data)
         shape = "".join(f"{n}x" for n in component.array.shape)
         inputs.append(f"--input={shape}{component.element}=@{data}")
-    command = [weft, "run", path, *inputs, f"--output-dir={folder}/out", "--quiet", "--no-cache",
+    command = [weft, "run", path, *PLUGINS, *inputs, f"--output-dir={folder}/out", "--quiet", "--no-cache",
                "--threads=1", f"--target={target}"]
     if target == "emulation":
         command.append("--device=emulation")
@@ -328,6 +335,15 @@ def all_cells():
     return cells
 
 
+def use_elements(path):
+    """The file's elements instead of those above."""
+    spec = importlib.util.spec_from_file_location("elements", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    ELEMENTS.clear()
+    ELEMENTS.update(module.ELEMENTS)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("weft")
@@ -337,7 +353,12 @@ def main():
     parser.add_argument("--page")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--load-plugin", action="append", default=[])
+    parser.add_argument("--elements")
     options = parser.parse_args()
+    if options.elements:
+        use_elements(options.elements)
+    PLUGINS.extend(f"--load-plugin={path}" for path in options.load_plugin)
     keys = [key for key in all_cells() if re.search(options.filter, "/".join(key))]
     if options.sample and options.sample < len(keys):
         # A fixed choice; each value of each axis is in it.
