@@ -36,7 +36,8 @@ protected:
 
   /// Appends what makes device functions code objects, after they are mapped. The
   /// default appends nothing: they stay `gpu.module`s.
-  virtual void buildSerialization(mlir::OpPassManager &passManager) const;
+  virtual void buildSerialization(mlir::OpPassManager &passManager,
+                                  const PipelineOptions &options) const;
   /// Appends what lowers the host: its function and the kernels that launch.
   virtual void buildHostLowering(mlir::OpPassManager &passManager) const;
 
