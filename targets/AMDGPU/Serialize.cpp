@@ -62,7 +62,7 @@ public:
   StringRef triple() const override { return "amdgcn-amd-amdhsa"; }
 
   void buildLowering(OpPassManager &pm, const Chip &chip) const override {
-    buildCommonLowering(pm);
+    buildCommonLowering(pm, chip);
     ConvertGpuOpsToROCDLOpsOptions options;
     options.chipset = chip.name.str();
     options.indexBitwidth = 64;

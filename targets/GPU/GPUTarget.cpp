@@ -17,7 +17,7 @@ using namespace mlir;
 using namespace weft;
 
 LogicalResult GPUTarget::selectSchedule(Operation *op) const {
-  gpu::selectSchedule(cast<KernelOp>(op), hasMatrixInstruction());
+  gpu::selectSchedule(cast<KernelOp>(op), hasMatrixInstruction(op->getParentOfType<ModuleOp>()));
   return success();
 }
 

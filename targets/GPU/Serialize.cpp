@@ -26,7 +26,10 @@ using namespace weft::gpu;
 using mlir::gpu::GPUFuncOp;
 using mlir::gpu::GPUModuleOp;
 
-void weft::gpu::buildCommonLowering(OpPassManager &pm) {
+void weft::gpu::buildCommonLowering(OpPassManager &pm, const Chip &chip) {
+  LowerMatrixProductsOptions products;
+  products.instruction = chip.matrix;
+  pm.addPass(createLowerMatrixProducts(products));
   pm.addPass(createExpandRemainders());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(memref::createExpandStridedMetadataPass());

@@ -57,7 +57,7 @@ public:
 };
 
 /// Appends what every GPU lowers alike, to the LLVM dialect and operations of `gpu`.
-void buildCommonLowering(mlir::OpPassManager &passManager);
+void buildCommonLowering(mlir::OpPassManager &passManager, const Chip &chip);
 
 /// Replaces each `gpu.module` of `module` by a `gpu.binary` with an object for each
 /// chip that `weft.chips` names, or for each of the family's. Their assembly is written to

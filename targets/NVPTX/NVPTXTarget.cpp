@@ -25,7 +25,6 @@ public:
   StringRef description() const override { return "NVIDIA GPUs, through LLVM and PTX"; }
 
 protected:
-  bool hasMatrixInstruction() const override { return true; }
   void buildSerialization(OpPassManager &pm, const PipelineOptions &options) const override {
     SerializeNVPTXOptions passOptions;
     passOptions.assemblyFolder = options.assemblyFolder;

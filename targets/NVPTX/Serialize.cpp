@@ -34,8 +34,8 @@ public:
   ArrayRef<Chip> chips() const override { return nvptx::kChips; }
   StringRef triple() const override { return "nvptx64-nvidia-cuda"; }
 
-  void buildLowering(OpPassManager &pm, const Chip &) const override {
-    buildCommonLowering(pm);
+  void buildLowering(OpPassManager &pm, const Chip &chip) const override {
+    buildCommonLowering(pm, chip);
     ConvertGpuOpsToNVVMOpsOptions options;
     options.indexBitwidth = 64;
     options.useBarePtrCallConv = true;
