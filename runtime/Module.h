@@ -12,6 +12,7 @@
 #include "Weights.h"
 
 #include <atomic>
+#include <cstddef>
 
 namespace weft::runtime {
 
@@ -36,7 +37,7 @@ weft_error *checkDescription(const Allocator &allocator, const char *name,
 /// Whether the description has the fields of device code: modules of ABI 1.0 end
 /// before them.
 inline bool hasDeviceTables(const weft_module &module) {
-  return module.struct_size >= sizeof(weft_module);
+  return module.struct_size >= offsetof(weft_module, device_resources);
 }
 
 } // namespace weft::runtime

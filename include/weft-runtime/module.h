@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 #define WEFT_MODULE_ABI_MAJOR 1u
-#define WEFT_MODULE_ABI_MINOR 1u
+#define WEFT_MODULE_ABI_MINOR 2u
 
 /* First field of weft_module; reads "WEFTMOD1" in memory. */
 #define WEFT_MODULE_MAGIC UINT64_C(0x31444F4D54464557)
@@ -294,6 +294,16 @@ typedef struct weft_device_code {
   uint64_t size;
 } weft_device_code;
 
+/* What code for a chip takes of it for one kernel; `registers` is -1 where nobody has said
+   it, as of PTX, which the driver compiles. */
+typedef struct weft_device_resources {
+  int32_t registers;        /* of a thread */
+  int32_t scalar_registers; /* of a wave, where they are apart */
+  /* What did not fit: bytes stored by a thread (CUBIN) or registers (HSACO). */
+  int32_t spills, scalar_spills;
+  int64_t shared_bytes, private_bytes; /* of a block, of a thread */
+} weft_device_resources;
+
 enum weft_direction { WEFT_TO_DEVICE = 0, WEFT_TO_HOST = 1, WEFT_ON_DEVICE = 2 };
 
 /* A transfer that the compiler placed: of which value, how many bytes, as an
@@ -343,6 +353,9 @@ typedef struct weft_module {
   const weft_transfer *transfers;
   const weft_device_function *device_functions;
   const uint8_t *weight_flags;
+  /* Since ABI 1.2: for each of `device_code`, one after the other, an entry for each of
+     its kernels; NULL without. */
+  const weft_device_resources *device_resources;
 } weft_module;
 
 /* The one exported symbol. Returns NULL if the module cannot serve a runtime of

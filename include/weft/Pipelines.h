@@ -28,6 +28,9 @@ struct PipelineOptions {
   /// Name of a registered target.
   std::string target = "cpu";
 
+  /// Folder for the assembly of code for devices; empty: it is not kept.
+  std::string assemblyFolder;
+
   /// Values of the options that plugins declared, by "<plugin>.<option>".
   std::map<std::string, std::string, std::less<>> pluginOptions;
 

@@ -163,6 +163,9 @@ static llvm::Error checkDeviceCode(const ModuleInfo &info) {
     if (code.kind == WEFT_DEVICE_FUNCTIONS ? code.functionSymbols.size() != code.kernelCount
                                            : code.bytes.empty())
       return invalid("code for '{0}' lacks bytes or functions", code.chip);
+    if (!code.resources.empty() && code.resources.size() != code.kernelCount)
+      return invalid("code for '{0}' says of {1} kernels what they take, but has {2}", code.chip,
+                     code.resources.size(), code.kernelCount);
   }
   for (const TransferInfo &transfer : info.transfers)
     for (const std::string *text : {&transfer.value, &transfer.bytes, &transfer.reason})
@@ -256,6 +259,7 @@ private:
   Constant *bytes(llvm::ArrayRef<uint8_t> values, StringRef name);
   Constant *deviceKernel(const DeviceKernelInfo &info);
   Constant *deviceCode(const DeviceCodeInfo &info);
+  Constant *deviceResources(const DeviceResourcesInfo &info);
   void query(StringRef symbol, Constant *descriptor);
 
   Constant *integer(unsigned bits, uint64_t value) {
@@ -396,6 +400,12 @@ Constant *DescriptorBuilder::deviceCode(const DeviceCodeInfo &info) {
                                           data, u64(size)});
 }
 
+Constant *DescriptorBuilder::deviceResources(const DeviceResourcesInfo &info) {
+  return checkedStruct<weft_device_resources>({i32(info.registers), i32(info.scalarRegisters),
+                                               i32(info.spills), i32(info.scalarSpills),
+                                               i64(info.sharedBytes), i64(info.privateBytes)});
+}
+
 void DescriptorBuilder::query(StringRef symbol, Constant *descriptor) {
   llvm::IRBuilder<> builder(context);
   auto *type = llvm::FunctionType::get(pointer, {builder.getInt32Ty()}, false);
@@ -424,11 +434,15 @@ llvm::Error DescriptorBuilder::build(const ModuleInfo &info, StringRef querySymb
   for (const FunctionInfo &entry : info.functions)
     functions.push_back(function(entry));
 
-  llvm::SmallVector<Constant *> deviceKernels, deviceCodes, transfers, deviceFunctions;
+  llvm::SmallVector<Constant *> deviceKernels, deviceCodes, resources, transfers, deviceFunctions;
   for (const DeviceKernelInfo &entry : info.deviceKernels)
     deviceKernels.push_back(deviceKernel(entry));
   for (const DeviceCodeInfo &entry : info.deviceCode)
     deviceCodes.push_back(deviceCode(entry));
+  for (const DeviceCodeInfo &entry : info.deviceCode)
+    for (uint32_t i = 0; i < entry.kernelCount; ++i)
+      resources.push_back(
+          deviceResources(entry.resources.empty() ? DeviceResourcesInfo() : entry.resources[i]));
   for (const TransferInfo &entry : info.transfers)
     transfers.push_back(
         checkedStruct<weft_transfer>({string(entry.value), string(entry.bytes),
@@ -481,7 +495,8 @@ llvm::Error DescriptorBuilder::build(const ModuleInfo &info, StringRef querySymb
                                   array(deviceCodes, "device_codes"),
                                   array(transfers, "transfers"),
                                   array(deviceFunctions, "device_functions"),
-                                  bytes(info.weightFlags, "weight_flags")});
+                                  bytes(info.weightFlags, "weight_flags"),
+                                  array(resources, "device_resources")});
   query(querySymbol, global(descriptor, "descriptor"));
   if (wrongStruct)
     return invalid("a struct differs in size from the C header's: {0}", wrongStruct);

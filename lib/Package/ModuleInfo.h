@@ -87,6 +87,12 @@ struct DeviceKernelInfo {
   int64_t sharedBytes = 0;
 };
 
+/// What code takes of a chip for one kernel; as weft_device_resources.
+struct DeviceResourcesInfo {
+  int32_t registers = -1, scalarRegisters = 0, spills = 0, scalarSpills = 0;
+  int64_t sharedBytes = 0, privateBytes = 0;
+};
+
 /// Code of consecutive kernels for one chip: bytes, or symbols of functions.
 struct DeviceCodeInfo {
   std::string family, chip;
@@ -94,6 +100,7 @@ struct DeviceCodeInfo {
   uint32_t firstKernel = 0, kernelCount = 0;
   std::string bytes;
   std::vector<std::string> functionSymbols;
+  std::vector<DeviceResourcesInfo> resources; ///< of each kernel, or empty
 };
 
 struct TransferInfo {

@@ -16,7 +16,9 @@
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
@@ -326,4 +328,23 @@ llvm::Expected<ObjectBuffer> weft::emitObject(llvm::Module &module, const EmitOp
   if (auto error = diagnostics.take(module.getName()))
     return std::move(error);
   return object;
+}
+
+llvm::Error weft::writeAssembly(llvm::StringRef folder, std::string file, llvm::StringRef text) {
+  if (std::error_code error = llvm::sys::fs::create_directories(folder))
+    return llvm::createStringError(folder + ": " + error.message());
+  std::replace(file.begin(), file.end(), '/', '_');
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, file);
+  std::error_code error;
+  llvm::raw_fd_ostream os(path, error);
+  if (!error) {
+    os << text;
+    os.close();
+    error = os.error();
+    os.clear_error();
+  }
+  if (error)
+    return llvm::createStringError(path + ": " + error.message());
+  return llvm::Error::success();
 }

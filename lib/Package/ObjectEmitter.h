@@ -56,6 +56,10 @@ llvm::Expected<std::string> emitDeviceAssembly(llvm::Module &module, const EmitO
 /// of its own where several threads emit at once.
 llvm::Expected<ObjectBuffer> emitObject(llvm::Module &module, const EmitOptions &options);
 
+/// Writes assembly text to `folder`, which is made if it is missing, for --save-asm. Where
+/// `file` has a slash, the file's name has an underscore.
+llvm::Error writeAssembly(llvm::StringRef folder, std::string file, llvm::StringRef text);
+
 } // namespace weft
 
 #endif // WEFT_PACKAGE_OBJECTEMITTER_H

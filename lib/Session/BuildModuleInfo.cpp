@@ -111,6 +111,27 @@ static std::pair<std::string, std::string> familyAndChipOf(gpu::ObjectAttr objec
   return {"", ""};
 }
 
+/// What `object` says of its kernel `name`.
+static DeviceResourcesInfo resourcesOf(gpu::ObjectAttr object, StringRef name) {
+  DeviceResourcesInfo info;
+  gpu::KernelTableAttr table = object.getKernels();
+  gpu::KernelMetadataAttr kernel = table ? table.lookup(name) : gpu::KernelMetadataAttr();
+  DictionaryAttr metadata = kernel ? kernel.getMetadata() : DictionaryAttr();
+  if (!metadata)
+    return info;
+  auto read = [&](StringRef key) {
+    auto number = metadata.getAs<IntegerAttr>(key);
+    return number ? number.getInt() : 0;
+  };
+  info.registers = static_cast<int32_t>(read("registers"));
+  info.scalarRegisters = static_cast<int32_t>(read("scalar_registers"));
+  info.spills = static_cast<int32_t>(read("spills"));
+  info.scalarSpills = static_cast<int32_t>(read("scalar_spills"));
+  info.sharedBytes = read("workgroup_bytes");
+  info.privateBytes = read("private_bytes");
+  return info;
+}
+
 /// The objects of a device module whose kernels begin with `firstKernel`.
 static LogicalResult addObjects(gpu::BinaryOp binary, uint32_t firstKernel, uint32_t kernelCount,
                                 ModuleInfo &info) {
@@ -126,6 +147,8 @@ static LogicalResult addObjects(gpu::BinaryOp binary, uint32_t firstKernel, uint
     code.firstKernel = firstKernel;
     code.kernelCount = kernelCount;
     code.bytes = object.getObject().getValue().str();
+    for (uint32_t i = 0; i < kernelCount; ++i)
+      code.resources.push_back(resourcesOf(object, info.deviceKernels[firstKernel + i].name));
     if (code.kind == WEFT_DEVICE_PTX && !StringRef(code.bytes).ends_with(StringRef("\0", 1)))
       code.bytes.push_back(0); // the driver takes text
     info.deviceCode.push_back(std::move(code));

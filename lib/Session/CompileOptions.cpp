@@ -152,6 +152,7 @@ Error weft::parseCompileOptions(ArrayRef<std::string> arguments, CompileOptions 
         options.dumpStages = value.str();
       } else if (flag == "--save-asm") {
         options.saveAssembly = value.str();
+        options.pipeline.assemblyFolder = value.str();
       } else if (flag == "--load-plugin") {
         options.plugins.push_back(value.str());
       } else if (flag == "--plugin-option") {

@@ -16,9 +16,7 @@
 #include "llvm/ADT/SetVector.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
 
 #include <optional>
@@ -169,26 +167,6 @@ llvm::Error Splitter::translate(Unit &unit) {
   return llvm::Error::success();
 }
 
-static llvm::Error writeAssembly(StringRef folder, StringRef name, ArrayRef<char> text) {
-  if (std::error_code error = llvm::sys::fs::create_directories(folder))
-    return llvm::createStringError(folder + ": " + error.message());
-  std::string file = name.str() + ".s";
-  std::replace(file.begin(), file.end(), '/', '_');
-  SmallString<128> path(folder);
-  llvm::sys::path::append(path, file);
-  std::error_code error;
-  llvm::raw_fd_ostream os(path, error);
-  if (!error) {
-    os.write(text.data(), text.size());
-    os.close();
-    error = os.error();
-    os.clear_error();
-  }
-  if (error)
-    return llvm::createStringError(path + ": " + error.message());
-  return llvm::Error::success();
-}
-
 /// Runs in any thread; touches nothing but its unit.
 static llvm::Expected<ObjectBuffer> emit(Unit &unit, const GenerateOptions &options) {
   const cpu::Chip &chip = *unit.chip;
@@ -215,7 +193,8 @@ static llvm::Expected<ObjectBuffer> emit(Unit &unit, const GenerateOptions &opti
   unit.code.reset();
   unit.context.reset();
   if (object && emitOptions.assembly)
-    if (llvm::Error error = writeAssembly(options.assemblyFolder, unit.name, assembly))
+    if (llvm::Error error = writeAssembly(options.assemblyFolder, unit.name + ".s",
+                                          StringRef(assembly.data(), assembly.size())))
       return std::move(error);
   return object;
 }

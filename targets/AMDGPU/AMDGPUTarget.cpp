@@ -8,6 +8,7 @@
 #include "targets/AMDGPU/Chips.h"
 #include "targets/AMDGPU/Passes.h"
 #include "targets/GPU/GPUTarget.h"
+#include "weft/Pipelines.h"
 #include "weft/Registry.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -24,7 +25,11 @@ public:
   StringRef description() const override { return "AMD GPUs, through LLVM and lld"; }
 
 protected:
-  void buildSerialization(OpPassManager &pm) const override { pm.addPass(createSerializeAMDGPU()); }
+  void buildSerialization(OpPassManager &pm, const PipelineOptions &options) const override {
+    SerializeAMDGPUOptions passOptions;
+    passOptions.assemblyFolder = options.assemblyFolder;
+    pm.addPass(createSerializeAMDGPU(passOptions));
+  }
 };
 } // namespace
 

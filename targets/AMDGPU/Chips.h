@@ -15,9 +15,11 @@ namespace weft::amdgpu {
 /// CDNA 4, 3 and 2, then RDNA 4 and 3. Memory is the LDS that a workgroup can have;
 /// registers are the vector registers of a SIMD.
 inline constexpr gpu::Chip kChips[] = {
-    {"gfx950", "", 64, 160 * 1024, 131072, "mfma"}, {"gfx942", "", 64, 64 * 1024, 131072, "mfma"},
-    {"gfx90a", "", 64, 64 * 1024, 131072, "mfma"},  {"gfx1201", "", 32, 64 * 1024, 49152, "wmma"},
-    {"gfx1100", "", 32, 64 * 1024, 49152, "wmma"},
+    {"gfx950", "", 64, 160 * 1024, 131072, gpu::MatrixInstruction::MFMA},
+    {"gfx942", "", 64, 64 * 1024, 131072, gpu::MatrixInstruction::MFMA},
+    {"gfx90a", "", 64, 64 * 1024, 131072, gpu::MatrixInstruction::MFMA},
+    {"gfx1201", "", 32, 64 * 1024, 49152, gpu::MatrixInstruction::WMMA12},
+    {"gfx1100", "", 32, 64 * 1024, 49152, gpu::MatrixInstruction::WMMA11},
 };
 
 } // namespace weft::amdgpu

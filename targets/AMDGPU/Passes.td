@@ -16,4 +16,6 @@ def SerializeAMDGPU : Pass<"weft-amdgpu-serialize", "::mlir::ModuleOp"> {
     fifth version of the code object's format. What their metadata says of
     registers, spills and memory is noted for each function.
   }];
+  let options = [Option<"assemblyFolder", "assembly-folder", "std::string", "",
+                        "Where assembly is kept as text; empty: nowhere">];
 }

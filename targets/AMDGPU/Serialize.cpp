@@ -62,7 +62,7 @@ public:
   StringRef triple() const override { return "amdgcn-amd-amdhsa"; }
 
   void buildLowering(OpPassManager &pm, const Chip &chip) const override {
-    buildCommonLowering(pm);
+    buildCommonLowering(pm, chip);
     ConvertGpuOpsToROCDLOpsOptions options;
     options.chipset = chip.name.str();
     options.indexBitwidth = 64;
@@ -79,16 +79,25 @@ public:
                                        chip.features, std::to_string(kCodeObjectVersion));
   }
 
-  llvm::Expected<DeviceObject> emit(llvm::Module &module, const Chip &,
-                                    const EmitOptions &options) const override {
+  StringRef assemblyExtension() const override { return ".s"; }
+
+  llvm::Expected<DeviceObject> emit(llvm::Module &module, const Chip &, const EmitOptions &options,
+                                    bool wantsAssembly) const override {
     module.addModuleFlag(llvm::Module::Error, "amdhsa_code_object_version", kCodeObjectVersion);
-    llvm::Expected<ObjectBuffer> object = emitObject(module, options);
+    EmitOptions objectOptions = options;
+    llvm::SmallVector<char, 0> assembly;
+    if (wantsAssembly)
+      objectOptions.assembly = &assembly;
+    llvm::Expected<ObjectBuffer> object = emitObject(module, objectOptions);
     if (!object)
       return object.takeError();
     llvm::Expected<std::string> linked = linkCodeObject(*object);
     if (!linked)
       return linked.takeError();
-    DeviceObject result{mlir::gpu::CompilationTarget::Binary, std::move(*linked), {}};
+    DeviceObject result{mlir::gpu::CompilationTarget::Binary,
+                        std::move(*linked),
+                        std::string(assembly.begin(), assembly.end()),
+                        {}};
     readResources(context, result);
     return result;
   }
@@ -98,6 +107,8 @@ private:
 };
 
 struct SerializeAMDGPU : weft::impl::SerializeAMDGPUBase<SerializeAMDGPU> {
+  using SerializeAMDGPUBase::SerializeAMDGPUBase;
+
   void getDependentDialects(DialectRegistry &registry) const override {
     registry.insert<mlir::gpu::GPUDialect, ROCDL::ROCDLDialect, LLVM::LLVMDialect>();
     registerAllToLLVMIRTranslations(registry);
@@ -105,9 +116,9 @@ struct SerializeAMDGPU : weft::impl::SerializeAMDGPUBase<SerializeAMDGPU> {
 
   void runOnOperation() override {
     AMDGPUSerializer serializer(&getContext());
-    if (failed(serialize(getOperation(), serializer, [&](OpPassManager &passes, Operation *op) {
-          return runPipeline(passes, op);
-        })))
+    if (failed(serialize(
+            getOperation(), serializer, assemblyFolder,
+            [&](OpPassManager &passes, Operation *op) { return runPipeline(passes, op); })))
       signalPassFailure();
   }
 };

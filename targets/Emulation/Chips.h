@@ -10,13 +10,24 @@
 
 #include "targets/GPU/Chip.h"
 
+#include "mlir/IR/BuiltinOps.h"
+
 namespace weft::emulation {
 
-/// They differ in the size of their subgroups, which is 32 where none is named.
+/// They differ in the size of their subgroups, which is 32 where none is named, and in
+/// their instructions for matrices.
 inline constexpr gpu::Chip kChips[] = {
-    {"lanes32", "", 32, 48 * 1024, 65536, ""},
-    {"lanes64", "", 64, 48 * 1024, 65536, ""},
+    {"lanes32", "", 32, 48 * 1024, 65536, gpu::MatrixInstruction::None},
+    {"lanes64", "", 64, 48 * 1024, 65536, gpu::MatrixInstruction::None},
+    {"lanes32-mma", "", 32, 48 * 1024, 65536, gpu::MatrixInstruction::MMASync},
+    {"lanes64-mfma", "", 64, 48 * 1024, 65536, gpu::MatrixInstruction::MFMA},
+    {"lanes32-wmma11", "", 32, 48 * 1024, 65536, gpu::MatrixInstruction::WMMA11},
+    {"lanes32-wmma12", "", 32, 48 * 1024, 65536, gpu::MatrixInstruction::WMMA12},
 };
+
+/// The chip that `module` is for: the one that it names, else the first. Fails where it names
+/// several.
+mlir::FailureOr<gpu::Chip> chooseChip(mlir::ModuleOp module);
 
 } // namespace weft::emulation
 

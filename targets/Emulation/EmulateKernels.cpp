@@ -36,8 +36,8 @@ namespace {
 /// Makes one device kernel a function that runs one of its threads.
 class KernelEmulation {
 public:
-  KernelEmulation(mlir::gpu::GPUFuncOp kernel, RewriterBase &rewriter)
-      : kernel(kernel), b(rewriter) {}
+  KernelEmulation(mlir::gpu::GPUFuncOp kernel, RewriterBase &rewriter, int64_t subgroupSize)
+      : kernel(kernel), b(rewriter), subgroupSize(subgroupSize) {}
   LogicalResult run(StringRef name);
 
   int64_t sharedBytes = 0;
@@ -56,6 +56,7 @@ private:
 
   mlir::gpu::GPUFuncOp kernel;
   RewriterBase &b;
+  int64_t subgroupSize;
   LLVM::LLVMFuncOp function;
   DenseSet<Value> shared; ///< the buffers in shared memory
 };
@@ -260,7 +261,10 @@ LogicalResult KernelEmulation::run(StringRef name) {
     return failure();
   placeDynamicMemory();
   cooperates |= sharedBytes > 0;
-  ThreadLowering lowering(b, function, function.getArgument(0));
+  int64_t threads = 0;
+  if (std::optional<ArrayRef<int32_t>> size = kernel.getKnownBlockSize())
+    threads = int64_t((*size)[0]) * (*size)[1] * (*size)[2];
+  ThreadLowering lowering(b, function, function.getArgument(0), subgroupSize, threads);
   if (failed(checkAccesses(lowering)) || failed(lowering.run()))
     return failure();
   cooperates |= lowering.cooperates();
@@ -283,7 +287,7 @@ struct EmulateKernels : weft::impl::EmulateKernelsBase<EmulateKernels> {
   using EmulateKernelsBase::EmulateKernelsBase;
   void runOnOperation() override;
   LogicalResult emulate(mlir::gpu::GPUModuleOp gpuModule, NamedAttrList &kernelAttributes,
-                        StringRef kernel);
+                        StringRef kernel, int64_t subgroupSize);
   void moveGlobals(mlir::gpu::GPUModuleOp gpuModule);
   FailureOr<int64_t> chooseSubgroup();
 };
@@ -303,13 +307,13 @@ void EmulateKernels::moveGlobals(mlir::gpu::GPUModuleOp gpuModule) {
 }
 
 LogicalResult EmulateKernels::emulate(mlir::gpu::GPUModuleOp gpuModule, NamedAttrList &attributes,
-                                      StringRef kernel) {
+                                      StringRef kernel, int64_t subgroupSize) {
   auto function = gpuModule.lookupSymbol<mlir::gpu::GPUFuncOp>(kernel);
   if (!function)
     return gpuModule.emitOpError("has no kernel '") << kernel << "'";
   IRRewriter rewriter(&getContext());
   rewriter.setInsertionPoint(gpuModule);
-  KernelEmulation emulation(function, rewriter);
+  KernelEmulation emulation(function, rewriter, subgroupSize);
   if (failed(emulation.run((gpuModule.getName() + "." + kernel).str())))
     return failure();
   Builder b(&getContext());
@@ -322,15 +326,12 @@ LogicalResult EmulateKernels::emulate(mlir::gpu::GPUModuleOp gpuModule, NamedAtt
 /// The size of a subgroup, by the pass's option or the chip.
 FailureOr<int64_t> EmulateKernels::chooseSubgroup() {
   ModuleOp module = getOperation();
-  int64_t size = subgroupSize ? subgroupSize.getValue() : 32;
-  auto chips = module->getAttrOfType<ArrayAttr>(WeftDialect::chipsAttrName);
-  if (!subgroupSize && chips && !chips.empty()) {
-    if (chips.size() > 1)
-      return module.emitError("one chip can be emulated at a time, but there are ") << chips.size();
-    StringRef name = cast<StringAttr>(chips[0]).getValue();
-    for (const weft::gpu::Chip &chip : kChips)
-      if (chip.name == name)
-        size = chip.waveSize;
+  int64_t size = subgroupSize;
+  if (!subgroupSize) {
+    FailureOr<weft::gpu::Chip> chip = chooseChip(module);
+    if (failed(chip))
+      return failure();
+    size = chip->waveSize;
   }
   if (size == 32 || size == 64)
     return size;
@@ -365,7 +366,7 @@ void EmulateKernels::runOnOperation() {
       return signalPassFailure();
     }
     NamedAttrList attributes(kernel);
-    if (failed(emulate(gpuModule, attributes, kernel.getAs<StringAttr>("name"))))
+    if (failed(emulate(gpuModule, attributes, kernel.getAs<StringAttr>("name"), *lanes)))
       return signalPassFailure();
     described.push_back(attributes.getDictionary(&getContext()));
   }

@@ -11,6 +11,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/GPU/Utils/GPUUtils.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -41,8 +43,16 @@ void ThreadLowering::failIf(Location loc, Value bad, Value index, Value size) {
 // Operations of a subgroup
 //===----------------------------------------------------------------------===//
 
-/// Gives `value` to `width` lanes; the address of what lanes gave.
-Value ThreadLowering::exchange(Location loc, Value value, Value width) {
+/// Bytes of a value of `type`.
+static int64_t bytesOf(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  int64_t bits = vector ? vector.getNumElements() * vector.getElementTypeBitWidth()
+                        : type.getIntOrFloatBitWidth();
+  return llvm::divideCeil(bits, 8);
+}
+
+/// Gives `values`, one after the other, to `width` lanes; the address of what lanes gave.
+Value ThreadLowering::exchange(Location loc, ValueRange values, Value width) {
   ABIBuilder abi = at(loc);
   Value slot;
   {
@@ -51,16 +61,18 @@ Value ThreadLowering::exchange(Location loc, Value value, Value width) {
     slot = LLVM::AllocaOp::create(b, loc, abi.ptr(), b.getI8Type(),
                                   abi.constant(abi.i64(), WEFT_EMULATED_SLOT), /*alignment=*/64);
   }
-  if (value.getType().isIndex())
-    value = abi.fromIndex(value);
-  LLVM::StoreOp::create(b, loc, value, slot);
-  Type type = value.getType();
-  int64_t bits = type.getIntOrFloatBitWidth();
-  if (auto vector = dyn_cast<VectorType>(type))
-    bits = vector.getNumElements() * vector.getElementTypeBitWidth();
+  int64_t bytes = 0;
+  for (Value value : values) {
+    if (value.getType().isIndex())
+      value = abi.fromIndex(value);
+    Value address = LLVM::GEPOp::create(b, loc, abi.ptr(), b.getI8Type(), slot,
+                                        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)});
+    LLVM::StoreOp::create(b, loc, value, address, /*alignment=*/1);
+    bytes += bytesOf(value.getType());
+  }
   return abi.callField(thread, ThreadOffset::Exchange, abi.ptr(),
                        {thread, abi.constant(abi.i64(), ++points), slot,
-                        abi.constant(abi.i64(), llvm::divideCeil(bits, 8)), abi.fromIndex(width)});
+                        abi.constant(abi.i64(), bytes), abi.fromIndex(width)});
 }
 
 /// What lane `lane` (index) gave.
@@ -224,6 +236,8 @@ LogicalResult ThreadLowering::lower(Operation *op) {
     lowerBroadcast(op);
   } else if (isa<mlir::gpu::SubgroupReduceOp>(op)) {
     return lowerReduction(op);
+  } else if (isa<NVVM::NVVMDialect, ROCDL::ROCDLDialect>(op->getDialect())) {
+    return lowerMatrix(op);
   } else if (isa<mlir::gpu::ReturnOp>(op)) {
     b.replaceOpWithNewOp<LLVM::ReturnOp>(op, ValueRange());
   } else {
@@ -235,7 +249,7 @@ LogicalResult ThreadLowering::lower(Operation *op) {
 LogicalResult ThreadLowering::run() {
   SmallVector<Operation *> operations;
   function.walk([&](Operation *op) {
-    if (isa<mlir::gpu::GPUDialect>(op->getDialect()))
+    if (isa<mlir::gpu::GPUDialect, NVVM::NVVMDialect, ROCDL::ROCDLDialect>(op->getDialect()))
       operations.push_back(op);
   });
   for (Operation *op : operations)

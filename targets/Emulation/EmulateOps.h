@@ -35,9 +35,12 @@ enum ThreadOffset : int32_t {
 /// Rewrites the operations of one device function that depend on the thread.
 class ThreadLowering {
 public:
-  /// `thread` is the function's `weft_emulated_thread`.
-  ThreadLowering(mlir::RewriterBase &rewriter, mlir::LLVM::LLVMFuncOp function, mlir::Value thread)
-      : b(rewriter), function(function), thread(thread) {}
+  /// `thread` is the function's `weft_emulated_thread`, of a subgroup of `subgroupSize` and a
+  /// block of `blockThreads` threads, 0 where that is not known.
+  ThreadLowering(mlir::RewriterBase &rewriter, mlir::LLVM::LLVMFuncOp function, mlir::Value thread,
+                 int64_t subgroupSize, int64_t blockThreads)
+      : b(rewriter), function(function), thread(thread), subgroupSize(subgroupSize),
+        blockThreads(blockThreads) {}
 
   /// Rewrites all of them. Fails where one cannot be emulated.
   mlir::LogicalResult run();
@@ -52,7 +55,7 @@ public:
 private:
   cpu::ABIBuilder at(mlir::Location loc) { return {b, loc}; }
   mlir::LogicalResult lower(mlir::Operation *op);
-  mlir::Value exchange(mlir::Location loc, mlir::Value value, mlir::Value width);
+  mlir::Value exchange(mlir::Location loc, mlir::ValueRange values, mlir::Value width);
   mlir::Value valueOfLane(mlir::Location loc, mlir::Value slots, mlir::Value lane, mlir::Type type);
   mlir::Value selectLane(mlir::Location loc, mlir::Value value, mlir::Value width, mlir::Value lane,
                          mlir::Value valid);
@@ -61,10 +64,12 @@ private:
   mlir::LogicalResult lowerReduction(mlir::Operation *op);
   void lowerRotation(mlir::Operation *op);
   void lowerBroadcast(mlir::Operation *op);
+  mlir::LogicalResult lowerMatrix(mlir::Operation *op);
 
   mlir::RewriterBase &b;
   mlir::LLVM::LLVMFuncOp function;
   mlir::Value thread;
+  int64_t subgroupSize, blockThreads;
   int64_t points = 0;
 };
 

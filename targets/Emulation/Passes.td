@@ -7,6 +7,21 @@
 
 include "mlir/Pass/PassBase.td"
 
+def LowerEmulatedMatrixProducts
+    : Pass<"weft-emulation-lower-matrix-products", "::mlir::ModuleOp"> {
+  let summary = "Computes matrix products by the instruction of the chip that is emulated";
+  let description = [{
+    `weft-gpu-lower-matrix-products` for the chip that `weft.chips` names, so that the code
+    which GPUs of NVIDIA or AMD get is what the emulation runs: `lanes32-mma`,
+    `lanes64-mfma`, `lanes32-wmma11`, `lanes32-wmma12`.
+  }];
+  let dependentDialects = [
+    "::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::ROCDL::ROCDLDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
 def EmulateKernels : Pass<"weft-emulate-kernels", "::mlir::ModuleOp"> {
   let summary = "Makes device kernels functions that run one of their threads on the CPU";
   let description = [{
@@ -23,6 +38,9 @@ def EmulateKernels : Pass<"weft-emulate-kernels", "::mlir::ModuleOp"> {
 
     Operations on a subgroup exchange the lanes' values and compute from them in the order
     of lanes: shuffles, reductions of a subgroup or of clusters, broadcasts and rotations.
+    Matrix instructions are computed as the manuals of PTX, CDNA and RDNA define them
+    (`EmulateMatrices.cpp`): `nvvm.mma.sync` m16n8k16 and the `mfma` and `wmma` of
+    16 x 16 x 16 of f16 and bf16 with sums of f32, added in the order of k.
 
     Records in `weft.device_kernels` how much shared memory a kernel declares and
     whether its threads cooperate; those that do not run as a loop. Runs after

@@ -14,6 +14,16 @@
 
 namespace weft::gpu {
 
+/// Instructions by which a subgroup multiplies matrices of 16 x 16 numbers, f16 or bf16, and
+/// adds them to such a matrix of f32. They differ in how the matrices lie in its lanes.
+enum class MatrixInstruction {
+  None,
+  MMASync, ///< NVIDIA: `mma.sync.m16n8k16`, which two of make one
+  MFMA,    ///< AMD CDNA 2 and later: `v_mfma_f32_16x16x16`
+  WMMA11,  ///< AMD RDNA 3: `v_wmma_f32_16x16x16`
+  WMMA12,  ///< AMD RDNA 4: the same with another layout
+};
+
 /// A kind of GPU that code can be made for, as LLVM names it.
 struct Chip {
   llvm::StringLiteral name;
@@ -21,7 +31,7 @@ struct Chip {
   int64_t waveSize;             ///< threads that run in lockstep
   int64_t workgroupBytes;       ///< memory that a block can share
   int64_t registers;            ///< of 32 bits, for the threads of a block together
-  llvm::StringLiteral matrix;   ///< its matrix instructions for f16 and bf16
+  MatrixInstruction matrix;     ///< the one that kernels use
 };
 
 } // namespace weft::gpu

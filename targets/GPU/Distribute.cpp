@@ -356,15 +356,21 @@ static void createBarrier(OpBuilder &b, Location loc) {
   mlir::gpu::BarrierOp::create(b, loc);
 }
 
-/// Whether `op` was a contraction that the threads of a block compute in registers.
+/// Whether `op` was a contraction that the threads of a block compute in registers, or is one
+/// for matrix instructions, which differ from chip to chip: `weft-gpu-lower-matrix-products`
+/// writes these.
 static bool isInRegisters(RewriterBase &b, linalg::LinalgOp op, const BlockOptions &options) {
   auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
   if (!generic || options.registerTile.size() != 3)
     return false;
   std::optional<weft::Contraction> contraction = weft::Contraction::match(generic);
-  ArrayRef<int64_t> tile = options.registerTile;
-  return contraction && succeeded(distributeContraction(b, *contraction, options.grid,
-                                                        {tile[0], tile[1], tile[2]}));
+  RegisterTile tile{options.registerTile[0], options.registerTile[1], options.registerTile[2]};
+  if (!contraction)
+    return false;
+  if (tile.isMatrix())
+    return fitsMatrixInstruction(*contraction) &&
+           options.grid.threads == kThreadRows * kThreadColumns;
+  return succeeded(distributeContraction(b, *contraction, options.grid, tile));
 }
 
 LogicalResult weft::gpu::distributeBlock(RewriterBase &b, Block &block,

@@ -73,13 +73,14 @@ mlir::scf::ForOp distributeIterations(mlir::RewriterBase &rewriter, mlir::scf::F
 /// How a block does what has more than one way.
 struct BlockOptions {
   Grid grid;
-  /// Results of a contraction that a thread has in registers: rows, columns and lanes
+  /// Results of a contraction that a thread has in registers: rows, columns and depth
   /// (RegisterTile); none: one after the other.
   llvm::ArrayRef<int64_t> registerTile = {};
 };
 
 /// Makes the code in `block`, which all threads of a block run alike, do each thing
-/// once: operations of `linalg` and copies are divided among the threads, stores
+/// once: operations of `linalg` and copies are divided among the threads, but for
+/// contractions for matrix instructions, which stay until a chip is chosen; stores
 /// are the first thread's, and parallel loops run one iteration after the other.
 /// Barriers keep what is written apart from what is read. Fails where an
 /// operation writes in another way.

@@ -8,20 +8,18 @@
 // A tile of kThreadRows * rows by kThreadColumns * columns results is computed at a
 // time. Thread (i, j) has the results at rows i, i + 16, ... and columns j, j + 16, ...,
 // so that neighbours read neighbouring columns from workgroup memory and write
-// neighbouring results; tensor cores have an order of their own. What lies beyond the operands'
-// extents is read at their last element and not written.
+// neighbouring results; matrix instructions have an order of their own (MatrixProduct.h). What lies
+// beyond the operands' extents is read at their last element and not written.
 //
 //===----------------------------------------------------------------------===//
 
 #include "targets/GPU/DistributeContraction.h"
+#include "targets/GPU/MatrixProduct.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -36,18 +34,19 @@ static constexpr int64_t kStagedBytes = 12 * 1024;
 /// use different banks.
 static constexpr int64_t kPadding = 1;
 
-/// The same where rows are across: 8 rows by 4 pairs of k lie in different banks.
+/// The same where rows are across: 8 rows by 4 pairs of k lie in different banks, and rows
+/// begin at multiples of 16 bytes.
 static constexpr int64_t kMatrixPadding = 8;
 
-/// Threads that a tensor core serves at once, and the shape of what it computes.
-static constexpr int64_t kWarp = 32, kMatrixRows = 16, kMatrixColumns = 8, kMatrixDepth = 16;
+/// Rows and columns of results that a block computes by matrix instructions at once.
+static constexpr int64_t kMatrixTileRows = 64, kMatrixTileColumns = 64;
 
 namespace {
 /// Writes the code of one contraction.
 class ContractionWriter {
 public:
   ContractionWriter(RewriterBase &rewriter, const Contraction &source, const Grid &grid,
-                    RegisterTile tile);
+                    RegisterTile tile, MatrixInstruction instruction);
   void run();
 
 private:
@@ -68,16 +67,20 @@ private:
   void loopOver(ArrayRef<unsigned> loops, llvm::function_ref<void()> body);
   void placeThread();
   void computeTile();
-  void placeResults(SmallVectorImpl<Value> &rowAt, SmallVectorImpl<Value> &columnAt);
+  /// Row and column of a result in the contraction.
+  using Place = std::pair<Value, Value>;
+  SmallVector<Place> placeResults();
   SmallVector<Value> multiply(Value k, ValueRange sums);
   SmallVector<Value> multiplyMatrices(Value k, ValueRange sums);
-  /// Of tensor cores: two warps along the columns, the others along the rows.
-  int64_t tileRows() const {
-    return isMatrix ? threads / kWarp / 2 * kMatrixRows : kThreadRows * rows;
+  bool isMatrix() const { return instruction != MatrixInstruction::None; }
+  int64_t tileRows() const { return isMatrix() ? kMatrixTileRows : kThreadRows * rows; }
+  int64_t tileColumns() const { return isMatrix() ? kMatrixTileColumns : kThreadColumns * columns; }
+  /// Subgroups along the columns of a tile; there are four along the rows.
+  int64_t subgroupColumns() const {
+    return threads / MatrixProduct::countLanes(instruction) / (kMatrixTileRows / kMatrixExtent);
   }
-  int64_t tileColumns() const {
-    return isMatrix ? 2 * columns / 2 * kMatrixColumns : kThreadColumns * columns;
-  }
+  /// Products of matrices that a subgroup has beside each other.
+  int64_t products() const { return kMatrixTileColumns / kMatrixExtent / subgroupColumns(); }
   SmallVector<Value> accumulate(ValueRange sums);
   void fill(const Staged &staged, Value depth);
   Value computeBody(Value row, Value column, Value sum);
@@ -86,11 +89,12 @@ private:
   linalg::LinalgOp op;
   ImplicitLocOpBuilder b;
   int64_t threads, rows, columns, depth;
-  bool isMatrix;
+  MatrixInstruction instruction;
   Value thread, reduced;
   Value threadRow, threadColumn; ///< of the thread's first result in a tile
-  /// For tensor cores: the thread's first k, and its column of the operand.
-  Value pairInGroup, columnInTile;
+  /// For matrix instructions: where the subgroup's first matrix is in a tile.
+  std::optional<MatrixProduct> product;
+  Value subgroupRow, subgroupColumn;
   Staged rowStage, columnStage;
   SmallVector<Value> bounds;   ///< of the contraction's loops
   SmallVector<Value> position; ///< of the tile in them
@@ -103,10 +107,11 @@ static int64_t bytesOf(OpOperand *operand) {
 }
 
 ContractionWriter::ContractionWriter(RewriterBase &rewriter, const Contraction &source,
-                                     const Grid &grid, RegisterTile tile)
+                                     const Grid &grid, RegisterTile tile,
+                                     MatrixInstruction instruction)
     : contraction(source), op(cast<linalg::LinalgOp>(contraction.op.getOperation())),
       b(op.getLoc(), rewriter), threads(grid.threads), rows(tile.rows), columns(tile.columns),
-      isMatrix(tile.lanes == kMatrixTile.lanes) {
+      instruction(instruction) {
   // As many k as fit, a power of two so that threads divide what is staged evenly.
   depth = 32;
   int64_t perDepth = tileRows() * bytesOf(contraction.rowOperand) +
@@ -115,15 +120,15 @@ ContractionWriter::ContractionWriter(RewriterBase &rewriter, const Contraction &
     depth /= 2;
 }
 
-/// Workgroup memory for an operand: [k, across], and for tensor cores, which take pairs
-/// along k, [across, k].
+/// Workgroup memory for an operand: [k, across], and for matrix instructions, which take
+/// neighbours along k, [across, k].
 ContractionWriter::Staged ContractionWriter::stage(OpOperand *operand, unsigned loop,
                                                    int64_t extent) {
   Type element = getElementTypeOrSelf(operand->get().getType());
   AffineMap map = op.getMatchingIndexingMap(operand);
   bool alongDepth = map.getNumResults() > 0 && !map.getResults().back().isFunctionOfDim(loop);
   int64_t shape[] = {depth, extent + kPadding};
-  if (isMatrix) {
+  if (isMatrix()) {
     shape[0] = extent;
     shape[1] = depth + kMatrixPadding;
   }
@@ -165,11 +170,11 @@ void ContractionWriter::fill(const Staged &staged, Value first) {
   }
   at[outer.front()] = rest;
   Value value = loadOperand(b, op, *staged.operand, at);
-  if (!isMatrix) {
+  if (!isMatrix()) {
     memref::StoreOp::create(b, value, staged.memory, ValueRange{k, across});
     return;
   }
-  // Tensor cores take whole groups of k: beyond the last one there are zeros.
+  // Instructions take whole groups of k: beyond the last one there are zeros.
   Value isInside = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, add(first, k), reduced);
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(value.getType()));
   value = arith::SelectOp::create(b, isInside, value, zero);
@@ -201,43 +206,15 @@ SmallVector<Value> ContractionWriter::multiply(Value k, ValueRange sums) {
   return next;
 }
 
-/// The sums with the products of 16 k by `mma.sync` (PTX ISA, "Matrix Fragments for
-/// mma.m16n8k16"): thread t of a group of four has the k at 2t and 2t + 8 and those after
-/// them, of the rows g and g + 8 and of the column g, where g is the group.
+/// The sums with the products of 16 k by matrix instructions.
 SmallVector<Value> ContractionWriter::multiplyMatrices(Value k, ValueRange sums) {
-  Type element = cast<MemRefType>(rowStage.memory.getType()).getElementType();
-  bool isBFloat = element.isBF16();
-  auto pairType = VectorType::get({2}, element);
-  auto read = [&](const Staged &staged, Value across, int64_t group) -> Value {
-    Value at = add(add(k, pairInGroup), constant(group));
-    Value pair = vector::LoadOp::create(b, pairType, staged.memory, ValueRange{across, at},
-                                        /*nontemporal=*/false, llvm::MaybeAlign(4));
-    return isBFloat ? LLVM::BitcastOp::create(b, b.getI32Type(), pair) : pair;
-  };
-  auto type = isBFloat ? NVVM::MMATypes::bf16 : NVVM::MMATypes::f16;
-  SmallVector<Value> rowPairs;
-  for (int64_t group : {0, 8})
-    for (int64_t row : {0, 8})
-      rowPairs.push_back(read(rowStage, add(threadRow, constant(row)), group));
-  auto resultType = LLVM::LLVMStructType::getLiteral(
-      b.getContext(), SmallVector<Type>(4, contraction.accumulatorType));
-  SmallVector<Value> next(sums);
-  for (int64_t j = 0; j < columns; j += 2) {
-    // Sums are in the order of rows, then columns.
-    SmallVector<size_t> places;
-    for (int64_t place : {j, j + 1, columns + j, columns + j + 1})
-      places.push_back(static_cast<size_t>(place));
-    Value column = add(columnInTile, constant(j / 2 * kMatrixColumns));
-    SmallVector<Value> columnPairs{read(columnStage, column, 0), read(columnStage, column, 8)};
-    SmallVector<Value> before =
-        llvm::map_to_vector(places, [&](size_t place) { return next[place]; });
-    Value result = NVVM::MmaOp::create(
-        b, resultType, rowPairs, columnPairs, before,
-        ArrayRef<int64_t>{kMatrixRows, kMatrixColumns, kMatrixDepth}, /*b1Op=*/std::nullopt,
-        /*intOverflow=*/std::nullopt, std::array<NVVM::MMATypes, 2>{type, type},
-        std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
-    for (auto [i, place] : llvm::enumerate(places))
-      next[place] = LLVM::ExtractValueOp::create(b, result, static_cast<int64_t>(i));
+  SmallVector<Value> rowValues = product->loadRows(rowStage.memory, subgroupRow, k), next;
+  auto count = static_cast<size_t>(product->countResults());
+  for (int64_t j = 0; j < products(); ++j) {
+    Value column = add(subgroupColumn, constant(j * kMatrixExtent));
+    SmallVector<Value> columnValues = product->loadColumns(columnStage.memory, column, k);
+    llvm::append_range(next, product->multiply(rowValues, columnValues,
+                                               sums.slice(static_cast<size_t>(j) * count, count)));
   }
   return next;
 }
@@ -254,58 +231,66 @@ SmallVector<Value> ContractionWriter::accumulate(ValueRange sums) {
   mlir::gpu::BarrierOp::create(b);
   Value left = arith::SubIOp::create(b, reduced, loop.getInductionVar());
   Value count = arith::MinSIOp::create(b, left, constant(depth));
-  auto inner = scf::ForOp::create(b, constant(0), count, constant(isMatrix ? kMatrixDepth : 1),
+  auto inner = scf::ForOp::create(b, constant(0), count, constant(isMatrix() ? kMatrixExtent : 1),
                                   loop.getRegionIterArgs());
   {
     OpBuilder::InsertionGuard innerGuard(b);
     b.setInsertionPointToStart(inner.getBody());
     Value k = inner.getInductionVar();
-    scf::YieldOp::create(b, isMatrix ? multiplyMatrices(k, inner.getRegionIterArgs())
-                                     : multiply(k, inner.getRegionIterArgs()));
+    scf::YieldOp::create(b, isMatrix() ? multiplyMatrices(k, inner.getRegionIterArgs())
+                                       : multiply(k, inner.getRegionIterArgs()));
   }
   scf::YieldOp::create(b, inner.getResults());
   return SmallVector<Value>(loop.getResults());
 }
 
-/// Where the thread's results are.
-void ContractionWriter::placeResults(SmallVectorImpl<Value> &rowAt,
-                                     SmallVectorImpl<Value> &columnAt) {
+/// Where the thread's results are, in the order of its sums.
+SmallVector<ContractionWriter::Place> ContractionWriter::placeResults() {
   Value firstRow = add(position[*contraction.m], threadRow);
   Value firstColumn = add(position[contraction.n], threadColumn);
+  auto placeAt = [&](int64_t row, int64_t column) -> Place {
+    return {add(firstRow, constant(row)), add(firstColumn, constant(column))};
+  };
+  SmallVector<Place> places;
+  if (isMatrix()) {
+    for (int64_t j = 0; j < products(); ++j)
+      for (int64_t i = 0; i < product->countResults(); ++i) {
+        auto [row, column] = product->offsetOf(i);
+        places.push_back(placeAt(row, j * kMatrixExtent + column));
+      }
+    return places;
+  }
   for (int64_t i = 0; i < rows; ++i)
-    rowAt.push_back(add(firstRow, constant(isMatrix ? 8 * i : kThreadRows * i)));
-  for (int64_t j = 0; j < columns; ++j)
-    columnAt.push_back(
-        add(firstColumn, constant(isMatrix ? j / 2 * kMatrixColumns + j % 2 : kThreadColumns * j)));
+    for (int64_t j = 0; j < columns; ++j)
+      places.push_back(placeAt(kThreadRows * i, kThreadColumns * j));
+  return places;
 }
 
 void ContractionWriter::computeTile() {
   OpOperand &out = *op.getDpsInitOperand(0);
   unsigned m = *contraction.m, n = contraction.n;
-  SmallVector<Value> rowAt, columnAt, sums;
-  placeResults(rowAt, columnAt);
+  SmallVector<Place> places = placeResults();
+  SmallVector<Value> sums;
   SmallVector<Value> at(position);
-  for (Value row : rowAt)
-    for (Value column : columnAt) {
-      at[m] = inside(row, bounds[m]);
-      at[n] = inside(column, bounds[n]);
-      sums.push_back(memref::LoadOp::create(b, out.get(), indicesOf(b, op, out, at)));
-    }
+  for (auto [row, column] : places) {
+    at[m] = inside(row, bounds[m]);
+    at[n] = inside(column, bounds[n]);
+    sums.push_back(memref::LoadOp::create(b, out.get(), indicesOf(b, op, out, at)));
+  }
   SmallVector<Value> results = accumulate(sums);
-  for (auto [i, row] : llvm::enumerate(rowAt))
-    for (auto [j, column] : llvm::enumerate(columnAt)) {
-      auto isLess = [&](Value index, Value bound) -> Value {
-        return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, index, bound);
-      };
-      Value isResult = arith::AndIOp::create(b, isLess(row, bounds[m]), isLess(column, bounds[n]));
-      auto guarded = scf::IfOp::create(b, isResult, /*withElseRegion=*/false);
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(guarded.thenBlock());
-      at[m] = row;
-      at[n] = column;
-      memref::StoreOp::create(b, results[i * columnAt.size() + j], out.get(),
-                              indicesOf(b, op, out, at));
-    }
+  auto isLess = [&](Value index, Value bound) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, index, bound);
+  };
+  for (auto [place, result] : llvm::zip_equal(places, results)) {
+    auto [row, column] = place;
+    Value isResult = arith::AndIOp::create(b, isLess(row, bounds[m]), isLess(column, bounds[n]));
+    auto guarded = scf::IfOp::create(b, isResult, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(guarded.thenBlock());
+    at[m] = row;
+    at[n] = column;
+    memref::StoreOp::create(b, result, out.get(), indicesOf(b, op, out, at));
+  }
 }
 
 /// The thread's place in a tile.
@@ -316,19 +301,21 @@ void ContractionWriter::placeThread() {
   auto rest = [&](Value x, int64_t by) -> Value {
     return arith::RemUIOp::create(b, x, constant(by));
   };
-  if (!isMatrix) {
+  if (!isMatrix()) {
     threadRow = divide(thread, kThreadColumns);
     threadColumn = rest(thread, kThreadColumns);
     return;
   }
-  Value warp = divide(thread, kWarp), lane = rest(thread, kWarp);
-  Value group = divide(lane, 4);
-  pairInGroup = arith::MulIOp::create(b, rest(lane, 4), constant(2));
-  Value warpRow = arith::MulIOp::create(b, divide(warp, 2), constant(kMatrixRows));
-  Value warpColumn = arith::MulIOp::create(b, rest(warp, 2), constant(tileColumns() / 2));
-  threadRow = add(warpRow, group);
-  threadColumn = add(warpColumn, pairInGroup);
-  columnInTile = add(warpColumn, group);
+  int64_t lanes = MatrixProduct::countLanes(instruction);
+  Value subgroup = divide(thread, lanes);
+  product.emplace(b, instruction, rest(thread, lanes));
+  auto times = [&](Value x, int64_t by) -> Value {
+    return b.createOrFold<arith::MulIOp>(x, constant(by));
+  };
+  subgroupRow = times(divide(subgroup, subgroupColumns()), kMatrixExtent);
+  subgroupColumn = times(rest(subgroup, subgroupColumns()), products() * kMatrixExtent);
+  threadRow = add(subgroupRow, product->firstRow());
+  threadColumn = add(subgroupColumn, product->firstColumn());
 }
 
 void ContractionWriter::run() {
@@ -361,13 +348,20 @@ bool weft::gpu::fitsMatrixInstruction(const Contraction &contraction) {
 LogicalResult weft::gpu::distributeContraction(RewriterBase &rewriter,
                                                const Contraction &contraction, const Grid &grid,
                                                RegisterTile tile) {
-  if (!contraction.m || grid.threads != kThreadRows * kThreadColumns)
-    return failure();
-  if (tile.lanes == kMatrixTile.lanes &&
-      (tile.rows != kMatrixTile.rows || tile.columns != kMatrixTile.columns ||
-       !fitsMatrixInstruction(contraction)))
+  if (!contraction.m || grid.threads != kThreadRows * kThreadColumns || tile.depth != 1)
     return failure();
   OpBuilder::InsertionGuard guard(rewriter);
-  ContractionWriter(rewriter, contraction, grid, tile).run();
+  ContractionWriter(rewriter, contraction, grid, tile, MatrixInstruction::None).run();
+  return success();
+}
+
+LogicalResult weft::gpu::distributeMatrixContraction(RewriterBase &rewriter,
+                                                     const Contraction &contraction,
+                                                     const Grid &grid,
+                                                     MatrixInstruction instruction) {
+  if (grid.threads != kThreadRows * kThreadColumns || !fitsMatrixInstruction(contraction))
+    return failure();
+  OpBuilder::InsertionGuard guard(rewriter);
+  ContractionWriter(rewriter, contraction, grid, kMatrixTile, instruction).run();
   return success();
 }

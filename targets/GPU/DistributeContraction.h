@@ -8,6 +8,7 @@
 #ifndef WEFT_TARGETS_GPU_DISTRIBUTECONTRACTION_H
 #define WEFT_TARGETS_GPU_DISTRIBUTECONTRACTION_H
 
+#include "targets/GPU/Chip.h"
 #include "targets/GPU/Distribute.h"
 #include "transforms/Tile/Contraction.h"
 
@@ -16,27 +17,37 @@ namespace weft::gpu {
 /// Threads of a block along the rows and along the columns of a contraction.
 inline constexpr int64_t kThreadRows = 16, kThreadColumns = 16;
 
-/// What a thread keeps of a contraction's results: `rows` x `columns` of them. With
-/// lanes of 1 each is a sum of its own. With lanes of 2 they are what a thread has of
-/// NVIDIA's m16n8k16: two rows, 8 apart, by pairs of columns, and tensor cores compute
-/// them, of f16 or bf16 with sums of f32.
+/// What a thread keeps of a contraction's results: `rows` x `columns` of them, each a sum of
+/// its own, of one `depth` after the other. With a depth of 16 the tile is what subgroups
+/// multiply by an instruction, of numbers of f16 or bf16 with sums of f32.
 struct RegisterTile {
-  int64_t rows = 0, columns = 0, lanes = 1;
+  int64_t rows = 0, columns = 0, depth = 1;
+
+  bool isMatrix() const { return rows == 16 && columns == 16 && depth == 16; }
 };
 
-/// The tile for `mma.sync`: 8 warps have 64 x 64 results.
-inline constexpr RegisterTile kMatrixTile = {2, 8, 2};
+/// The tile for matrix instructions.
+inline constexpr RegisterTile kMatrixTile = {16, 16, 16};
 
-/// Whether tensor cores can compute `contraction`.
+/// The tile where there are none.
+inline constexpr RegisterTile kScalarTile = {4, 4, 1};
+
+/// Whether matrix instructions can compute `contraction`.
 bool fitsMatrixInstruction(const Contraction &contraction);
 
 /// Replaces a contraction on memory, which all threads of a block have reached, by code in
 /// which 16 x 16 threads keep results in registers, as `tile` says. Both operands pass
 /// through workgroup memory, some k at a time. Sums are added in the order of k, as by a
-/// loop, but by tensor cores in theirs. Fails where the block has other threads.
+/// loop. Fails where the block has other threads.
 mlir::LogicalResult distributeContraction(mlir::RewriterBase &rewriter,
                                           const Contraction &contraction, const Grid &grid,
                                           RegisterTile tile);
+
+/// The same by the matrix instruction of a chip, whose subgroups have 16 rows of a tile of
+/// 64 x 64 results each; sums are added in the order of the instruction.
+mlir::LogicalResult distributeMatrixContraction(mlir::RewriterBase &rewriter,
+                                                const Contraction &contraction, const Grid &grid,
+                                                MatrixInstruction instruction);
 
 } // namespace weft::gpu
 

@@ -12,6 +12,7 @@ namespace weft {
 
 mlir::LogicalResult registerGPU(Registrar &registrar) {
   registrar.addPass(createMapToGPU);
+  registrar.addPass([] { return createLowerMatrixProducts(); });
   registrar.addPass(createExpandRemainders);
   registrar.addPass(createLowerGPUMath);
   return mlir::success();

@@ -17,21 +17,21 @@ using namespace mlir;
 using namespace weft;
 
 LogicalResult GPUTarget::selectSchedule(Operation *op) const {
-  gpu::selectSchedule(cast<KernelOp>(op), hasMatrixInstruction());
+  gpu::selectSchedule(cast<KernelOp>(op), hasMatrixInstruction(op->getParentOfType<ModuleOp>()));
   return success();
 }
 
-void GPUTarget::buildStage(Stage stage, OpPassManager &pm, const PipelineOptions &) const {
+void GPUTarget::buildStage(Stage stage, OpPassManager &pm, const PipelineOptions &options) const {
   if (stage != Stage::Target)
     return;
   pm.addPass(createMapToGPU());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  buildSerialization(pm);
+  buildSerialization(pm, options);
   buildHostLowering(pm);
 }
 
-void GPUTarget::buildSerialization(OpPassManager &) const {}
+void GPUTarget::buildSerialization(OpPassManager &, const PipelineOptions &) const {}
 
 /// Device functions are code objects by now.
 void GPUTarget::buildHostLowering(OpPassManager &pm) const {

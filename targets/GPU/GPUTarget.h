@@ -11,6 +11,8 @@
 #include "targets/GPU/Chip.h"
 #include "weft/Target.h"
 
+#include "mlir/IR/BuiltinOps.h"
+
 namespace weft {
 
 /// A GPU: kernels are mapped to blocks and threads.
@@ -31,12 +33,13 @@ public:
                   const PipelineOptions &options) const override;
 
 protected:
-  /// Whether all of the target's chips have NVIDIA's `mma.sync` of f16 and bf16.
-  virtual bool hasMatrixInstruction() const { return false; }
+  /// Whether the chips that `module` is for have instructions for matrices.
+  virtual bool hasMatrixInstruction(mlir::ModuleOp) const { return true; }
 
   /// Appends what makes device functions code objects, after they are mapped. The
   /// default appends nothing: they stay `gpu.module`s.
-  virtual void buildSerialization(mlir::OpPassManager &passManager) const;
+  virtual void buildSerialization(mlir::OpPassManager &passManager,
+                                  const PipelineOptions &options) const;
   /// Appends what lowers the host: its function and the kernels that launch.
   virtual void buildHostLowering(mlir::OpPassManager &passManager) const;
 

@@ -9,10 +9,12 @@
 #define WEFT_TARGETS_GPU_PASSES_H
 
 #include "dialects/Weft/IR/Weft.h"
+#include "targets/GPU/Chip.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Pass/Pass.h"
 
 namespace weft {

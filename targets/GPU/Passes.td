@@ -34,8 +34,9 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
     of a block compute its matrix products in registers: each of 16 x 16 threads keeps
     so many results, and both operands pass through workgroup memory
     (`targets/GPU/DistributeContraction.cpp`). Sums are added in the order of k, as
-    by a loop. [2, 8, 2] is what a thread has of NVIDIA's m16n8k16: products of f16 or
-    bf16 with sums of f32 become `nvvm.mma.sync`.
+    by a loop. With [16, 16, 16], products of f16 or bf16 with sums of f32 stay
+    operations of `linalg` between barriers, which `weft-gpu-lower-matrix-products`
+    writes for each chip.
 
     A grid has a bounded number of blocks, whose threads go on with what lies a
     grid further. A grid of no blocks, which is what empty operands give, is not
@@ -51,11 +52,42 @@ def MapToGPU : Pass<"weft-map-to-gpu", "::mlir::ModuleOp"> {
   let dependentDialects = [
     "::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
     "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect",
-    "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
-    "::mlir::vector::VectorDialect"];
+    "::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect"];
   let statistics = [
     Statistic<"numLaunches", "num-launches", "Device functions">,
     Statistic<"numHostKernels", "num-host-kernels", "Kernels that stay on the host">];
+}
+
+def LowerMatrixProducts : Pass<"weft-gpu-lower-matrix-products", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "Computes matrix products in device functions by a chip's instruction";
+  let description = [{
+    Matrix products that `weft-map-to-gpu` has left in a device function become code of
+    its threads, 64 x 64 results of a block at a time. Both operands pass through
+    workgroup memory, 32 k at a time, with zeros beyond the last one. A subgroup has 16
+    rows of the results, and 32 of the columns (of 32 lanes) or all 64 (of 64 lanes):
+
+    | `instruction` | becomes |
+    |---|---|
+    | `mma-sync` | `nvvm.mma.sync` m16n8k16, two for each 16 x 16 results and 16 k |
+    | `mfma` | `rocdl.mfma.f32.16x16x16f16`, `...bf16.1k` |
+    | `wmma11`, `wmma12` | `rocdl.wmma.f32.16x16x16.f16`, `.bf16`, as RDNA 3 and RDNA 4 lay out their operands |
+    | `none` | sums of a thread's own, in the order of k |
+
+    Where numbers lie in lanes is in `targets/GPU/MatrixProduct.cpp`.
+  }];
+  let options = [Option<"instruction", "instruction", "::weft::gpu::MatrixInstruction",
+                        "::weft::gpu::MatrixInstruction::None", "The chip's instruction",
+                        [{::llvm::cl::values(
+                          clEnumValN(::weft::gpu::MatrixInstruction::None, "none", "None"),
+                          clEnumValN(::weft::gpu::MatrixInstruction::MMASync, "mma-sync", "NVIDIA"),
+                          clEnumValN(::weft::gpu::MatrixInstruction::MFMA, "mfma", "AMD CDNA"),
+                          clEnumValN(::weft::gpu::MatrixInstruction::WMMA11, "wmma11", "AMD RDNA 3"),
+                          clEnumValN(::weft::gpu::MatrixInstruction::WMMA12, "wmma12", "AMD RDNA 4"))}]>];
+  let dependentDialects = [
+    "::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::ROCDL::ROCDLDialect",
+    "::mlir::vector::VectorDialect"];
 }
 
 def ExpandRemainders : Pass<"weft-gpu-expand-remainders"> {

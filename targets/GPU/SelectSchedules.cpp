@@ -17,9 +17,9 @@ using namespace weft::gpu;
 /// Fewer rows or columns than this do not fill a tile's threads.
 static constexpr int64_t kMinRows = 8, kMinColumns = 16;
 
-/// Results of a matrix product that a thread keeps. Numbers of 64 bits take twice the
+/// Rows of a matrix product that a thread keeps of numbers of 64 bits, which take twice the
 /// registers and workgroup memory.
-static constexpr int64_t kRegisterRows = 4, kRegisterColumns = 4, kWideRows = 2;
+static constexpr int64_t kWideRows = 2;
 
 /// The kernel's only reduction, if it is a matrix product that is worth tiles.
 static std::optional<Contraction> matchContraction(KernelOp kernel) {
@@ -60,21 +60,21 @@ static bool selectContractionSchedule(KernelOp kernel, bool hasMatrixInstruction
   if (!isRoot && structured.getNumLoops() != static_cast<unsigned>(type.getRank()))
     return false;
   int64_t rows =
-      contraction->accumulatorType.getIntOrFloatBitWidth() > 32 ? kWideRows : kRegisterRows;
+      contraction->accumulatorType.getIntOrFloatBitWidth() > 32 ? kWideRows : kScalarTile.rows;
   AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   SmallVector<int64_t> tiles(structured.getNumLoops(), 0);
   for (unsigned i = 0; i < outMap.getNumResults(); ++i) {
     unsigned loop = outMap.getDimPosition(i);
-    int64_t tile = loop == contraction->n    ? kThreadColumns * kRegisterColumns
+    int64_t tile = loop == contraction->n    ? kThreadColumns * kScalarTile.columns
                    : loop == *contraction->m ? kThreadRows * rows
                                              : 1;
     tiles[isRoot ? loop : i] = tile;
   }
-  RegisterTile registers{rows, kRegisterColumns, 1};
+  RegisterTile registers{rows, kScalarTile.columns, 1};
   if (hasMatrixInstruction && fitsMatrixInstruction(*contraction))
     registers = kMatrixTile;
   kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {},
-                                           {registers.rows, registers.columns, registers.lanes}));
+                                           {registers.rows, registers.columns, registers.depth}));
   return true;
 }
 

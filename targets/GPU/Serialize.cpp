@@ -26,7 +26,10 @@ using namespace weft::gpu;
 using mlir::gpu::GPUFuncOp;
 using mlir::gpu::GPUModuleOp;
 
-void weft::gpu::buildCommonLowering(OpPassManager &pm) {
+void weft::gpu::buildCommonLowering(OpPassManager &pm, const Chip &chip) {
+  LowerMatrixProductsOptions products;
+  products.instruction = chip.matrix;
+  pm.addPass(createLowerMatrixProducts(products));
   pm.addPass(createExpandRemainders());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
@@ -62,9 +65,9 @@ namespace {
 /// Makes the objects of the modules of one compilation.
 class ModuleSerializer {
 public:
-  ModuleSerializer(ModuleOp module, const Serializer &serializer,
+  ModuleSerializer(ModuleOp module, const Serializer &serializer, StringRef assemblyFolder,
                    llvm::function_ref<LogicalResult(OpPassManager &, Operation *)> runPipeline)
-      : serializer(serializer), runPipeline(runPipeline) {
+      : serializer(serializer), assemblyFolder(assemblyFolder), runPipeline(runPipeline) {
     if (auto target = module->getAttrOfType<TargetAttr>(WeftDialect::targetAttrName))
       optLevel = target.getOptLevel();
   }
@@ -74,6 +77,7 @@ private:
   mlir::gpu::KernelTableAttr describe(GPUModuleOp module, const DeviceObject &object);
 
   const Serializer &serializer;
+  StringRef assemblyFolder;
   llvm::function_ref<LogicalResult(OpPassManager &, Operation *)> runPipeline;
   int64_t optLevel = 3;
 };
@@ -128,21 +132,28 @@ FailureOr<Attribute> ModuleSerializer::run(GPUModuleOp module, const Chip &chip)
     options.exports.push_back(function.getName().str());
   auto warn = [&](StringRef text) { module.emitWarning(text); };
   options.onWarning = warn;
-  llvm::Expected<DeviceObject> object = serializer.emit(*code, chip, options);
+  llvm::Expected<DeviceObject> object =
+      serializer.emit(*code, chip, options, !assemblyFolder.empty());
   if (!object)
     return module.emitError("for ") << chip.name << ": " << llvm::toString(object.takeError());
+  if (!assemblyFolder.empty())
+    if (llvm::Error error = writeAssembly(
+            assemblyFolder,
+            (module.getName() + "." + chip.name + serializer.assemblyExtension()).str(),
+            object->assembly))
+      return module.emitError() << llvm::toString(std::move(error));
   return Attribute(mlir::gpu::ObjectAttr::get(serializer.makeTarget(b.getContext(), chip, optLevel),
                                               object->format, b.getStringAttr(object->bytes),
                                               /*properties=*/nullptr, describe(module, *object)));
 }
 
 LogicalResult
-weft::gpu::serialize(ModuleOp module, const Serializer &serializer,
+weft::gpu::serialize(ModuleOp module, const Serializer &serializer, StringRef assemblyFolder,
                      llvm::function_ref<LogicalResult(OpPassManager &, Operation *)> runPipeline) {
   FailureOr<SmallVector<const Chip *>> chips = findChips(module, serializer.chips());
   if (failed(chips))
     return failure();
-  ModuleSerializer modules(module, serializer, runPipeline);
+  ModuleSerializer modules(module, serializer, assemblyFolder, runPipeline);
   for (GPUModuleOp device : llvm::to_vector(module.getOps<GPUModuleOp>())) {
     SmallVector<Attribute> objects;
     for (const Chip *chip : *chips) {

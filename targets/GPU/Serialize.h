@@ -33,6 +33,7 @@ struct Resources {
 struct DeviceObject {
   mlir::gpu::CompilationTarget format;
   std::string bytes;
+  std::string assembly; ///< if it was asked for
   /// By function; empty where nothing says it.
   std::map<std::string, Resources, std::less<>> resources;
 };
@@ -47,18 +48,22 @@ public:
   virtual mlir::Attribute makeTarget(mlir::MLIRContext *context, const Chip &chip,
                                      int64_t optLevel) const = 0;
   virtual llvm::StringRef triple() const = 0;
+  /// The end of the name of a file with assembly.
+  virtual llvm::StringRef assemblyExtension() const = 0;
+  /// `wantsAssembly`: the result has the assembly too.
   virtual llvm::Expected<DeviceObject> emit(llvm::Module &module, const Chip &chip,
-                                            const EmitOptions &options) const = 0;
+                                            const EmitOptions &options,
+                                            bool wantsAssembly) const = 0;
 };
 
 /// Appends what every GPU lowers alike, to the LLVM dialect and operations of `gpu`.
-void buildCommonLowering(mlir::OpPassManager &passManager);
+void buildCommonLowering(mlir::OpPassManager &passManager, const Chip &chip);
 
 /// Replaces each `gpu.module` of `module` by a `gpu.binary` with an object for each
-/// chip that `weft.chips` names, or for each of the family's. `runPipeline` runs
-/// passes on an operation in `module`.
+/// chip that `weft.chips` names, or for each of the family's. Their assembly is written to
+/// `assemblyFolder`, if there is one. `runPipeline` runs passes on an operation in `module`.
 mlir::LogicalResult serialize(
-    mlir::ModuleOp module, const Serializer &serializer,
+    mlir::ModuleOp module, const Serializer &serializer, llvm::StringRef assemblyFolder,
     llvm::function_ref<mlir::LogicalResult(mlir::OpPassManager &, mlir::Operation *)> runPipeline);
 
 } // namespace weft::gpu

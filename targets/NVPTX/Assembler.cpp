@@ -100,7 +100,7 @@ Expected<DeviceObject> nvptx::assemble(StringRef path, StringRef ptx, const Chip
   auto cubin = MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!cubin)
     return createStringError("cannot read what ptxas wrote: " + cubin.getError().message());
-  DeviceObject object{mlir::gpu::CompilationTarget::Binary, (*cubin)->getBuffer().str(), {}};
+  DeviceObject object{mlir::gpu::CompilationTarget::Binary, (*cubin)->getBuffer().str(), {}, {}};
   readResources(messages, object);
   return object;
 }

@@ -17,10 +17,10 @@ namespace weft::nvptx {
 /// Programming Guide, "Technical Specifications per Compute Capability"); without
 /// asking it has 48 KiB.
 inline constexpr gpu::Chip kChips[] = {
-    {"sm_120", "+ptx87", 32, 99 * 1024, 65536, "mma.sync"},
-    {"sm_100a", "+ptx86", 32, 227 * 1024, 65536, "tcgen05, mma.sync"},
-    {"sm_90a", "+ptx80", 32, 227 * 1024, 65536, "wgmma, mma.sync"},
-    {"sm_80", "+ptx78", 32, 163 * 1024, 65536, "mma.sync"},
+    {"sm_120", "+ptx87", 32, 99 * 1024, 65536, gpu::MatrixInstruction::MMASync},
+    {"sm_100a", "+ptx86", 32, 227 * 1024, 65536, gpu::MatrixInstruction::MMASync},
+    {"sm_90a", "+ptx80", 32, 227 * 1024, 65536, gpu::MatrixInstruction::MMASync},
+    {"sm_80", "+ptx78", 32, 163 * 1024, 65536, gpu::MatrixInstruction::MMASync},
 };
 
 } // namespace weft::nvptx

@@ -8,6 +8,7 @@
 #include "targets/GPU/GPUTarget.h"
 #include "targets/NVPTX/Chips.h"
 #include "targets/NVPTX/Passes.h"
+#include "weft/Pipelines.h"
 #include "weft/Registry.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -24,8 +25,11 @@ public:
   StringRef description() const override { return "NVIDIA GPUs, through LLVM and PTX"; }
 
 protected:
-  bool hasMatrixInstruction() const override { return true; }
-  void buildSerialization(OpPassManager &pm) const override { pm.addPass(createSerializeNVPTX()); }
+  void buildSerialization(OpPassManager &pm, const PipelineOptions &options) const override {
+    SerializeNVPTXOptions passOptions;
+    passOptions.assemblyFolder = options.assemblyFolder;
+    pm.addPass(createSerializeNVPTX(passOptions));
+  }
 };
 } // namespace
 

@@ -17,5 +17,7 @@ def SerializeNVPTX : Pass<"weft-nvptx-serialize", "::mlir::ModuleOp"> {
     module is loaded. That ptxas is missing is said.
   }];
   let options = [
-    Option<"emitPTX", "emit-ptx", "bool", "false", "Leave PTX even where there is a ptxas">];
+    Option<"emitPTX", "emit-ptx", "bool", "false", "Leave PTX even where there is a ptxas">,
+    Option<"assemblyFolder", "assembly-folder", "std::string", "",
+           "Where PTX is kept as text; empty: nowhere">];
 }

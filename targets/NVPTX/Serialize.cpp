@@ -34,8 +34,8 @@ public:
   ArrayRef<Chip> chips() const override { return nvptx::kChips; }
   StringRef triple() const override { return "nvptx64-nvidia-cuda"; }
 
-  void buildLowering(OpPassManager &pm, const Chip &) const override {
-    buildCommonLowering(pm);
+  void buildLowering(OpPassManager &pm, const Chip &chip) const override {
+    buildCommonLowering(pm, chip);
     ConvertGpuOpsToNVVMOpsOptions options;
     options.indexBitwidth = 64;
     options.useBarePtrCallConv = true;
@@ -50,14 +50,21 @@ public:
                                      chip.features);
   }
 
+  StringRef assemblyExtension() const override { return ".ptx"; }
+
   llvm::Expected<DeviceObject> emit(llvm::Module &module, const Chip &chip,
-                                    const EmitOptions &options) const override {
+                                    const EmitOptions &options, bool wantsAssembly) const override {
     llvm::Expected<std::string> ptx = emitDeviceAssembly(module, options);
     if (!ptx)
       return ptx.takeError();
-    if (assembler)
-      return nvptx::assemble(*assembler, *ptx, chip, options.optLevel);
-    return DeviceObject{mlir::gpu::CompilationTarget::Assembly, std::move(*ptx), {}};
+    std::string kept = wantsAssembly ? *ptx : std::string();
+    if (!assembler)
+      return DeviceObject{
+          mlir::gpu::CompilationTarget::Assembly, std::move(*ptx), std::move(kept), {}};
+    llvm::Expected<DeviceObject> object = nvptx::assemble(*assembler, *ptx, chip, options.optLevel);
+    if (object)
+      object->assembly = std::move(kept);
+    return object;
   }
 
 private:
@@ -81,9 +88,9 @@ struct SerializeNVPTX : weft::impl::SerializeNVPTXBase<SerializeNVPTX> {
       module.emitRemark("ptxas is neither in PATH nor in CUDA_HOME: PTX stays in the module, "
                         "which the driver compiles when it loads it");
     NVPTXSerializer serializer(std::move(assembler));
-    if (failed(serialize(module, serializer, [&](OpPassManager &passes, Operation *op) {
-          return runPipeline(passes, op);
-        })))
+    if (failed(serialize(
+            module, serializer, assemblyFolder,
+            [&](OpPassManager &passes, Operation *op) { return runPipeline(passes, op); })))
       signalPassFailure();
   }
 };

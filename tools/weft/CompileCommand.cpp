@@ -35,7 +35,7 @@ Command weft::describeCompile() {
         "Weights above this go to a file beside the module (default: 64 MB)", true},
        {"report", "FILE.html", "Diagnosis", "Writes a report", true},
        {"save-asm", "DIR", "Diagnosis",
-        "Keeps the assembly of each kernel, and of the host functions", true},
+        "Keeps the assembly of each kernel, for devices too, and of the host functions", true},
        {"dump-stages", "DIR", "Diagnosis", "Writes the IR after every stage", true},
        {"remarks", "[=CATEGORIES]", "Diagnosis",
         "Prints what the compiler decided and why; CATEGORIES is a regular "

@@ -7,6 +7,7 @@
 
 #include "Cache.h"
 #include "Compiler.h"
+#include "DeviceCode.h"
 #include "ElfSymbols.h"
 #include "Peer.h"
 #include "Program.h"
@@ -14,7 +15,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <map>
 
 using namespace weft;
 
@@ -26,7 +26,7 @@ Command weft::describeInspect() {
       "",
       {{"json", "", "Output", "As JSON"},
        {"disassemble", "KERNEL", "Output",
-        "The machine code of a kernel (needs llvm-objdump or objdump)"},
+        "The machine code of a kernel (needs llvm-objdump or objdump; for NVIDIA GPUs nvdisasm)"},
        {"graph", "dot|svg", "Output", "The model's graph (MODEL only; written by the compiler)"}}};
   for (const Option &option : cacheOptions())
     command.options.push_back(option);
@@ -120,44 +120,6 @@ static const weft_variant &shownVariant(const Program &program) {
   return program.refusal().empty() ? program.variant() : program.description().variants[0];
 }
 
-/// Device kernels, their code and what is copied between host and device.
-static Json deviceJson(const weft_module &module) {
-  Json kernels = Json::array(), code = Json::array(), transfers = Json::array();
-  for (uint32_t i = 0; i < module.device_kernel_count; ++i)
-    kernels.append(module.device_kernels[i].name);
-  // Of a family and chip, all kernels together.
-  std::map<std::pair<std::string, std::string>, std::pair<int64_t, uint64_t>> chips;
-  for (uint32_t i = 0; i < module.device_code_count; ++i) {
-    const weft_device_code &entry = module.device_code[i];
-    auto &[count, bytes] = chips[{entry.family, entry.chip}];
-    count += entry.kernel_count;
-    bytes += entry.size;
-  }
-  for (const auto &[chip, figures] : chips) {
-    Json entry = Json::object();
-    entry.set("family", chip.first);
-    entry.set("chip", chip.second);
-    entry.set("kernels", figures.first);
-    entry.set("bytes", static_cast<int64_t>(figures.second));
-    code.append(std::move(entry));
-  }
-  static constexpr const char *directions[] = {"to device", "to host", "on device"};
-  for (uint32_t i = 0; i < module.transfer_count; ++i) {
-    const weft_transfer &transfer = module.transfers[i];
-    Json entry = Json::object();
-    entry.set("direction", directions[transfer.direction]);
-    entry.set("value", transfer.value);
-    entry.set("bytes", transfer.bytes);
-    entry.set("reason", transfer.reason);
-    transfers.append(std::move(entry));
-  }
-  Json json = Json::object();
-  json.set("kernels", std::move(kernels));
-  json.set("code", std::move(code));
-  json.set("transfers", std::move(transfers));
-  return json;
-}
-
 static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
   const Program &program = loaded.program;
   const weft_module &module = program.description();
@@ -207,24 +169,9 @@ static Json moduleJson(const Loaded &loaded, const ElfSymbols &symbols) {
   }
   json.set("kernels", std::move(kernels));
   json.set("sites", module.site_count);
-  if (module.struct_size >= sizeof(weft_module) && module.device_kernel_count)
+  if (hasDeviceCode(module))
     json.set("device", deviceJson(module));
   return json;
-}
-
-static void printDevice(const Json &device) {
-  auto text = [](const Json &entry, const char *name) { return entry.find(name)->asString(); };
-  std::printf("device      %zu kernels\n", device.find("kernels")->elements().size());
-  for (const Json &code : device.find("code")->elements())
-    std::printf("  code      %s %s: %lld kernels, %s\n", text(code, "family").c_str(),
-                text(code, "chip").c_str(),
-                static_cast<long long>(code.find("kernels")->asNumber()),
-                formatBytes(static_cast<uint64_t>(code.find("bytes")->asNumber())).c_str());
-  std::printf("  transfers %zu\n", device.find("transfers")->elements().size());
-  for (const Json &transfer : device.find("transfers")->elements())
-    std::printf("    %-9s %s, %s bytes: %s\n", text(transfer, "direction").c_str(),
-                text(transfer, "value").c_str(), text(transfer, "bytes").c_str(),
-                text(transfer, "reason").c_str());
 }
 
 static void printModule(const Loaded &loaded, const Json &json) {
@@ -295,6 +242,13 @@ static void printModule(const Loaded &loaded, const Json &json) {
 
 static int disassemble(const Loaded &loaded, const ElfSymbols &symbols, const std::string &name) {
   const weft_module &module = loaded.program.description();
+  if (hasDeviceKernel(module, name)) {
+    Result<std::string> text = disassembleDeviceKernel(module, name);
+    if (!text)
+      return fail(text.error());
+    std::fputs(text->c_str(), stdout);
+    return ExitSuccess;
+  }
   std::vector<std::string_view> names;
   for (uint32_t i = 0; i < module.kernel_count; ++i) {
     names.push_back(module.kernels[i].name);
@@ -321,6 +275,7 @@ static int disassemble(const Loaded &loaded, const ElfSymbols &symbols, const st
     }
     return fail(last);
   }
+  appendDeviceKernels(module, names);
   std::optional<std::string_view> meant = nearest(name, names);
   return fail("the module has no kernel '" + name + "'" +
                   (meant ? "; did you mean '" + std::string(*meant) + "'?" : ""),

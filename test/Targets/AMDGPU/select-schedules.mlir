@@ -1,9 +1,9 @@
-// Products of f16 are computed like those of other numbers.
+// Products of f16 by matrix instructions.
 // RUN: weft-opt %s --weft-select-schedules | FileCheck %s
 
 module attributes {weft.target = #weft.target<"amdgpu", cpu = "x86-64-v3", features = "", vector_bits = 256, opt_level = 3>} {
 // CHECK-LABEL: weft.kernel @halves
-// CHECK-SAME: schedule = #weft.schedule<parallel = [64, 64, 0] vector = [4, 4, 1]>
+// CHECK-SAME: schedule = #weft.schedule<parallel = [64, 64, 0] vector = [16, 16, 16]>
 weft.kernel @halves(%x: tensor<128x300xf16>, %w: tensor<300x200xf16>, %y: tensor<128x200xf32>) outs 1 {
   %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%x, %w : tensor<128x300xf16>, tensor<300x200xf16>) outs(%y : tensor<128x200xf32>) {

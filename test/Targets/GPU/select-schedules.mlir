@@ -77,9 +77,9 @@ weft.kernel @elementwise(%n: index, %x: tensor<?xf32>, %y: tensor<?xf32>) outs 1
   weft.yield %r : tensor<?xf32>
 }
 
-// Tensor cores: pairs of columns.
+// Matrix instructions.
 // CHECK-LABEL: weft.kernel @halves
-// CHECK-SAME: schedule = #weft.schedule<parallel = [64, 64, 0] vector = [2, 8, 2]>
+// CHECK-SAME: schedule = #weft.schedule<parallel = [64, 64, 0] vector = [16, 16, 16]>
 weft.kernel @halves(%x: tensor<128x300xf16>, %w: tensor<300x200xf16>, %y: tensor<128x200xf32>) outs 1 {
   %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%x, %w : tensor<128x300xf16>, tensor<300x200xf16>) outs(%y : tensor<128x200xf32>) {

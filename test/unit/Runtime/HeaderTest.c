@@ -28,6 +28,7 @@ AT(weft_emulated_thread, barrier, 152);
 AT(weft_emulated_thread, out_of_bounds, 168);
 SIZE(weft_device_kernel, 32);
 SIZE(weft_device_code, 48);
+SIZE(weft_device_resources, 32);
 SIZE(weft_transfer, 32);
 SIZE(weft_device_function, 8);
 SIZE(weft_dtype, 4);
