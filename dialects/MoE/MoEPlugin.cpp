@@ -14,6 +14,7 @@ namespace weft {
 mlir::LogicalResult registerMoEDialect(Registrar &registrar) {
   registrar.addDialect<moe::MoEDialect>();
   registrar.addPass(moe::createRaiseExperts);
+  registrar.addPass(moe::createRaiseDenseExperts);
   registrar.addPass(moe::createRaiseRouting);
   registrar.addPass(moe::createCheckIndices);
   registrar.addPass(moe::createDecomposeDepth);

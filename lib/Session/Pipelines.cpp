@@ -113,6 +113,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
     passManager.addPass(moe::createRaiseExperts());
+    passManager.addPass(moe::createRaiseDenseExperts());
     passManager.addPass(moe::createRaiseRouting());
     addCleanup(passManager);
     passManager.addPass(lowp::createFoldBasis());

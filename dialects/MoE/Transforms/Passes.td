@@ -34,6 +34,35 @@ def RaiseExperts : Pass<"moe-raise-experts"> {
   ];
 }
 
+def RaiseDenseExperts : Pass<"moe-raise-dense-experts"> {
+  let summary = "Makes experts that are computed in one batch a `moe.expert_ffn`";
+  let description = [{
+    A sum over a dimension of weighted results of contractions with weights [E, ...],
+    in which the expert is
+
+    - the dimension itself, all experts being computed for all tokens, and the weights
+      a `weft.scatter` of those that `weft.sort` chose into zeros (gpt-oss), or a
+      product with a mask that has a one where the expert is the token's (one-hot
+      dispatch by einsum, with the tokens of others masked out or not);
+    - a number [T, K], by which weights and biases are gathered (`batched_mm` of
+      transformers).
+
+    The layer then computes what was chosen. Positions of elements are traced as
+    affine expressions through reshapes that merge and split dimensions, slices with
+    strides, transpositions, repetitions and gathers; gate and other half may be sums of
+    their own, halves of one, or its even and odd columns. Experts that nobody chose had
+    the weight 0: where such an expert gives an infinity or NaN, the sum was NaN and is
+    finite now.
+
+    Stays: gates that are not known to choose (soft mixtures), experts that read
+    anything else than their token.
+  }];
+  let dependentDialects = ["::weft::moe::MoEDialect"];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "Number of layers that were raised">
+  ];
+}
+
 def RaiseRouting : Pass<"moe-raise-routing"> {
   let summary = "Makes what chooses the experts of a `moe.expert_ffn` a `moe.route`";
   let description = [{

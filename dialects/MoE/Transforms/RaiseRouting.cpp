@@ -9,6 +9,7 @@
 #include "dialects/MoE/IR/ReferenceBuilder.h"
 #include "dialects/MoE/Transforms/ElementTrace.h"
 #include "dialects/MoE/Transforms/Passes.h"
+#include "dialects/MoE/Transforms/Routing.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -25,11 +26,6 @@ using namespace weft::moe;
 namespace {
 /// The free positions of traced elements.
 enum { kToken, kSlot };
-
-struct Scores {
-  Score kind;
-  Value logits;
-};
 
 struct Weights {
   Normalization normalize = Normalization::None;
@@ -90,7 +86,7 @@ static bool isSigmoid(linalg::GenericOp op) {
   return negation && negation.getOperand() == op.getBody()->getArgument(0);
 }
 
-static Scores matchScores(Value scores) {
+Scores moe::matchScores(Value scores) {
   if (auto softmax = scores.getDefiningOp<linalg::SoftmaxOp>();
       softmax && softmax.getDimension() == 1)
     return {Score::Softmax, softmax.getInput()};
@@ -184,6 +180,18 @@ static std::optional<Weights> matchWeights(Value value, Value values) {
   return weights;
 }
 
+/// What else reads the numbers, as tests of their range do, reads those of the route.
+static void replaceNumbers(OpBuilder &b, SortOp sort, RouteOp route) {
+  b.setInsertionPointAfter(route);
+  ReferenceBuilder m(b, sort.getLoc());
+  Type type = typeOf(sort.getIndices()).getElementType();
+  Value wide = m.map(route.getIds(), sort.getIndicesInit(),
+                     [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                       return ReferenceBuilder(b, loc).convert(args[0], type);
+                     });
+  sort.getIndices().replaceAllUsesWith(wide);
+}
+
 static bool raise(OpBuilder &b, ExpertFFNOp op) {
   SortOp sort = matchSort(op.getIds());
   if (!sort)
@@ -192,13 +200,14 @@ static bool raise(OpBuilder &b, ExpertFFNOp op) {
   if (!weights || !std::isfinite(weights->scale))
     return false;
   Scores scores = matchScores(sort.getInput());
-  b.setInsertionPoint(op);
+  b.setInsertionPointAfter(sort);
   ReferenceBuilder m(b, sort.getLoc());
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, m.loc, sort.getValuesInit());
   Value ids = m.empty(sizes, b.getI32Type()),
         empty = m.empty(sizes, typeOf(sort.getInput()).getElementType());
   auto route = RouteOp::create(b, m.loc, scores.logits, ValueRange{ids, empty}, scores.kind,
                                Selection::TopK, weights->normalize, weights->scale);
+  b.setInsertionPoint(op);
   auto castTo = [&](Value value, Type type) -> Value {
     if (value.getType() == type)
       return value;
@@ -206,6 +215,7 @@ static bool raise(OpBuilder &b, ExpertFFNOp op) {
   };
   op.getIdsMutable().assign(castTo(route.getIds(), op.getIds().getType()));
   op.getWeightsMutable().assign(castTo(route.getWeights(), op.getWeights().getType()));
+  replaceNumbers(b, sort, route);
   return true;
 }
 

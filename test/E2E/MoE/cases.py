@@ -28,5 +28,6 @@ except ImportError:
     pass
 else:
     import models  # noqa: F401
+    import forms  # noqa: F401
 
 sys.exit(harness.finish())

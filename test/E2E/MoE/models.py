@@ -45,9 +45,15 @@ def swiglu(g, u, alpha=1.0, beta=0.0, limit=None):
     return g / (1 + np.exp(-alpha * g)) * (u + beta)
 
 
-def expected(x, router, k, normalize, w1, b1, w2, b2, activation, w3=None, b3=None, gate=None):
-    """By the formulas; `gate` splits the first sums into two."""
+def expected(x, router, k, normalize, w1, b1, w2, b2, activation, w3=None, b3=None, gate=None,
+             weighing=None):
+    """By the formulas; `gate` splits the first sums into two, `weighing` has what weighs
+    experts instead of what chooses them."""
     ids, weights = reference.route(router, k, normalize="sum" if normalize else "none")
+    if weighing is not None:
+        weights = np.take_along_axis(weighing.astype(np.float64), ids, 1)
+        if normalize:
+            weights = weights / weights.sum(1, keepdims=True)
     rows = x.reshape(-1, x.shape[-1]).astype(np.float64)
     y = np.zeros((len(rows), w2.shape[1]))
     for t in range(len(rows)):
@@ -73,7 +79,7 @@ def model(op, inputs, constants, order, attributes, dynamic):
     def info(name, value):
         shape = [f"d{i}" if dynamic and i < value.ndim - 1 else n
                  for i, n in enumerate(value.shape)]
-        if dynamic and name == "router":
+        if dynamic and name in ("router", "weighing"):
             shape[0] = "tokens"
         return h.make_tensor_value_info(name, h.np_dtype_to_tensor_dtype(value.dtype), shape)
 
@@ -149,35 +155,58 @@ moe("gated by a third weight, no biases", activation="gelu", third=True, biased=
 
 
 def qmoe(name, bits=4, block=0, tokens=(9,), k=2, experts=4, h=32, i=64, activation="relu",
-         biased=True, runtime=True, tolerance=2e-4, **attributes):
+         biased=True, runtime=True, tolerance=2e-4, down_bits=None, zeros=False, third=False,
+         weighted=None, **attributes):
     gate, call = None, ACTIVATIONS.get(activation)
     if activation == "swiglu":
         gate, call = "interleaved", swiglu
         attributes["swiglu_fusion"] = 1
-    wide, per = (2 * i if gate else i), 8 // bits
+    wide, down_bits = (2 * i if gate else i), down_bits or bits
 
-    def weight(rows, columns):
-        codes = rng.integers(0, 256, (experts, rows, columns // per), dtype=np.uint8)
-        values = np.stack([codes >> (bits * p) & ((1 << bits) - 1) for p in range(per)], -1)
-        values = values.reshape(experts, rows, columns).astype(np.float64) - (1 << bits - 1)
+    def bytes_of(codes, bits):
+        """Codes as bytes along the last dimension, the lowest bits first."""
+        per = 8 // bits
+        codes = np.pad(codes, [(0, 0)] * (codes.ndim - 1) + [(0, -codes.shape[-1] % per)])
+        parts = codes.reshape(*codes.shape[:-1], -1, per).astype(np.uint32)
+        return (parts << (bits * np.arange(per, dtype=np.uint32))).sum(-1).astype(np.uint8)
+
+    def weight(rows, columns, bits):
+        codes = rng.integers(0, 1 << bits, (experts, rows, columns))
         shape = (experts, rows, columns // block) if block else (experts, rows)
         scales = (np.abs(numbers(*shape)) * 0.5 / (1 << bits - 1)).astype(np.float32)
-        wide_scales = np.repeat(scales, block, -1) if block else scales[..., None]
-        return codes, scales, values * wide_scales
+        points = rng.integers(0, 1 << bits, shape) if zeros else np.full(shape, 1 << bits - 1)
+        spread = lambda x: np.repeat(x, block, -1) if block else x[..., None]
+        return (bytes_of(codes, bits), scales, (codes - spread(points)).astype(np.float64) * spread(scales),
+                bytes_of(points, bits) if zeros else None)
 
-    c1, s1, w1 = weight(wide, h)
-    c2, s2, w2 = weight(h, i)
+    c1, s1, w1, z1 = weight(wide, h, bits)
+    c2, s2, w2, z2 = weight(h, i, down_bits)
     constants = {"c1": c1, "s1": s1, "c2": c2, "s2": s2}
+    w3 = None
+    if third:
+        constants["c3"], constants["s3"], w3, constants["z3"] = weight(i, h, bits)
+    constants.update(z1=z1, z2=z2)
+    constants = {key: value for key, value in constants.items() if value is not None}
     if biased:
         constants.update(b1=numbers(experts, wide), b2=numbers(experts, h))
+        if third:
+            constants["b3"] = numbers(experts, i)
     inputs = {"x": numbers(*tokens, h), "router": numbers(int(np.prod(tokens)), experts)}
-    order = ["x", "router"] + [n if n in constants else "" for n in ("c1", "s1", "b1", "c2", "s2", "b2")]
+    if weighted is not None:
+        inputs["weighing"] = np.abs(numbers(*inputs["router"].shape)) + np.float32(0.1)
+    order = ["x", "router"] + [n if n in constants else "" for n in (
+        "c1", "s1", "b1", "c2", "s2", "b2", "c3", "s3", "b3", "z1", "z2", "z3")]
+    if weighted is not None:
+        order.append("weighing")
+        attributes["normalize_routing_weights"] = int(weighted)
     while not order[-1]:
         order.pop()
     if block:
         attributes["block_size"] = block
-    want = expected(inputs["x"], inputs["router"], k, True, w1, constants.get("b1"), w2,
-                    constants.get("b2"), call, gate=gate)
+    if down_bits != bits:
+        attributes["fc2_expert_weight_bits"] = down_bits
+    want = expected(inputs["x"], inputs["router"], k, weighted is not False, w1, constants.get("b1"), w2,
+                    constants.get("b2"), call, w3, constants.get("b3"), gate, inputs.get("weighing"))
     compare(f"QMoE {name}", "QMoE", inputs, constants, order,
             dict(k=k, activation_type=activation, expert_weight_bits=bits, **attributes), want,
             tolerance, runtime)
@@ -193,6 +222,16 @@ qmoe("8 bits, blocks", bits=8, block=32, runtime=False)
 qmoe("2 bits", bits=2, runtime=False)
 qmoe("no biases", biased=False)
 qmoe("one expert", experts=1, k=1)
+qmoe("4 bits, zero points", zeros=True)
+qmoe("8 bits, zero points", bits=8, zeros=True)
+qmoe("2 bits, zero points", bits=2, zeros=True, h=36, runtime=False)
+qmoe("4 bits, blocks, zero points", block=16, zeros=True)
+qmoe("4 bits, an odd number of blocks, zero points", block=16, zeros=True, h=48, i=80)
+# ONNX Runtime's CPU provider does not compute these.
+qmoe("third weight, zero points", zeros=True, third=True, activation="silu", runtime=False)
+qmoe("4 and 8 bits", down_bits=8, runtime=False)
+qmoe("other weights", weighted=False)
+qmoe("other weights, normalized", weighted=True, tokens=(2, 3))
 
 
 def refused(name, op, attributes, order, constants, sentence):

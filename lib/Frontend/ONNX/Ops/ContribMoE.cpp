@@ -33,9 +33,20 @@ struct Weight {
 struct Layer {
   Weight up, down, gated; ///< fc1, fc2, fc3
   const TensorValue *upBias = nullptr, *downBias = nullptr, *gatedBias = nullptr;
+  /// What weighs experts instead of the scores that choose them, [T, E].
+  const TensorValue *routerWeights = nullptr;
   bool normalize = false;
 };
+
+/// The tokens' experts and their weights, [T, K].
+struct Choice {
+  Value ids, weights;
+};
 } // namespace
+
+static const TensorValue *find(NodeContext &node, size_t i) {
+  return node.hasInput(i) ? &node.input(i) : nullptr;
+}
 
 static FailureOr<moe::Activation> readActivation(NodeContext &node) {
   moe::Activation activation;
@@ -122,14 +133,45 @@ static LogicalResult verifyLayer(NodeContext &node, const Layer &layer, moe::Fus
   return success(!node.failed());
 }
 
-/// The tokens' experts and their weights.
-static moe::RouteOp buildRoute(NodeContext &node, const TensorValue &router, OpFoldResult tokens,
-                               int64_t k, bool normalize) {
-  SmallVector<Value> inits{makeEmpty(node, ElementType::Int32, {tokens, node.dims.constant(k)}),
-                           makeEmpty(node, ElementType::Float, {tokens, node.dims.constant(k)})};
-  return moe::RouteOp::create(node.b, node.value(router), inits, moe::Score::Softmax,
-                              moe::Selection::TopK,
-                              normalize ? moe::Normalization::Sum : moe::Normalization::None);
+/// The elements of `weights` [T, E] that `ids` [T, K] name, in f32, over their sum if
+/// `normalize`.
+static Value gatherWeights(NodeContext &node, const TensorValue &weights, Value ids,
+                           ArrayRef<OpFoldResult> dims, bool normalize) {
+  Value all = node.value(cast(node, weights, ElementType::Float));
+  auto chosen = [&](ScalarMath &m, Value token, Value slot) {
+    Value expert =
+        arith::IndexCastOp::create(m.b, m.loc, m.b.getIndexType(), m.read(ids, {token, slot}));
+    return m.read(all, {token, expert});
+  };
+  TensorValue picked =
+      generate(node, ElementType::Float, dims,
+               [&](ScalarMath &m, ArrayRef<Value> at) -> Value { return chosen(m, at[0], at[1]); });
+  if (!normalize)
+    return node.value(picked);
+  Value zero = makeScalar(node.b, node.b.getLoc(), node.b.getF32Type(), 0);
+  TensorValue sums = reduce(node, picked, {1}, /*keepDims=*/true, ElementType::Float, zero,
+                            [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                              return arith::AddFOp::create(b, loc, args[0], args[1]);
+                            });
+  FailureOr<TensorValue> shares =
+      elementwiseTo(node, {picked, sums}, ElementType::Float, dims,
+                    [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                      return arith::DivFOp::create(b, loc, args[0], args[1]);
+                    });
+  return node.value(*shares);
+}
+
+static Choice buildRoute(NodeContext &node, const Layer &layer, OpFoldResult tokens, int64_t k) {
+  Dims dims{tokens, node.dims.constant(k)};
+  SmallVector<Value> inits{makeEmpty(node, ElementType::Int32, dims),
+                           makeEmpty(node, ElementType::Float, dims)};
+  auto route =
+      moe::RouteOp::create(node.b, node.value(1), inits, moe::Score::Softmax, moe::Selection::TopK,
+                           layer.normalize ? moe::Normalization::Sum : moe::Normalization::None);
+  if (!layer.routerWeights)
+    return {route.getIds(), route.getWeights()};
+  return {route.getIds(),
+          gatherWeights(node, *layer.routerWeights, route.getIds(), dims, layer.normalize)};
 }
 
 static LogicalResult buildLayer(NodeContext &node, const Layer &layer) {
@@ -152,7 +194,14 @@ static LogicalResult buildLayer(NodeContext &node, const Layer &layer) {
   // Extents that the checks above hold to are static where weights say so.
   Dims rows{tokens, node.dims.constant(layer.up.shape[2])};
   TensorValue flat = reshape(node, x, rows);
-  auto route = buildRoute(node, router, tokens, node.getInt("k", 1), layer.normalize);
+  if (const TensorValue *weights = layer.routerWeights) {
+    if (weights->rank() != 2 || weights->elementType != x.elementType)
+      return node.error("has router_weights " + describe(*weights) + ", expected rank 2");
+    for (auto [have, want] : llvm::zip(weights->dims, router.dims))
+      if (failed(requireEqual(node, have, want, "has router_weights of extent {0}, expected {1}")))
+        return failure();
+  }
+  Choice choice = buildRoute(node, layer, tokens, node.getInt("k", 1));
   TensorValue zeros = makeSplat(node, x.elementType, rows, 0);
   SmallVector<Value> up{layer.up.value}, biases;
   if (layer.gated.value)
@@ -163,16 +212,12 @@ static LogicalResult buildLayer(NodeContext &node, const Layer &layer) {
   Value init = node.value(zeros);
   auto result = moe::ExpertFFNOp::create(
       node.b, init.getType(), /*weightBefore=*/false, /*transposed=*/true, *fusion,
-      node.value(flat), route.getIds(), route.getWeights(), up, biases, layer.down.value,
+      node.value(flat), choice.ids, choice.weights, up, biases, layer.down.value,
       layer.downBias ? node.value(*layer.downBias) : Value(), init);
   moe::buildActivationRegion(node.b, result, *activation);
   TensorValue y = makeValue(result.getResult(), x.elementType, rows);
   node.setOutput(0, reshape(node, y, x.dims));
   return success();
-}
-
-static const TensorValue *find(NodeContext &node, size_t i) {
-  return node.hasInput(i) ? &node.input(i) : nullptr;
 }
 
 /// A weight of rank 3 and static extents.
@@ -212,9 +257,23 @@ static LogicalResult buildMoE(NodeContext &node) {
   return buildLayer(node, layer);
 }
 
+/// How zero points of bytes lie: those of a row's blocks side by side, or without blocks
+/// those of all rows of an expert.
+static Attribute zeroPointStorage(MLIRContext *context, int64_t bits, bool hasBlocks) {
+  auto elem = lowp::IntElementAttr::get(context, static_cast<unsigned>(bits), /*isSigned=*/false,
+                                        /*offset=*/0);
+  PackInterface pack;
+  if (bits < 8)
+    pack = llvm::cast<PackInterface>(Attribute(lowp::WordsPackAttr::get(
+        context, /*axis=*/hasBlocks ? 2 : 1, /*word=*/8, /*multiple=*/1, ArrayRef<int64_t>())));
+  return LeafFormatAttr::get(context, elem, {}, StructureInterface(), pack);
+}
+
 /// Codes [E, N, bytes of K] with scales [E, N] or [E, N, blocks of K] as a packed
-/// tensor [E, N, K]. Codes count from the middle of their range, the lowest bits first.
-static FailureOr<Weight> packedWeight(NodeContext &node, size_t i, int64_t bits, int64_t block) {
+/// tensor [E, N, K], the lowest bits first. Codes count from their zero points, input
+/// `zeros`, or from the middle of their range.
+static FailureOr<Weight> packedWeight(NodeContext &node, size_t i, size_t zeros, int64_t bits,
+                                      int64_t block) {
   if (!node.hasInput(i) || !node.hasInput(i + 1))
     return node.error("expects two weights with scales");
   const TensorValue &codes = node.input(i);
@@ -239,15 +298,36 @@ static FailureOr<Weight> packedWeight(NodeContext &node, size_t i, int64_t bits,
     return node.error("has scales " + describe(scales) + " for " + Twine(weight.shape[0]) + " x " +
                       Twine(weight.shape[1]) + " x " + Twine(blocks) + " blocks");
   MLIRContext *context = node.context();
+  const TensorValue *zeroPoints = find(node, zeros);
   auto elem = lowp::IntElementAttr::get(context, static_cast<unsigned>(bits), /*isSigned=*/false,
-                                        int64_t(1) << (bits - 1));
+                                        zeroPoints ? 0 : int64_t(1) << (bits - 1));
   SmallVector<int64_t> extents{1, 1, block};
-  auto scale = lowp::ScaleAttr::get(context, lowp::Role::Multiply, extents,
-                                    TypeAttr::get(storageType(context, scales.elementType)));
-  auto format = LeafFormatAttr::get(context, elem, {cast<ScaleInterface>(scale)},
-                                    StructureInterface(), PackInterface());
+  SmallVector<ScaleInterface> parameters;
+  SmallVector<const TensorValue *> parts{&codes};
+  if (zeroPoints) {
+    int64_t rows = weight.shape[1];
+    SmallVector<int64_t> want{weight.shape[0]};
+    if (scales.rank() == 3)
+      want.push_back(rows);
+    want.push_back(llvm::divideCeil((scales.rank() == 3 ? blocks : rows) * bits, 8));
+    SmallVector<int64_t> have;
+    for (int64_t d = 0; d < zeroPoints->rank(); ++d)
+      have.push_back(zeroPoints->staticDim(d));
+    if (zeroPoints->elementType != ElementType::UInt8 || have != want)
+      return node.error("has zero points " + describe(*zeroPoints) + " for scales " +
+                        describe(scales));
+    parameters.push_back(llvm::cast<ScaleInterface>(
+        Attribute(lowp::ScaleAttr::get(context, lowp::Role::ZeroPoint, extents,
+                                       zeroPointStorage(context, bits, scales.rank() == 3)))));
+    parts.push_back(zeroPoints);
+  }
+  parameters.push_back(llvm::cast<ScaleInterface>(
+      Attribute(lowp::ScaleAttr::get(context, lowp::Role::Multiply, extents,
+                                     TypeAttr::get(storageType(context, scales.elementType))))));
+  parts.push_back(&scales);
+  auto format =
+      LeafFormatAttr::get(context, elem, parameters, StructureInterface(), PackInterface());
   auto type = PackedType::get(weight.shape, node.b.getF32Type(), format);
-  const TensorValue *parts[] = {&codes, &scales};
   SmallVector<RankedTensorType> types = type.getComponentTypes();
   SmallVector<Value> components;
   for (auto [part, component] : llvm::zip_equal(parts, types)) {
@@ -260,39 +340,52 @@ static FailureOr<Weight> packedWeight(NodeContext &node, size_t i, int64_t bits,
   return weight;
 }
 
-/// Inputs: tokens, logits; codes, scales and biases of the three products; zero points;
-/// other weights of the choice.
-static LogicalResult buildQMoE(NodeContext &node) {
-  int64_t bits = node.getInt("expert_weight_bits", 4), block = node.getInt("block_size", 0);
+/// The bits of the codes of product `i`, whose attribute takes the place of the common one.
+static FailureOr<int64_t> readBits(NodeContext &node, int64_t i) {
+  int64_t bits = node.getInt("fc" + std::to_string(i) + "_expert_weight_bits",
+                             node.getInt("expert_weight_bits", 4));
   if (node.failed())
     return failure();
   if (bits != 2 && bits != 4 && bits != 8)
     return node.unsupported("has codes of " + Twine(bits) + " bits, expected 2, 4 or 8");
+  return bits;
+}
+
+/// Inputs: tokens, logits; codes, scales and biases of the three products; their zero
+/// points; what weighs the choice.
+static LogicalResult buildQMoE(NodeContext &node) {
+  int64_t block = node.getInt("block_size", 0);
+  if (node.failed())
+    return failure();
   if (block < 0 || block > INT32_MAX)
     return node.error("has block_size = " + Twine(block));
   if (std::string type = node.getString("quant_type", "int"); type != "int")
     return node.unsupported("has quant_type '" + Twine(type) + "', expected int");
-  for (size_t i = 11; i < node.inputCount(); ++i)
+  if (node.getInt("weights_prepacked", 0) > 0)
+    return node.unsupported("has weights in the layout of a provider");
+  for (size_t i = 15; i < node.inputCount(); ++i)
     if (node.hasInput(i))
-      return node.unsupported("has zero points or other weights of the choice");
+      return node.unsupported("has scales of activations or of experts");
   Layer layer;
-  FailureOr<Weight> up = packedWeight(node, 2, bits, block),
-                    down = packedWeight(node, 5, bits, block);
-  if (failed(up) || failed(down))
-    return failure();
-  layer.up = *up;
-  layer.down = *down;
-  if (node.hasInput(8)) {
-    FailureOr<Weight> gated = packedWeight(node, 8, bits, block);
-    if (failed(gated))
+  Weight *products[] = {&layer.up, &layer.down, &layer.gated};
+  for (size_t i = 0; i < 3; ++i) {
+    if (i == 2 && !node.hasInput(8))
+      continue;
+    FailureOr<int64_t> bits = readBits(node, static_cast<int64_t>(i) + 1);
+    if (failed(bits))
       return failure();
-    layer.gated = *gated;
+    FailureOr<Weight> weight = packedWeight(node, 2 + 3 * i, 11 + i, *bits, block);
+    if (failed(weight))
+      return failure();
+    *products[i] = *weight;
   }
   layer.upBias = find(node, 4);
   layer.downBias = find(node, 7);
   layer.gatedBias = find(node, 10);
-  // ONNX Runtime takes the softmax of the chosen logits, whatever the attribute says.
-  layer.normalize = true;
+  layer.routerWeights = find(node, 14);
+  // Without weights of its own, ONNX Runtime takes the softmax of the chosen logits, whatever
+  // the attribute says.
+  layer.normalize = !layer.routerWeights || node.getInt("normalize_routing_weights", 0) != 0;
   return buildLayer(node, layer);
 }
 
@@ -300,6 +393,6 @@ void weft::onnx::registerContribMoEOps(Registrar &registrar) {
   addOps(registrar, kMicrosoftDomain,
          {
              {"MoE", 1, 3, 8, buildMoE},
-             {"QMoE", 1, 3, 15, buildQMoE},
+             {"QMoE", 1, 3, 21, buildQMoE},
          });
 }
