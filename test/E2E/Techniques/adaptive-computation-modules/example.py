@@ -2,10 +2,10 @@
 
 Theme: moe
 
-Claim: a module of N small learners of which each token takes as many as a gate says, always the
+Claim: A module of N small learners of which each token takes as many as a gate says, always the
 first ones, spends computation where it is needed.
 
-Shown: the slots of `moe.expert_ffn` are the learners; a token that takes n has the numbers 0 to n
+Shown: The slots of `moe.expert_ffn` are the learners; a token that takes n has the numbers 0 to n
 - 1 in its first slots and -1 in the others, which cost nothing. The gate's arg max may be 0
 learners.
 """
@@ -71,7 +71,8 @@ func.func @main(%T: index {weft.symbol = "T"},
 
 def inputs(rng):
     f = lambda *shape: rng.standard_normal(shape).astype(np.float32)
-    weights = {"gate": f(H, N + 1), "up": f(N, H, I) / 3, "up_bias": f(N, I), "down": f(N, I, H) / 2,
+    weights = {"gate": f(H, N + 1), "up": f(N, H, I) / 3, "up_bias": f(N, I), "down": f(N, I,
+                                                                                        H) / 2,
                "down_bias": f(N, H)}
     return [{"x": f(t, H), **weights} for t in (23, 0, 3)]
 
@@ -84,5 +85,6 @@ def reference(inputs, ablated):
     y = np.zeros_like(p["x"])
     for t, x in enumerate(p["x"]):
         for j in range(count[t]):
-            y[t] += np.maximum(x @ p["up"][j] + p["up_bias"][j], 0) @ p["down"][j] + p["down_bias"][j]
+            y[t] += np.maximum(x @ p["up"][j] + p["up_bias"][j],
+                               0) @ p["down"][j] + p["down_bias"][j]
     return [y, count.astype(np.int32)]

@@ -2,7 +2,7 @@
 
 Theme: moe
 
-Claim: a gate that anneals from dense to sparse chooses a number of experts that adapts to the
+Claim: A gate that anneals from dense to sparse chooses a number of experts that adapts to the
 token instead of a fixed k, and converges better.
 
 Shown: `moe.route threshold` keeps the experts whose weight is above the threshold; the temperature
@@ -56,7 +56,8 @@ func.func @main(%T: index {weft.symbol = "T"},
 
 def inputs(rng):
     f = lambda *shape: rng.standard_normal(shape).astype(np.float32)
-    weights = {"router": f(H, EXPERTS) / 3, "up": f(EXPERTS, H, I) / 3, "down": f(EXPERTS, I, H) / 3}
+    weights = {"router": f(H, EXPERTS) / 3, "up": f(EXPERTS, H, I) / 3, "down": f(EXPERTS, I,
+                                                                                  H) / 3}
     return [{"x": f(t, H), "temperature": np.float32(tau), **weights}
             for t, tau in ((21, 1.0), (9, 3.0), (9, 0.05), (0, 1.0))]
 

@@ -2,10 +2,10 @@
 
 Theme: moe
 
-Claim: a router that carries the state of a GRU from layer to layer knows what earlier layers
+Claim: A router that carries the state of a GRU from layer to layer knows what earlier layers
 chose, at negligible cost, since the recurrence is over depth and parallel over tokens.
 
-Shown: a loop over three layers carries the tokens and the GRU's state; `moe.route` gets logits of
+Shown: A loop over three layers carries the tokens and the GRU's state; `moe.route` gets logits of
 the state, and the choice is for all tokens at once.
 """
 
@@ -121,7 +121,8 @@ func.func @main(%x: tensor<13x10xf32>, %project: tensor<3x10x6xf32>,
 
 def inputs(rng):
     f = lambda *shape: (rng.standard_normal(shape) / np.sqrt(shape[-2])).astype(np.float32)
-    return {"x": f(T, H) * np.float32(np.sqrt(T)), "project": f(L, H, P), "wi": 2 * f(P, 3 * P), "wh": 2 * f(P, 3 * P),
+    return {"x": f(T, H) * np.float32(np.sqrt(T)), "project": f(L, H, P), "wi": 2 * f(P, 3 * P),
+            "wh": 2 * f(P, 3 * P),
             "router": 3 * f(L, P, EXPERTS), "up": f(L, EXPERTS, H, I), "down": f(L, EXPERTS, I, H)}
 
 

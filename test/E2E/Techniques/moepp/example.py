@@ -2,11 +2,11 @@
 
 Theme: moe
 
-Claim: experts that compute nothing (zero, copy, constant) beside the FFN experts let a token take
+Claim: Experts that compute nothing (zero, copy, constant) beside the FFN experts let a token take
 fewer FFNs, and a residual of the gate of the layer before steadies the choice: 1.1 to 2.1 times
 the throughput of experts of the same size.
 
-Shown: numbers beyond the FFN experts' are left out by the plan inside of `moe.expert_ffn`; copies
+Shown: Numbers beyond the FFN experts' are left out by the plan inside of `moe.expert_ffn`; copies
 and constants are the init that it adds to, so they cost no product of matrices.
 """
 
@@ -127,11 +127,10 @@ func.func @main(%T: index {weft.symbol = "T"},
 
 
 def inputs(rng):
-    f = lambda *shape: (rng.standard_normal(shape) / np.sqrt(shape[-2] if len(shape) > 1 else 1)).astype(np.float32)
-    weights = {"router": 2 * f(H, EXPERTS), "residual": f(EXPERTS, EXPERTS), "mix": f(H, 4),
-               "v": f(2, H), "up": f(FFNS, H, I), "down": f(FFNS, I, H)}
-    return [{"x": rng.standard_normal((t, H)).astype(np.float32),
-             "before": rng.standard_normal((t, EXPERTS)).astype(np.float32), **weights} for t in (17, 1, 0)]
+    f = lambda *shape: rng.standard_normal(shape).astype(np.float32)
+    weights = {"router": f(H, EXPERTS) / 2, "residual": f(EXPERTS, EXPERTS) / 3, "mix": f(H, 4) / 3,
+               "v": f(2, H), "up": f(FFNS, H, I) / 4, "down": f(FFNS, I, H) / 4}
+    return [{"x": f(t, H), "before": f(t, EXPERTS), **weights} for t in (17, 1, 0)]
 
 
 def softmax(x):

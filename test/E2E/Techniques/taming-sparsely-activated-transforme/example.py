@@ -2,7 +2,7 @@
 
 Theme: moe
 
-Claim: experts drawn at random, at inference too, need no gate at all and are balanced in
+Claim: Experts drawn at random, at inference too, need no gate at all and are balanced in
 expectation; quality is that of a mixture of experts 18 times larger.
 
 Shown: `moe.route table` reads the expert of each token out of a table of random draws, with weight
@@ -56,5 +56,6 @@ def reference(inputs, ablated):
     y = inputs["x"].astype(np.float64)
     for t in range(len(y)):
         e = 0 if ablated else inputs["draws"][inputs["at"][t], 0]
-        y[t] += np.maximum(y[t] @ inputs["up"][e].astype(np.float64), 0) @ inputs["down"][e].astype(np.float64)
+        y[t] += np.maximum(y[t] @ inputs["up"][e].astype(np.float64),
+                           0) @ inputs["down"][e].astype(np.float64)
     return [y]
