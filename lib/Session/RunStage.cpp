@@ -18,6 +18,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <mutex>
+
 using namespace mlir;
 using namespace weft;
 
@@ -35,14 +37,34 @@ private:
   llvm::raw_fd_ostream stream;
 };
 
+/// Remembers the pass that began last: the one that a crash is of, or, where functions
+/// are worked on by several threads, one of those.
+class LastPass : public PassInstrumentation {
+public:
+  explicit LastPass(std::string &name) : name(name) {}
+  void runBeforePass(Pass *pass, Operation *) override {
+    StringRef argument = pass->getArgument();
+    if (argument.empty())
+      return; // an adaptor around others
+    std::lock_guard<std::mutex> lock(mutex);
+    name = argument.str();
+  }
+
+private:
+  std::mutex mutex;
+  std::string &name;
+};
+
 } // namespace
 
 LogicalResult weft::runStage(Stage stage, ModuleOp module, const Registry &registry,
                              const PipelineOptions &options, bool verifyEach, TimingScope &timing,
-                             StringRef model, llvm::function_ref<void(StringRef)> onReproducer) {
+                             StringRef model, llvm::function_ref<void(StringRef)> onReproducer,
+                             std::string &lastPass) {
   PassManager passManager(module.getContext());
   passManager.enableVerifier(verifyEach);
   passManager.enableTiming(timing);
+  passManager.addInstrumentation(std::make_unique<LastPass>(lastPass));
   // MLIR copies the module before it runs a pass, so that a reproducer's weights
   // have their names by now; they are written when it is made.
   SmallString<128> path;

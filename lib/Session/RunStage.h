@@ -26,11 +26,13 @@ class Registry;
 /// --run-reproducer` (the IR before the stage and its passes) in a new file of
 /// the temporary folder, of whose path `onReproducer` is told; `model` is a
 /// part of its name. Computed weights lie beside it, in a file with ".weights"
-/// after its name. In a crash this happens in the signal handler.
+/// after its name. In a crash this happens in the signal handler. `lastPass` is the
+/// name of the pass that began last.
 mlir::LogicalResult runStage(Stage stage, mlir::ModuleOp module, const Registry &registry,
                              const PipelineOptions &options, bool verifyEach,
                              mlir::TimingScope &timing, llvm::StringRef model,
-                             llvm::function_ref<void(llvm::StringRef path)> onReproducer);
+                             llvm::function_ref<void(llvm::StringRef path)> onReproducer,
+                             std::string &lastPass);
 
 /// Whether `diagnostic` is what MLIR adds to a failed pass for its reproducer.
 bool isReproducerDiagnostic(const mlir::Diagnostic &diagnostic);

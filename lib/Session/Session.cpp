@@ -56,13 +56,15 @@ std::string Compilation::summaryOf(Stage stage) {
 ExitCode Compilation::runPasses(Stage stage, TimingScope &timing) {
   TimingScope scope = timing.nest(stageName(stage));
   hasReported = false;
+  std::string lastPass;
   if (succeeded(runStage(stage, *module, registry, options.pipeline, options.verifyEach, scope,
-                         llvm::sys::path::stem(options.input), reproduce))) {
+                         llvm::sys::path::stem(options.input), reproduce, lastPass))) {
     releaseUnusedWeights(*module);
     return ExitCode::Success;
   }
   if (!hasReported)
-    fail("the stage '" + stageName(stage) + "' failed without saying why");
+    fail("the stage '" + stageName(stage) + "' failed without saying why" +
+         (lastPass.empty() ? "" : ", in or after the pass '" + lastPass + "'"));
   return ExitCode::Internal;
 }
 

@@ -9,7 +9,7 @@
 
 // REDEFINE: %{how} = abort
 // RUN: %{compile} 2>&1 | FileCheck %s --check-prefix=ABORT --implicit-check-not=error:
-// ABORT: error: the stage 'tile' failed without saying why
+// ABORT: error: the stage 'tile' failed without saying why, in or after the pass 'crashtest-end'
 // ABORT-NEXT: note: reproduce it with: weft-opt --run-reproducer {{.*}}weft-reproducer-tile-{{.*}}.mlir
 // ABORT: exit 70
 // RUN: not ls %t/m.so
@@ -28,7 +28,7 @@
 
 // REDEFINE: %{how} = silent
 // RUN: %{compile} 2>&1 | FileCheck %s --check-prefix=SILENT
-// SILENT: error: the stage 'tile' failed without saying why
+// SILENT: error: the stage 'tile' failed without saying why, in or after the pass 'crashtest-end'
 // SILENT-NEXT: note: reproduce it with: weft-opt --run-reproducer {{.*}}.mlir
 // SILENT-NEXT: exit 70
 

@@ -69,6 +69,8 @@ std::optional<Contraction> Contraction::match(linalg::GenericOp op) {
   c.rowOperand = op.getDpsInputOperand(1 - column);
   c.columnExtension = extensions[column];
   c.rowExtension = extensions[1 - column];
+  if (maps[1 - column].getNumResults() == 0)
+    return std::nullopt;
 
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
   for (auto [i, iterator] : llvm::enumerate(iterators))
@@ -90,16 +92,12 @@ std::optional<Contraction> Contraction::match(linalg::GenericOp op) {
     if (loop != c.n && (!c.m || loop != *c.m))
       c.others.push_back(loop);
   }
-  // Every reduced loop has an operand that tells its extent.
-  for (unsigned loop : c.k) {
-    bool known = false;
-    for (AffineMap map : maps)
-      for (AffineExpr expr : map.getResults())
-        if (auto dim = dyn_cast<AffineDimExpr>(expr))
-          known |= dim.getPosition() == loop;
-    if (!known)
+  // Every loop has a factor that tells its extent.
+  for (unsigned loop = 0; loop < iterators.size(); ++loop)
+    if (llvm::none_of(maps, [&](AffineMap map) {
+          return llvm::is_contained(map.getResults(), getAffineDimExpr(loop, op.getContext()));
+        }))
       return std::nullopt;
-  }
   return c;
 }
 

@@ -82,7 +82,7 @@ static Op build(OpBuilder &b, Location loc, Value query, Value key, Value value,
                     inits, b.getStringAttr(config.layout), number(config.scale),
                     number(config.softcap), config.causal ? b.getUnitAttr() : UnitAttr(), window,
                     b.getI64IntegerAttr(config.globals), blocks,
-                    EmptyRowsAttr::get(b.getContext(), config.emptyRows));
+                    EmptyRowsAttr::get(b.getContext(), config.emptyRows), config.hasScore ? 1 : 0);
 }
 
 AttendOp attn::buildAttend(OpBuilder &b, Location loc, Value query, Value key, Value value,

@@ -19,6 +19,8 @@ struct AttendConfig {
   bool causal = false;
   std::optional<std::pair<int64_t, int64_t>> window;
   int64_t globals = 0;
+  /// Whether there is a score region, which whoever builds the operation fills.
+  bool hasScore = false;
   EmptyRows emptyRows = EmptyRows::Zero;
   llvm::SmallVector<int64_t> blockSizes;
   mlir::Value bias, mask, slopes, sinks, keyLengths, starts, offset, blockMask, pageTable,

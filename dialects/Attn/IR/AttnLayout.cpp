@@ -56,7 +56,7 @@ template <typename Op> static Attention describe(Op op) {
   if (auto sizes = op.getBlockSizes())
     a.blockSizes = *sizes;
   a.emptyRows = op.getEmptyRows();
-  a.score = &op.getScore();
+  a.score = op.getScore().empty() ? nullptr : &op.getScore().front();
   return a;
 }
 

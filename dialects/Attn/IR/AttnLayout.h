@@ -59,7 +59,7 @@ struct Attention {
   int64_t globals;
   llvm::ArrayRef<int64_t> blockSizes;
   EmptyRows emptyRows;
-  mlir::Region *score; ///< empty if there is none
+  mlir::Region *score; ///< null if there is none
 };
 
 } // namespace weft::attn

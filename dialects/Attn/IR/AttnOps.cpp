@@ -20,6 +20,14 @@ using namespace mlir;
 using namespace weft;
 using namespace weft::attn;
 
+/// Whether two operands agree as far as their types tell: folding makes the type of one
+/// of them more static.
+static bool isCompatible(Type have, RankedTensorType want) {
+  auto type = cast<RankedTensorType>(have);
+  return type.getElementType() == want.getElementType() &&
+         succeeded(verifyCompatibleShape(type.getShape(), want.getShape()));
+}
+
 #define GET_OP_CLASSES
 #include "dialects/Attn/IR/AttnOps.cpp.inc"
 
@@ -105,6 +113,9 @@ LogicalResult AttentionVerifier::verifyTypes() {
       return op->emitOpError("has operands of element type ")
              << type << ", expected f16, bf16 or f32, or f64 as queries are";
   }
+  for (Value value : {a.key, a.value})
+    if (failed(verifyNoBasis(op, value)))
+      return failure();
   for (Value value : {a.key, a.value})
     if (isa<PackedType>(value.getType()) && !cast<ShapedType>(value.getType()).hasStaticShape())
       return op->emitOpError("has packed keys or values ")
@@ -240,13 +251,13 @@ LogicalResult AttentionVerifier::verifyInits() {
   SmallVector<int64_t> shape(result.getShape());
   shape.erase(shape.begin() + *findLetter(a.layout.result, 'e') + (a.isPartial ? 1 : 0));
   auto wanted = RankedTensorType::get(shape, a.computeType());
-  if (a.inits[1].getType() != wanted)
+  if (!isCompatible(a.inits[1].getType(), wanted))
     return op->emitOpError("has logarithms ") << a.inits[1].getType() << ", expected " << wanted;
   return success();
 }
 
 LogicalResult AttentionVerifier::verifyRegion() {
-  if (a.score->empty())
+  if (!a.score)
     return success();
   Type index = IndexType::get(op->getContext());
   SmallVector<Type> wanted{a.computeType(), index, index, index, index};
@@ -332,11 +343,16 @@ struct DropLog : OpRewritePattern<AttendOp> {
     if (op.getNumResults() != 2 || !op.getResult(1).use_empty())
       return rewriter.notifyMatchFailure(op, "has no second result that is unused");
     ValueRange operands = op->getOperands();
-    auto smaller = cast<AttendOp>(mlir::cloneWithoutRegions(
-        rewriter, op, op.getInits().take_front().getTypes(), operands.drop_back()));
-    smaller.getScore().takeBody(op.getScore());
-    smaller.getProperties().operandSegmentSizes.back() = 1;
-    rewriter.replaceAllUsesWith(op.getResult(0), smaller->getResult(0));
+    OperationState state(op.getLoc(), op->getName());
+    state.addOperands(operands.drop_back());
+    state.addTypes(op.getInits().take_front().getTypes());
+    state.addAttributes(llvm::to_vector(op->getDiscardableAttrs()));
+    auto &properties = state.getOrAddProperties<AttendOp::Properties>();
+    properties = op.getProperties();
+    properties.operandSegmentSizes.back() = 1;
+    for (Region &region : op.getScore())
+      state.addRegion()->takeBody(region);
+    rewriter.replaceAllUsesWith(op.getResult(0), rewriter.create(state)->getResult(0));
     rewriter.eraseOp(op);
     return success();
   }
@@ -400,14 +416,14 @@ LogicalResult MergeOp::verify() {
     return emitOpError("has a result of element type ") << result.getElementType();
   if (parts.getRank() < 2)
     return emitOpError("has parts ") << parts << " without the dimensions of pieces and values";
-  if (logs != RankedTensorType::get(parts.getShape().drop_back(), element))
+  if (!isCompatible(logs, RankedTensorType::get(parts.getShape().drop_back(), element)))
     return emitOpError("has logarithms ")
            << logs << ", expected " << RankedTensorType::get(parts.getShape().drop_back(), element);
   if (failed(verifyCompatibleShape(parts.getShape().drop_front(), result.getShape())))
     return emitOpError("has a result ") << result << " of parts " << parts;
   if (getInits().size() == 2) {
     auto wanted = RankedTensorType::get(result.getShape().drop_back(), element);
-    if (getInits()[1].getType() != wanted)
+    if (!isCompatible(getInits()[1].getType(), wanted))
       return emitOpError("has a second result ")
              << getInits()[1].getType() << ", expected " << wanted;
   }

@@ -107,7 +107,7 @@ class Attn_AttendLike<string mnemonic, list<Trait> traits = []>
     OptionalAttr<DenseI64ArrayAttr>:$blockSizes,
     DefaultValuedAttr<Attn_EmptyRows, "::weft::attn::EmptyRows::Zero">:$emptyRows);
   let results = (outs Variadic<AnyRankedTensor>:$results);
-  let regions = (region AnyRegion:$score);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$score);
   let assemblyFormat = [{
     (`causal` $causal^)? (`scale` `=` $scale^)? (`softcap` `=` $softcap^)?
     (`window` `=` $window^)? (`globals` `=` $globals^)? (`empty_rows` `=` $emptyRows^)?

@@ -113,7 +113,7 @@ bool attn::dependsOnPosition(const Attention &a) {
 
 bool attn::changesScores(const Attention &a) {
   return a.scale != 1.0 || a.softcap || a.bias || a.mask || a.keyLengths || dependsOnPosition(a) ||
-         !a.score->empty();
+         a.score;
 }
 
 static Value widen(OpBuilder &b, Location loc, Value value, Type type) {
@@ -198,7 +198,7 @@ Value attn::buildScore(OpBuilder &b, Location loc, const Attention &a, Value sca
     Value steps = arith::SIToFPOp::create(b, loc, type, distance);
     score = arith::AddFOp::create(b, loc, score, arith::MulFOp::create(b, loc, slope, steps));
   }
-  if (!a.score->empty())
+  if (a.score)
     score = applyRegion(b, a, score, at, reads);
   Value visible = buildVisible(b, loc, a, at, position, operands.mask);
   if (!visible)

@@ -209,7 +209,8 @@ FailureOr<TilingResult> AttentionTile::build() {
     tiled.getInitsMutable().assign(inits);
     for (auto [result, init] : llvm::zip(tiled->getResults(), inits))
       result.setType(init.getType());
-    shiftRegion(tiled.getScore());
+    for (Region &region : tiled.getScore())
+      shiftRegion(region);
     // The slices were built after it.
     copy->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
     return copy;

@@ -276,7 +276,7 @@ Value Decomposition::buildScores(Value products) {
   mask = addOperand(a.mask);
   // What the region reads at the score's position is read as an operand.
   SmallVector<std::pair<tensor::ExtractOp, size_t>> reads;
-  if (!a.score->empty())
+  if (a.score)
     a.score->walk([&](tensor::ExtractOp read) {
       if (std::optional<AffineMap> map = readsAtScore(read, a.score->front(), letters)) {
         inputs.push_back(read.getTensor());

@@ -304,13 +304,15 @@ static bool raise(RewriterBase &b, linalg::SoftmaxOp softmax) {
                   products.value.letters + "->" + products.result;
   config.scale = function.scale;
   config.emptyRows = emptyRows;
+  config.hasScore = function.hasRegion(*chain);
   if (function.bias)
     config.bias =
         expandBias(b, second.getLoc(), function.bias, function.biasLetters, products.scores);
   Value init = second.getInit().getDefiningOp<linalg::FillOp>().getOutputs()[0];
   auto attend = buildAttend(b, second.getLoc(), products.query.value, products.key.value,
                             products.value.value, init, config);
-  function.buildRegion(b, attend.getScore(), *chain, products.scores, element);
+  if (config.hasScore)
+    function.buildRegion(b, attend.getScore().front(), *chain, products.scores, element);
   b.replaceOp(second, attend.getResults());
   return true;
 }

@@ -208,8 +208,6 @@ ScoreFunction::ScoreFunction(const ScoreChain &chain, StringRef letters) {
 
 void ScoreFunction::buildRegion(RewriterBase &rewriter, Region &region, const ScoreChain &chain,
                                 StringRef letters, Type type) const {
-  if (regionStart == chain.steps.size())
-    return;
   OpBuilder::InsertionGuard guard(rewriter);
   linalg::GenericOp last = chain.steps.back().op;
   Location loc = last.getLoc();

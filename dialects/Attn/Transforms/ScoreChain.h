@@ -42,6 +42,8 @@ struct ScoreFunction {
   /// Steps from here on go into the region.
   size_t regionStart = 0;
 
+  bool hasRegion(const ScoreChain &chain) const { return regionStart != chain.steps.size(); }
+
   /// Fills the region of `attend` with the steps that are left.
   void buildRegion(mlir::RewriterBase &rewriter, mlir::Region &region, const ScoreChain &chain,
                    llvm::StringRef letters, mlir::Type type) const;

@@ -47,9 +47,16 @@ LogicalResult IntElementAttr::verifyExpressed(llvm::function_ref<InFlightDiagnos
   int64_t high = low + (int64_t(1) << getBits()) - 1;
   if (type.isBF16() && (low < -256 || high > 256))
     return emitError() << "integers from " << low << " to " << high << " are not exact in bf16";
-  if (isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type) ||
-      (type.isSignlessInteger() && type.getIntOrFloatBitWidth() >= 8))
+  if (isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(type))
     return success();
+  if (type.isSignlessInteger() && type.getIntOrFloatBitWidth() >= 8) {
+    // By the signs that the numbers have: i8 can hold 0 to 255, too.
+    unsigned width = std::min(type.getIntOrFloatBitWidth(), 62u);
+    int64_t half = int64_t(1) << (width - 1);
+    if ((low >= -half && high < half) || (low >= 0 && high < 2 * half))
+      return success();
+    return emitError() << "integers from " << low << " to " << high << " do not fit in " << type;
+  }
   return emitError() << "integers are expressed in signless integers of at "
                         "least 8 bits, f16, bf16, "
                         "f32 or f64, got "

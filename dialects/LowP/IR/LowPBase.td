@@ -167,7 +167,7 @@ def LowP_Role : I32EnumAttr<"Role", "What a parameter does with a number", [
 }
 
 def LowP_ScaleAttr : LowP_Attr<"Scale", "scale",
-    [DeclareAttrInterfaceMethods<Weft_ScaleInterface, ["isOfStored"]>]> {
+    [DeclareAttrInterfaceMethods<Weft_ScaleInterface, ["isOfStored", "verifyConstants"]>]> {
   let summary = "A parameter for each block of numbers";
   let description = [{
     `role` says what is done with a number x and the parameter p of its block:

@@ -113,8 +113,11 @@ LogicalResult ScaleAttr::verifyScale(EmitError emitError, ArrayRef<int64_t> shap
   if (getRole() == Role::Multiply && !isa<FloatType>(computeType))
     return emitError() << Attribute(*this) << " multiplies, but numbers are " << computeType;
   if (getValue()) {
+    double value = getValue().getValueAsDouble();
     if (!isa<FloatType>(computeType) && !getValue().getValue().isInteger())
       return emitError() << Attribute(*this) << " is no integer, but numbers are " << computeType;
+    if (!isa<FloatType>(computeType) && std::abs(value) > 0x1p53)
+      return emitError() << Attribute(*this) << " is beyond 2^53, but numbers are " << computeType;
     return success();
   }
   if (failed(verifyBlockOf(emitError, getBlock(), shape)))
@@ -156,12 +159,18 @@ SmallVector<FormatComponent> ScaleAttr::getScaleComponents(ShapedType type) cons
   for (FormatComponent &component : components) {
     component.name = (name + "." + component.name).str();
     // From the extents of the parameters to those of the tensor.
-    SmallVector<AffineExpr> extents;
-    for (AffineExpr expr : component.shape.getResults())
-      extents.push_back(expr.replaceSymbols(map.getResults()));
-    component.shape = AffineMap::get(0, rank, extents, getContext());
+    component.shape = composeExtents(component.shape, map, rank);
   }
   return components;
+}
+
+LogicalResult ScaleAttr::verifyConstants(EmitError emitError, ShapedType type,
+                                         ArrayRef<ConstantComponent> components) const {
+  auto format = getValue() ? FormatInterface() : dyn_cast<FormatInterface>(getStorage());
+  if (!format)
+    return success();
+  return format.verifyConstants(
+      emitError, getParameterType(*this, type.getShape(), type.getElementType()), components);
 }
 
 /// The parameter of the block that a position is in, of type `type`.

@@ -233,14 +233,15 @@ Value ExpertFFNReference::up(Value input, Value offsets, Value indices) {
   Type element = isFused ? Type(op.getSumType()) : typeOf(op.getInput()).getElementType();
   Value init = m.empty({rowCount(), columns}, element);
   auto matmul = GroupedMatmulOp::create(m.b, m.loc, init.getType(), op.getTransposed(), input,
-                                        op.getUp(), op.getUpBiases(), offsets, indices, init);
+                                        op.getUp(), op.getUpBiases(), offsets, indices, init,
+                                        /*epilogueCount=*/isFused ? 0 : 1);
   if (isFused)
     return activatePairs(matmul.getResult(), hidden);
   OpBuilder::InsertionGuard guard(m.b);
   SmallVector<Type> types(op.getUp().size(), op.getSumType());
   types.append(2, m.b.getIndexType());
   Block *block =
-      m.b.createBlock(&matmul.getEpilogue(), {}, types, SmallVector<Location>(types.size(), m.loc));
+      m.b.createBlock(&matmul.getEpilogue().front(), {}, types, SmallVector<Location>(types.size(), m.loc));
   cloneActivation(m.b, block->getArguments().drop_back(2),
                   [&](Value value) { moe::YieldOp::create(m.b, m.loc, ValueRange{value}); });
   return matmul.getResult();
@@ -263,7 +264,8 @@ Value ExpertFFNReference::lower() {
     biases.push_back(op.getDownBias());
   auto values =
       GroupedMatmulOp::create(m.b, m.loc, init.getType(), op.getTransposed(), hidden, op.getDown(),
-                              biases, plan.getOffsets(), /*indices=*/Value(), init);
+                              biases, plan.getOffsets(), /*indices=*/Value(), init,
+                              /*epilogueCount=*/0);
   return CombineOp::create(m.b, m.loc, op.getType(), values.getResult(), plan.getPositions(),
                            weights, op.getInit());
 }

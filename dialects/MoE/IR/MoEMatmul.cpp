@@ -42,7 +42,7 @@ static LogicalResult verifyEpilogue(GroupedMatmulOp op, size_t sums) {
       return op.emitOpError("has ") << sums << " weights, whose sums only an epilogue combines";
     return success();
   }
-  Block &block = op.getEpilogue().front();
+  Block &block = op.getEpilogue().front().front();
   SmallVector<Type> want(sums, op.getSumType());
   want.append(2, IndexType::get(op.getContext()));
   if (block.getArgumentTypes() != TypeRange(want))
@@ -70,6 +70,9 @@ LogicalResult GroupedMatmulOp::verify() {
   SmallVector<ShapedType> weights = getWeightTypes();
   if (weights.empty())
     return emitOpError("expects weights");
+  for (Value weight : getWeights())
+    if (failed(verifyNoBasis(*this, weight)))
+      return failure();
   for (ShapedType type : weights) {
     if (type.getRank() != 3)
       return emitOpError("expects weights of rank 3, got ") << Type(type);
@@ -249,7 +252,7 @@ Value GroupedMatmulReference::finish(ValueRange sums, ValueRange biases, Value o
     }
     if (op.getEpilogue().empty())
       return e.convert(totals[0], element);
-    Block &block = op.getEpilogue().front();
+    Block &block = op.getEpilogue().front().front();
     IRMapping mapping;
     totals.append({row, group});
     mapping.map(block.getArguments(), totals);

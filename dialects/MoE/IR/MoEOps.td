@@ -262,7 +262,7 @@ def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
                        Variadic<AnyRankedTensor>:$biases, AnyRankedTensor:$offsets,
                        Optional<AnyRankedTensor>:$indices, Variadic<AnyRankedTensor>:$inits);
   let results = (outs AnyRankedTensor:$result);
-  let regions = (region MaxSizedRegion<1>:$epilogue);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$epilogue);
   let assemblyFormat = [{
     (`transposed` $transposed^)?
     `ins` `(` $input `:` type($input) `)` `weights` `(` $weights `:` type($weights) `)`

@@ -56,6 +56,10 @@ bool isDeviceMemory(mlir::Type type);
 /// The same memref there, or in memory of the host.
 mlir::MemRefType withDeviceMemory(mlir::MemRefType type, bool onDevice);
 
+/// Refuses an operand whose numbers are in a basis, for operations that would take
+/// them as they are.
+llvm::LogicalResult verifyNoBasis(mlir::Operation *op, mlir::Value operand);
+
 /// Constants up to this size in bytes are `arith.constant`s; larger ones are
 /// weights in the weight store.
 inline constexpr int64_t kMaxInlineConstantBytes = 1024;

@@ -159,25 +159,17 @@ static LogicalResult verifyTerms(EmitError emitError, ArrayRef<FormatTerm> terms
 /// extents, those of the first term first.
 static SmallVector<FormatComponent> getTermComponents(ArrayRef<FormatTerm> terms,
                                                       ShapedType whole) {
-  MLIRContext *context = whole.getContext();
   SmallVector<FormatComponent> all;
-  unsigned ofData = whole.getRank();
+  unsigned rank = whole.getRank(), ofData = 0;
   for (const FormatTerm &term : terms) {
-    unsigned rank = term.shape.getNumResults(), symbols = rank;
-    for (FormatComponent &component : term.format.getComponents(typeOf(term, whole))) {
-      unsigned count = std::max(rank, component.shape.getNumSymbols());
-      SmallVector<AffineExpr> replaced(term.shape.getResults());
-      for (unsigned i = rank; i < count; ++i)
-        replaced.push_back(getAffineSymbolExpr(ofData + i - rank, context));
-      SmallVector<AffineExpr> extents;
-      for (AffineExpr expr : component.shape.getResults())
-        extents.push_back(expr.replaceSymbols(replaced));
+    SmallVector<FormatComponent> components = term.format.getComponents(typeOf(term, whole));
+    unsigned own = countDataExtents(components, term.shape.getNumResults());
+    for (FormatComponent &component : components) {
       component.name = term.name + "." + component.name;
-      component.shape = AffineMap::get(0, ofData + count - rank, extents, context);
-      symbols = std::max(symbols, count);
+      component.shape = composeExtents(component.shape, term.shape, rank, ofData);
       all.push_back(std::move(component));
     }
-    ofData += symbols - rank;
+    ofData += own;
   }
   return all;
 }

@@ -85,6 +85,15 @@ mlir::Value flatten(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value te
 /// The extents that `map`, whose symbols are the logical extents, has for `shape`.
 llvm::SmallVector<int64_t> getStaticExtents(mlir::AffineMap map, llvm::ArrayRef<int64_t> shape);
 
+/// How many extents of the components of a tensor of rank `rank` data decides.
+unsigned countDataExtents(llvm::ArrayRef<FormatComponent> components, unsigned rank);
+
+/// The extents `map`, whose symbols are those that `outer` computes and then those of
+/// data, over the symbols of `outer`: its `rank` extents, then those of data, of which
+/// the first `dataBefore` are others'.
+mlir::AffineMap composeExtents(mlir::AffineMap map, mlir::AffineMap outer, unsigned rank,
+                               unsigned dataBefore = 0);
+
 /// `map`, whose symbols are the logical extents, as extents; what data decides is
 /// null.
 llvm::SmallVector<mlir::OpFoldResult> evaluateExtents(mlir::OpBuilder &builder, mlir::Location loc,

@@ -96,6 +96,15 @@ def Weft_ScaleInterface : AttrInterface<"ScaleInterface"> {
       stored one where the blocks are those of the stored numbers.
     }], "::llvm::SmallVector<::weft::FormatComponent>", "getScaleComponents",
     (ins "::mlir::ShapedType":$type)>,
+    InterfaceMethod<[{
+      Whether components that are constants can be those of the parameters; a
+      diagnostic if not. Those that are no constants have no bytes.
+    }], "::llvm::LogicalResult", "verifyConstants",
+    (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
+         "::mlir::ShapedType":$type,
+         "::llvm::ArrayRef<::weft::ConstantComponent>":$components), [{}], [{
+      return ::mlir::success();
+    }]>,
     InterfaceMethod<"The scaled number; a scalar of the type that it is computed in.",
     "::mlir::Value", "apply",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,

@@ -79,6 +79,28 @@ SmallVector<int64_t> weft::getStaticExtents(AffineMap map, ArrayRef<int64_t> sha
   return extents;
 }
 
+AffineMap weft::composeExtents(AffineMap map, AffineMap outer, unsigned rank, unsigned dataBefore) {
+  unsigned inner = outer.getNumResults();
+  SmallVector<AffineExpr> symbols(outer.getResults());
+  for (unsigned i = inner; i < map.getNumSymbols(); ++i)
+    symbols.push_back(getAffineSymbolExpr(rank + dataBefore + i - inner, map.getContext()));
+  SmallVector<AffineExpr> extents;
+  for (AffineExpr expr : map.getResults())
+    extents.push_back(expr.replaceSymbols(symbols));
+  unsigned count =
+      std::max(outer.getNumSymbols(),
+               rank + dataBefore + (map.getNumSymbols() > inner ? map.getNumSymbols() - inner : 0));
+  return AffineMap::get(0, count, extents, map.getContext());
+}
+
+unsigned weft::countDataExtents(ArrayRef<FormatComponent> components, unsigned rank) {
+  unsigned count = 0;
+  for (const FormatComponent &component : components)
+    count = std::max(count, component.shape.getNumSymbols() -
+                                std::min(rank, component.shape.getNumSymbols()));
+  return count;
+}
+
 uint64_t ConstantComponent::getInteger(int64_t i) const {
   unsigned size = type.getElementTypeBitWidth() / 8;
   uint64_t value = 0;

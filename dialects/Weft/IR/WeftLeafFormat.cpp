@@ -127,20 +127,22 @@ LeafParts::LeafParts(LeafFormatAttr format, ShapedType type) {
     structure = s.getStructureComponents(type);
   AffineMap storedMap = getStoredMap(format, rank);
   SmallVector<int64_t> storedShape = getStaticExtents(storedMap, type.getShape());
+  AffineMap logicalMap = AffineMap::getMultiDimIdentityMap(rank, format.getContext());
+  logicalMap = logicalMap.replaceDimsAndSymbols(
+      llvm::map_to_vector(llvm::seq(rank),
+                          [&](unsigned i) { return getAffineSymbolExpr(i, format.getContext()); }),
+      {}, 0, rank);
+  // Each part has extents of its own that data decides.
+  unsigned ofData = std::max(countDataExtents(codes, rank), countDataExtents(structure, rank));
   for (ScaleInterface scale : format.getScales()) {
-    if (!scale.isOfStored()) {
-      scales.push_back(scale.getScaleComponents(type));
-      continue;
-    }
-    scales.push_back(
-        scale.getScaleComponents(RankedTensorType::get(storedShape, type.getElementType())));
-    // Over the logical extents.
-    for (FormatComponent &component : scales.back()) {
-      SmallVector<AffineExpr> extents;
-      for (AffineExpr expr : component.shape.getResults())
-        extents.push_back(expr.replaceSymbols(storedMap.getResults()));
-      component.shape = AffineMap::get(0, storedMap.getNumSymbols(), extents, format.getContext());
-    }
+    AffineMap outer = scale.isOfStored() ? storedMap : logicalMap;
+    SmallVector<FormatComponent> &own = scales.emplace_back(scale.getScaleComponents(
+        scale.isOfStored() ? ShapedType(RankedTensorType::get(storedShape, type.getElementType()))
+                           : type));
+    unsigned count = countDataExtents(own, outer.getNumResults());
+    for (FormatComponent &component : own)
+      component.shape = composeExtents(component.shape, outer, rank, ofData);
+    ofData += count;
   }
 }
 
@@ -215,12 +217,22 @@ LogicalResult LeafFormatAttr::verifyPacked(llvm::function_ref<InFlightDiagnostic
 LogicalResult LeafFormatAttr::verifyConstants(llvm::function_ref<InFlightDiagnostic()> emitError,
                                               ShapedType type,
                                               ArrayRef<ConstantComponent> components) const {
-  if (!getStructure())
-    return success();
   LeafParts parts(*this, type);
-  return getStructure().verifyConstants(
-      emitError, type,
-      components.slice(parts.codes.size() + parts.element.size(), parts.structure.size()));
+  components = components.drop_front(parts.codes.size() + parts.element.size());
+  if (getStructure() && failed(getStructure().verifyConstants(
+                            emitError, type, components.take_front(parts.structure.size()))))
+    return failure();
+  components = components.drop_front(parts.structure.size());
+  SmallVector<int64_t> stored =
+      getStaticExtents(getStoredMap(*this, type.getRank()), type.getShape());
+  for (auto [scale, own] : llvm::zip_equal(getScales(), parts.scales)) {
+    ShapedType of =
+        scale.isOfStored() ? RankedTensorType::get(stored, type.getElementType()) : type;
+    if (failed(scale.verifyConstants(emitError, of, components.take_front(own.size()))))
+      return failure();
+    components = components.drop_front(own.size());
+  }
+  return success();
 }
 
 LogicalResult LeafFormatAttr::verifyOptions(llvm::function_ref<InFlightDiagnostic()> emitError,

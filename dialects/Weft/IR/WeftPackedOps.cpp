@@ -63,6 +63,15 @@ static LogicalResult verifyNumbers(Operation *op, PackedType type, RankedTensorT
   return success();
 }
 
+LogicalResult weft::verifyNoBasis(Operation *op, Value operand) {
+  auto packed = dyn_cast<PackedType>(operand.getType());
+  for (int64_t i = 0; packed && i < packed.getRank(); ++i)
+    if (Attribute basis = packed.getFormat().getBasis(i))
+      return op->emitOpError("has an operand in basis ")
+             << basis << " along dimension " << i << ", which it does not undo";
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // AssembleOp, DisassembleOp
 //===----------------------------------------------------------------------===//

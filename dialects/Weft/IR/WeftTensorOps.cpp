@@ -76,6 +76,8 @@ LogicalResult ConvOp::verify() {
   ShapedType filter = getFilterType();
   if (hasPackedFilter() && !filter.hasStaticShape())
     return emitOpError("has a packed filter of dynamic extents");
+  if (failed(verifyNoBasis(*this, getFilter())))
+    return failure();
   int64_t rank = input.getRank();
   if (rank < 3 || filter.getRank() != rank || result.getRank() != rank)
     return emitOpError("expects input, filter and init of one rank >= 3, got ")
@@ -138,6 +140,8 @@ LogicalResult EmbedOp::verify() {
   RankedTensorType ids = typeOf(getIds()), result = typeOf(getInit());
   if (isa<PackedType>(table) && !table.hasStaticShape())
     return emitOpError("has a packed table of dynamic extents");
+  if (failed(verifyNoBasis(*this, getTable())))
+    return failure();
   if (table.getRank() < 1)
     return emitOpError("expects a table of rank >= 1, got 0");
   if (!ids.getElementType().isSignlessInteger())
@@ -289,7 +293,7 @@ LogicalResult SortOp::verify() {
     return emitOpError("expects positions of type i64, got ") << indices;
   if (values.getElementType() != input.getElementType())
     return emitOpError("input and values differ in element type");
-  if (values.getShape() != indices.getShape() || values.getRank() != input.getRank())
+  if (failed(verifyCompatibleShape(values.getShape(), indices.getShape())) || values.getRank() != input.getRank())
     return emitOpError("expects values and positions of one shape and of the "
                        "input's rank");
   for (int64_t i = 0; i < input.getRank(); ++i)

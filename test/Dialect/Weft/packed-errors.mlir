@@ -174,3 +174,22 @@ func.func @embed(%t: tensor<f32>, %ids: tensor<3xi64>, %init: tensor<3xf32>) {
   %y = weft.embed ins(%t, %ids : tensor<f32>, tensor<3xi64>) outs(%init : tensor<3xf32>) -> tensor<3xf32>
   return
 }
+
+// -----
+
+!w = !weft.packed<100x64xf32, #lowp.in_basis<#weft.format<elem = #lowp.int<4, signed>>, 1, #lowp.hadamard<64, "s">>>
+func.func @embed(%t: !w, %ids: tensor<3xi64>, %init: tensor<3x64xf32>) -> tensor<3x64xf32> {
+  // expected-error @below {{has an operand in basis #lowp.hadamard<64, "s"> along dimension 1, which it does not undo}}
+  %y = weft.embed ins(%t, %ids : !w, tensor<3xi64>) outs(%init : tensor<3x64xf32>) -> tensor<3x64xf32>
+  return %y : tensor<3x64xf32>
+}
+
+// -----
+
+// expected-error @below {{integers from -200 to -185 do not fit in 'i8'}}
+func.func private @f(!weft.packed<4xi8, #weft.format<elem = #lowp.int<4, unsigned, offset = 200>>>)
+
+// -----
+
+// expected-error @below {{is beyond 2^53, but numbers are 'i32'}}
+func.func private @f(!weft.packed<4xi32, #weft.format<elem = #lowp.int<4, signed>, scales = [#lowp.scale<zero_point, 1.0e300>]>>)

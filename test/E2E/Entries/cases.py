@@ -262,6 +262,31 @@ func.func @main(%w: !p {{weft.name = "w"}}) -> (!q {{weft.name = "q"}}) {{
 }}
 """, {"w.codes": stream(codes), "w.scale": scale}, {"q.codes": codes, "q.scale": scale})
 
+
+
+def csr(matrix):
+    """Values, row offsets and columns of what is not 0."""
+    offsets = np.concatenate([[0], np.cumsum((matrix != 0).sum(axis=1))]).astype(np.int32)
+    return matrix[matrix != 0], offsets, np.nonzero(matrix)[1].astype(np.int32)
+
+
+# Data decides how many codes there are, and how many scales.
+few = np.where(rng.random((4, 16)) < 0.4, rng.integers(1, 100, (4, 16)), 0).astype(np.int8)
+scales = np.where(rng.random((4, 2)) < 0.7, rng.integers(1, 9, (4, 2)) / 4, 0).astype(np.float32)
+values, offsets, columns = csr(few)
+of_scales = csr(scales)
+case("nested-structures", """
+!p = !weft.packed<4x16xf32, #weft.format<elem = #lowp.int<8, signed>, structure = #sparse.csr<i32>,
+  scales = [#lowp.scale<multiply, [1, 8], #weft.format<elem = #weft.value<f32>, structure = #sparse.csr<i32>>>]>>
+func.func @main(%w: !p {weft.name = "w"}) -> tensor<4x16xf32> {
+  %e = tensor.empty() : tensor<4x16xf32>
+  %y = weft.unpack ins(%w : !p) outs(%e : tensor<4x16xf32>) -> tensor<4x16xf32>
+  return %y : tensor<4x16xf32>
+}
+""", {"w.codes": values, "w.offsets": offsets, "w.indices": columns, "w.scale.codes": of_scales[0],
+      "w.scale.offsets": of_scales[1], "w.scale.indices": of_scales[2]},
+     {"output0": few * np.repeat(scales, 8, axis=1).astype(np.float64)})
+
 for name in failures:
     print("FAILED", name)
 print(f"{count - len(failures)} of {count} cases pass")

@@ -17,13 +17,15 @@ TensorValue onnx::buildAttend(NodeContext &node, const TensorValue &query, const
                               ScoreBuilder region) {
   auto &b = node.b;
   Location loc = b.getLoc();
+  attn::AttendConfig withRegion = config;
+  withRegion.hasScore = static_cast<bool>(region);
   auto attend = attn::buildAttend(b, loc, node.value(query), node.value(key), node.value(value),
-                                  makeEmpty(node, type, dims), config);
+                                  makeEmpty(node, type, dims), withRegion);
   if (region) {
     OpBuilder::InsertionGuard guard(b);
     Type index = b.getIndexType();
     Type score = storageType(node.context(), accumulatorType(query.elementType));
-    Block *block = b.createBlock(&attend.getScore(), {}, {score, index, index, index, index},
+    Block *block = b.createBlock(&attend.getScore().front(), {}, {score, index, index, index, index},
                                  SmallVector<Location>(5, loc));
     ScalarMath m{b, loc};
     SmallVector<Value> at(block->getArguments().drop_front());
