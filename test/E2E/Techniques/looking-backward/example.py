@@ -80,7 +80,8 @@ func.func @main(%frame: tensor<7x6xf32>, %wk: tensor<6x6xf32>, %wv: tensor<6x6xf
   %v = linalg.matmul ins(%all, %wv : tensor<12x6xf32>, tensor<6x6xf32>)
       outs(%z : tensor<12x6xf32>) -> tensor<12x6xf32>
   %e = tensor.empty() : tensor<7x6xf32>
-  %a = attn.attend layout = "sd,td,te->se" ins(%frame, %k, %v : tensor<7x6xf32>, tensor<12x6xf32>, tensor<12x6xf32>)
+  %a = attn.attend layout = "sd,td,te->se"
+         ins(%frame, %k, %v : tensor<7x6xf32>, tensor<12x6xf32>, tensor<12x6xf32>)
          outs(%e : tensor<7x6xf32>) -> tensor<7x6xf32>
 
   // Features of the past where they are similar.
@@ -138,8 +139,10 @@ def step(frame, bank, wk, wv, ablated):
     a = score / score.sum(1, keepdims=True) @ (seen @ wv)
     unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)
     cosine = unit(a) @ unit(bank).T
-    fused = np.array([(x + bank[c.argmax()]) / 2 if c.max() > SIMILAR else x for x, c in zip(a,
-                                                                                             cosine)])
+    fused = a.copy()
+    for x, c in zip(fused, cosine):
+        if c.max() > SIMILAR:
+            x[:] = (x + bank[c.argmax()]) / 2
     nearest = (unit(bank) @ unit(frame).T).argmax(1)
     return fused, (bank + frame[nearest]) / 2
 
