@@ -104,6 +104,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
   case Stage::Module:
     return;
   case Stage::Model:
+    passManager.addPass(createInlineFunctions());
     passManager.addPass(createInlineComposites());
     passManager.addPass(createVerifyPackedConstants());
     passManager.addPass(createRaiseContractions());
