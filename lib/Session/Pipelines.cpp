@@ -96,16 +96,6 @@ static void addCleanup(mlir::OpPassManager &passManager) {
   passManager.addPass(mlir::createCSEPass());
 }
 
-/// Functions of a source are for its readers: no pass looks beyond a call. Callees are
-/// inlined as they are, which the pass's options must say for a printed pipeline.
-static void addInliner(mlir::OpPassManager &passManager) {
-  std::unique_ptr<mlir::Pass> inliner = mlir::createInlinerPass();
-  [[maybe_unused]] llvm::LogicalResult known = inliner->initializeOptions(
-      "default-pipeline=", [](const llvm::Twine &) { return llvm::failure(); });
-  assert(succeeded(known) && "the inliner has no such option");
-  passManager.addPass(std::move(inliner));
-}
-
 /// The host computes scalars of conditions and of sizes itself.
 static void addMathExpansion(mlir::OpPassManager &passManager) {
   passManager.addNestedPass<KernelOp>(createExpandMath());
@@ -120,7 +110,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
   case Stage::Module:
     return;
   case Stage::Model:
-    addInliner(passManager);
+    passManager.addPass(createInlineFunctions());
     passManager.addPass(createInlineComposites());
     passManager.addPass(createVerifyPackedConstants());
     passManager.addPass(createRaiseContractions());

@@ -199,19 +199,6 @@ static void useSymbols(func::FuncOp function, RewriterBase &rewriter) {
   });
 }
 
-/// Stage `model` inlines functions, but none that calls itself and none without a body.
-static LogicalResult refuseCalls(func::FuncOp function) {
-  WalkResult result = function.walk([](func::CallOp call) {
-    if (llvm::none_of(call->getOperandTypes(), llvm::IsaPred<TensorType>) &&
-        llvm::none_of(call->getResultTypes(), llvm::IsaPred<TensorType>))
-      return WalkResult::advance();
-    call.emitError() << "the call of '" << call.getCallee()
-                     << "' cannot be inlined: it calls itself or has no body";
-    return WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
-}
-
 namespace {
 struct BufferizeHost : weft::impl::BufferizeHostBase<BufferizeHost> {
   void runOnOperation() override {
@@ -226,8 +213,6 @@ struct BufferizeHost : weft::impl::BufferizeHostBase<BufferizeHost> {
     for (func::FuncOp function : getOperation().getOps<func::FuncOp>()) {
       if (function.isDeclaration())
         continue;
-      if (failed(refuseCalls(function)))
-        return signalPassFailure();
       separateEmptyTensors(function, rewriter);
       copyCarriedValues(function, rewriter);
       convertBoundary(function, rewriter);

@@ -9,6 +9,7 @@
 #include "transforms/Buffer/Boundary.h"
 #include "transforms/Buffer/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
@@ -17,6 +18,8 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace weft {
 #define GEN_PASS_DEF_BUFFERIZEKERNELS
@@ -40,6 +43,31 @@ static void convertBoundary(KernelOp kernel, RewriterBase &rewriter) {
                                                       /*restrict=*/true, /*writable=*/true);
   rewriter.modifyOpInPlace(yield, [&] { yield.getValuesMutable().clear(); });
   kernel.setFunctionType(rewriter.getFunctionType(types, {}));
+}
+
+/// Whether every element of the mask of a write is true.
+static bool writesAllLanes(vector::TransferWriteOp write) {
+  if (!write.getMask())
+    return true;
+  auto mask = write.getMask().getDefiningOp<vector::ConstantMaskOp>();
+  return mask && mask.isAllOnesMask();
+}
+
+/// Upstream takes a write at the origin for one of the whole tensor, of which nothing has to be
+/// copied, if the first extents of the tensor are no larger than those of the vector. That is
+/// wrong for vectors of a lower rank and where a mask leaves elements out. An origin that is
+/// no constant before the clean-up keeps these from being taken for such.
+static void hideOrigins(KernelOp kernel, RewriterBase &rewriter) {
+  kernel->walk([&](vector::TransferWriteOp write) {
+    bool coversRank = write.getVectorType().getRank() == write.getShapedType().getRank();
+    if (!write.hasPureTensorSemantics() || (coversRank && writesAllLanes(write)) ||
+        write.getIndices().empty() || getConstantIntValue(write.getIndices().front()) != 0)
+      return;
+    rewriter.setInsertionPoint(write);
+    Value zero = write.getIndices().front();
+    zero = arith::AddIOp::create(rewriter, write.getLoc(), zero, zero);
+    rewriter.modifyOpInPlace(write, [&] { write.getIndicesMutable().slice(0, 1).assign(zero); });
+  });
 }
 
 /// Whether a loop carries tensors.
@@ -119,6 +147,7 @@ struct BufferizeKernels : weft::impl::BufferizeKernelsBase<BufferizeKernels> {
       if (kernel.getYield().getNumOperands() == 0 && kernel.getOuts() != 0)
         continue; // on memory already
       convertBoundary(kernel, rewriter);
+      hideOrigins(kernel, rewriter);
       if (failed(fixCarriedBuffers(kernel, options, rewriter)))
         return signalPassFailure();
       bufferization::BufferizationState state;

@@ -33,9 +33,6 @@ def BufferizeHost : Pass<"weft-bufferize-host", "::mlir::ModuleOp"> {
     iteration's end. A value that can lie in the memory of one of them (another one,
     or what a branch or an inner loop gives) is kept beforehand, so that they change
     in any order.
-
-    Calls on tensors are errors: stage `model` inlines functions, but none that calls
-    itself and none without a body.
   }];
   let dependentDialects = [
     "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",

@@ -7,6 +7,16 @@
 
 include "mlir/Pass/PassBase.td"
 
+def InlineFunctions : Pass<"weft-inline-functions", "::mlir::ModuleOp"> {
+  let summary = "Replaces calls by the bodies of functions";
+  let description = [{
+    Models written by hand can have functions that `main` calls. Each call becomes a copy
+    of the body, those of inner calls first, and private functions that were called are
+    gone: the later stages compile functions that a host calls. Recursion, and functions
+    without a body or of several blocks, are refused.
+  }];
+}
+
 def InlineComposites : Pass<"weft-inline-composites"> {
   let summary = "Replaces composites by their reference bodies";
   let description = [{

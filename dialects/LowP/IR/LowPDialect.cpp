@@ -8,7 +8,6 @@
 #include "dialects/LowP/IR/LowP.h"
 
 #include "mlir/IR/DialectImplementation.h"
-#include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -125,14 +124,6 @@ static void printTable(AsmPrinter &printer, DenseF32ArrayAttr attribute) {
 #define GET_OP_CLASSES
 #include "dialects/LowP/IR/LowPOps.cpp.inc"
 
-namespace {
-/// The operations may be inlined anywhere; none depends on its function.
-struct LowPInlinerInterface : DialectInlinerInterface {
-  using DialectInlinerInterface::DialectInlinerInterface;
-  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final { return true; }
-};
-} // namespace
-
 void LowPDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
@@ -142,5 +133,4 @@ void LowPDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/LowP/IR/LowPOps.cpp.inc"
       >();
-  addInterfaces<LowPInlinerInterface>();
 }

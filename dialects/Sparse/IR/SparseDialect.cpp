@@ -8,7 +8,6 @@
 #include "dialects/Sparse/IR/Sparse.h"
 
 #include "mlir/IR/DialectImplementation.h"
-#include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -31,14 +30,6 @@ static void printDelta(AsmPrinter &printer, bool delta) {
 #define GET_OP_CLASSES
 #include "dialects/Sparse/IR/SparseOps.cpp.inc"
 
-namespace {
-/// The operations may be inlined anywhere; none depends on its function.
-struct SparseInlinerInterface : DialectInlinerInterface {
-  using DialectInlinerInterface::DialectInlinerInterface;
-  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final { return true; }
-};
-} // namespace
-
 void SparseDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
@@ -48,5 +39,4 @@ void SparseDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Sparse/IR/SparseOps.cpp.inc"
       >();
-  addInterfaces<SparseInlinerInterface>();
 }
