@@ -16,6 +16,7 @@
 namespace weft {
 
 mlir::LogicalResult registerTransforms(Registrar &registrar) {
+  registrar.addPass(createInlineFunctions);
   registrar.addPass(createPrepareEntry);
   registrar.addPass(createInlineComposites);
   registrar.addPass(createVerifyPackedConstants);

@@ -97,6 +97,12 @@ static void addCleanup(mlir::OpPassManager &passManager) {
   passManager.addPass(mlir::createCSEPass());
 }
 
+/// The host computes scalars of conditions and of sizes itself.
+static void addMathExpansion(mlir::OpPassManager &passManager) {
+  passManager.addNestedPass<KernelOp>(createExpandMath());
+  passManager.addNestedPass<mlir::func::FuncOp>(createExpandMath());
+}
+
 /// The passes of a stage that every target has, `forDevice` or not.
 static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bool forDevice) {
   switch (stage) {
@@ -105,6 +111,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
   case Stage::Module:
     return;
   case Stage::Model:
+    passManager.addPass(createInlineFunctions());
     passManager.addPass(createPrepareEntry());
     passManager.addPass(createInlineComposites());
     passManager.addPass(createVerifyPackedConstants());
@@ -164,10 +171,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     addCleanup(passManager);
     return;
   case Stage::Vector:
-    // Numbers of the host: conditions of loops, say.
-    passManager.addNestedPass<mlir::func::FuncOp>(createExpandMath());
     if (forDevice) {
-      passManager.addNestedPass<KernelOp>(createExpandMath());
+      addMathExpansion(passManager);
       addCleanup(passManager);
       return;
     }
@@ -178,7 +183,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addNestedPass<KernelOp>(createVectorizeElementwise());
     passManager.addNestedPass<KernelOp>(createReassociateReductions());
     passManager.addPass(createReportFallbacks());
-    passManager.addNestedPass<KernelOp>(createExpandMath());
+    addMathExpansion(passManager);
     addCleanup(passManager);
     return;
   case Stage::Buffer:

@@ -5,7 +5,7 @@
 #
 #===-------------------------------------------------------------------------===#
 """The way of a module's text through the programs: written, compiled for a target, called
-with NumPy arrays. Everything that a program says when it fails is in `Failure`."""
+with NumPy arrays. What a program says when it fails is in `Failure`."""
 
 import os
 import subprocess
@@ -19,7 +19,11 @@ ELEMENTS = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "
 
 
 class Failure(Exception):
-    """A program failed, or a result depends on the number of threads."""
+    """A program failed, with that exit code, or a result depends on the number of threads."""
+
+    def __init__(self, message, code=0):
+        super().__init__(message)
+        self.code = code
 
 
 def execute(*command):
@@ -27,7 +31,8 @@ def execute(*command):
                           timeout=600)
     if done.returncode:
         message = done.stderr.strip()[-2000:] or "it said nothing"
-        raise Failure(f"{os.path.basename(command[0])} {command[1]} gave {done.returncode}: {message}")
+        raise Failure(f"{os.path.basename(command[0])} {command[1]} gave {done.returncode}: {message}",
+                      done.returncode)
     return done.stdout
 
 
@@ -54,14 +59,16 @@ class Module:
                        f"--target={self.target}", "-o", "-")
 
     def call(self, inputs, threads=1):
-        """The outputs in the order of the signature, for `inputs` in theirs."""
+        """The outputs in the order of the signature, for `inputs` in theirs or by name."""
         arguments, results = [], f"{self.folder}/out{threads}"
-        for i, value in enumerate(inputs):
+        named = inputs.items() if isinstance(inputs, dict) else (("", value) for value in inputs)
+        for i, (key, value) in enumerate(named):
             value = np.asarray(value)
             path = f"{self.folder}/in{i}.bin"
             np.ascontiguousarray(value).tofile(path)
             shape = "".join(f"{n}x" for n in value.shape)
-            arguments.append(f"--input={shape}{ELEMENTS[value.dtype.name]}=@{path}")
+            name = f"{key}=" if key else ""
+            arguments.append(f"--input={name}{shape}{ELEMENTS[value.dtype.name]}=@{path}")
         names = self.output_names()
         arguments += [f"--output={name}=@{results}-{name}.npy" for name in names]
         if self.target == "emulation":

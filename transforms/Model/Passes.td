@@ -7,16 +7,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def InlineFunctions : Pass<"weft-inline-functions", "::mlir::ModuleOp"> {
+  let summary = "Replaces calls by the bodies of functions";
+  let description = [{
+    Models written by hand can have functions that `main` calls. Each call becomes a copy
+    of the body, those of inner calls first, and private functions that were called are
+    gone: the later stages compile functions that a host calls. Recursion, and functions
+    without a body or of several blocks, are refused.
+  }];
+}
+
 def PrepareEntry : Pass<"weft-prepare-entry", "::mlir::ModuleOp"> {
   let summary = "Gives entries the names and symbols that modules say of them";
   let description = [{
-    What the importer of a format writes down, a function written by hand lacks. Calls
-    are inlined. Arguments and results without a name get one (`input0`, `output0`), and
+    What the importer of a format writes down, a function written by hand lacks.
+    Arguments and results without a name get one (`input0`, `output0`), and
     dynamic extents a symbol, which is a leading index argument. A packed argument or
     result becomes its components, named after it: `w` is `w.codes` and `w.scale`.
 
-    Refused are calls of what has no body or calls itself, and entries with arguments
-    or results that are no tensors.
+    Entries with arguments or results that are no tensors are refused.
 
     ```mlir
     func.func @main(%x: tensor<?x8xf32>) -> tensor<?x8xf32>

@@ -9,8 +9,6 @@
 #include "transforms/Model/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace weft {
@@ -218,21 +216,6 @@ LogicalResult Entry::run() {
 namespace {
 struct PrepareEntry : weft::impl::PrepareEntryBase<PrepareEntry> {
   void runOnOperation() override {
-    OpPassManager inlining("builtin.module");
-    if (llvm::any_of(getOperation().getOps<func::FuncOp>(),
-                     [](func::FuncOp f) { return f.isPrivate(); })) {
-      inlining.addPass(createInlinerPass());
-      inlining.addPass(createSymbolDCEPass());
-      if (failed(runPipeline(inlining, getOperation())))
-        return signalPassFailure();
-    }
-    WalkResult calls = getOperation().walk([](func::CallOp call) {
-      call.emitError("calls '") << call.getCallee()
-                                << "', which cannot be inlined: it has no body, or calls itself";
-      return WalkResult::interrupt();
-    });
-    if (calls.wasInterrupted())
-      return signalPassFailure();
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function.isDeclaration() && failed(Entry(function).run()))
         return signalPassFailure();

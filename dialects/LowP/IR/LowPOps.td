@@ -25,7 +25,8 @@ def LowP_QuantizeOp : LowP_Op<"quantize"> {
   let description = [{
     Encodes `numbers` in the format of the result, with parameters that are computed
     from the numbers; `weft.pack` takes them as operands instead. The format has
-    `#lowp.scale` levels, constants first. With L and H the least and the largest
+    `#lowp.scale` levels, constants first, and can be in a basis (`#lowp.in_basis`), to
+    which the numbers were rotated. With L and H the least and the largest
     number that codes mean (after constant levels):
 
     | method | parameters of a block |

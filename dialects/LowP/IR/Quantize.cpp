@@ -90,9 +90,18 @@ static LogicalResult verifyLevels(QuantizeOp op, LeafFormatAttr format, Method m
   return success();
 }
 
+/// The format that numbers are encoded in, whatever basis they are in; null if it is none that
+/// parameters are found for.
+static LeafFormatAttr getLeaf(PackedType type) {
+  Attribute format = type.getFormat();
+  while (auto inBasis = dyn_cast<InBasisAttr>(format))
+    format = inBasis.getFormat();
+  return dyn_cast<LeafFormatAttr>(format);
+}
+
 LogicalResult QuantizeOp::verify() {
   PackedType type = getResult().getType();
-  auto format = dyn_cast<LeafFormatAttr>(type.getFormat());
+  LeafFormatAttr format = getLeaf(type);
   if (!format)
     return emitOpError("encodes in #weft.format, not in ") << type.getFormat();
   RankedTensorType numbers = getNumbers().getType();
@@ -141,8 +150,7 @@ class ParameterFinder {
 public:
   ParameterFinder(QuantizeOp op, OpBuilder &b)
       : b(b), loc(op.getLoc()), numbers(op.getNumbers()), method(op.getMethod()),
-        format(cast<LeafFormatAttr>(op.getResult().getType().getFormat())),
-        dims(getExtents(b, loc, numbers)),
+        format(getLeaf(op.getResult().getType())), dims(getExtents(b, loc, numbers)),
         compute(op.getNumbers().getType().getElementType().isF64() ? b.getF64Type()
                                                                    : b.getF32Type()) {
     for (ScaleAttr scale : getLevels(format))
@@ -436,7 +444,7 @@ void ParameterFinder::store(Level &level, Value parameters) {
 /// The sums of what the codes of `packed` mean.
 static Value sumCodes(OpBuilder &b, Location loc, QuantizeOp op, Value packed) {
   PackedType type = op.getResult().getType();
-  auto format = cast<LeafFormatAttr>(type.getFormat());
+  LeafFormatAttr format = getLeaf(type);
   auto codes = LeafFormatAttr::get(b.getContext(), format.getElem(), {}, format.getStructure(),
                                    format.getPack());
   auto codesType = PackedType::get(type.getShape(), b.getI32Type(), codes);

@@ -61,3 +61,19 @@ func.func @partial(%x: tensor<45xf32>) -> tensor<3xf32> {
   %0 = lowp.observe min %x blocks [16] : tensor<45xf32> -> tensor<3xf32>
   return %0 : tensor<3xf32>
 }
+
+// What is in a basis is encoded as its format says.
+// CHECK-LABEL: @in_basis
+// CHECK: lowp.quantize {{.*}}#lowp.in_basis
+// PARTS-LABEL: @in_basis
+// PARTS-SAME: -> (tensor<?x64xi8>, tensor<?x1xi32>)
+// PARTS-NOT: lowp.quantize
+!turned = !weft.packed<?x64xf32, #lowp.in_basis<
+  #weft.format<elem = #lowp.int<8, signed>, scales = [#lowp.scale<multiply, [1, 0], f32>]>,
+  1, #lowp.hadamard<64>>>
+func.func @in_basis(%x: tensor<?x64xf32>) -> (tensor<?x64xi8>, tensor<?x1xi32>) {
+  %r = lowp.rotate %x by #lowp.hadamard<64> along 1 : tensor<?x64xf32>
+  %q, %sums = lowp.quantize %r by absmax sums [1, 0] : tensor<?x64xf32> -> !turned, tensor<?x1xi32>
+  %codes, %scales = weft.disassemble %q : !turned -> tensor<?x64xi8>, tensor<?x1xf32>
+  return %codes, %sums : tensor<?x64xi8>, tensor<?x1xi32>
+}

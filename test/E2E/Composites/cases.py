@@ -13,11 +13,13 @@ one and two threads.
 Usage: cases.py WEFT-PROGRAM [NAME-PART]"""
 
 import os
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from modules import Failure, Module  # pylint: disable=wrong-import-position
 
 weft = sys.argv[1]
 only = sys.argv[2] if len(sys.argv) > 2 else ""
@@ -49,7 +51,6 @@ def case(name, form, parts, dense, expressed="f32", dynamic=False):
         return
     shape = dense.shape
     at = os.path.join(folder.name, name)
-    os.makedirs(at)
     logical = ["?" if dynamic else s for s in shape]
     packed = f"!weft.packed<{'x'.join(map(str, logical))}x{expressed}, {form}>"
     feed, arguments, types = {}, [], []
@@ -93,30 +94,16 @@ def case(name, form, parts, dense, expressed="f32", dynamic=False):
 {body}  return {', '.join(f'%{n}' for n, _, _ in results)} : {', '.join(t for _, t, _ in results)}
 }}
 """
-    with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
-        file.write(text)
-    inputs = []
-    for key, value in feed.items():
-        np.save(f"{at}/{key}.npy", np.ascontiguousarray(value))
-        inputs.append(f"--input={key}=@{at}/{key}.npy")
-    done = subprocess.run([weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"],
-                          capture_output=True, text=True, check=False)
-    problems = done.stderr[-2000:] if done.returncode else ""
-    for threads in (1, 2):
-        if problems:
-            break
-        outputs = [f"--output={key}=@{at}/{key}.npy" for key, _, _ in results]
-        done = subprocess.run([weft, "run", "--quiet", f"{at}/m.so", f"--threads={threads}"]
-                              + inputs + outputs, capture_output=True, text=True, check=False)
-        if done.returncode:
-            problems = done.stderr[-2000:]
-            break
+    problems = ""
+    try:
+        module = Module(weft, text, at)
+        have = dict(zip(module.output_names(), module.call_alike(feed)))
         for key, _, value in results:
-            have = np.load(f"{at}/{key}.npy")
-            want = value.astype(have.dtype)
-            if have.shape != want.shape or not np.array_equal(have, want):
-                problems += f"{key} differs with {threads} threads: {have.ravel()[:12]}, " \
-                            f"expected {want.ravel()[:12]}\n"
+            want = value.astype(have[key].dtype)
+            if have[key].shape != want.shape or not np.array_equal(have[key], want):
+                problems += f"{key} is {have[key].ravel()[:12]}, expected {want.ravel()[:12]}\n"
+    except Failure as failure:
+        problems = str(failure)
     if problems:
         failures.append(name)
         print("FAIL", name, problems)

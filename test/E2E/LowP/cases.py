@@ -19,12 +19,14 @@ Usage: cases.py WEFT-PROGRAM"""
 
 import itertools
 import os
-import subprocess
 import sys
 import tempfile
 
 import ml_dtypes as ml
 import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from modules import Failure, Module  # pylint: disable=wrong-import-position
 
 weft = sys.argv[1]
 folder = tempfile.TemporaryDirectory()
@@ -283,38 +285,17 @@ def check_codes(name, elem, levels, x, found, y, epsilon):
 
 def compile_and_run(name, text, feeds):
     """The outputs for each feed; None after a failure."""
-    at = os.path.join(folder.name, name)
-    os.makedirs(at)
-    with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
-        file.write(text)
-    done = subprocess.run([weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"],
-                          capture_output=True, text=True, check=False)
-    if done.returncode:
+    try:
+        module = Module(weft, text, os.path.join(folder.name, name))
+        all_results = []
+        for feed, outputs in feeds:
+            results = dict(zip(module.output_names(), module.call_alike(feed)))
+            all_results.append([results[key] for key in outputs])
+        return all_results
+    except Failure as failure:
         failures.append(name)
-        print("FAIL", name, done.stderr)
+        print("FAIL", name, failure)
         return None
-    all_results = []
-    for number, (feed, outputs) in enumerate(feeds):
-        inputs = []
-        for key, value in feed.items():
-            np.save(f"{at}/{key}.npy", value)
-            inputs.append(f"--input={key}=@{at}/{key}.npy")
-        results = []
-        for threads in (1, 2):
-            done = subprocess.run(
-                [weft, "run", "--quiet", f"{at}/m.so", f"--threads={threads}"] + inputs +
-                [f"--output={key}=@{at}/{key}-{number}-{threads}.npy" for key in outputs],
-                capture_output=True, text=True, check=False)
-            if done.returncode:
-                failures.append(name)
-                print("FAIL", name, done.stderr)
-                return None
-            results.append([np.load(f"{at}/{key}-{number}-{threads}.npy") for key in outputs])
-        if any(a.tobytes() != b.tobytes() for a, b in zip(*results)):
-            failures.append(name)
-            print("FAIL", name, "depends on threads")
-        all_results.append(results[0])
-    return all_results
 
 
 DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16}

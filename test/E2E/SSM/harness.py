@@ -8,11 +8,14 @@
 ones, for several numbers of threads."""
 
 import os
-import subprocess
+import sys
 import tempfile
 
 import ml_dtypes
 import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from modules import Failure, Module  # pylint: disable=wrong-import-position
 
 NAMES = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64", "int32": "i32"}
 
@@ -38,42 +41,18 @@ class Runner:
         self.failures.append(name)
         print("FAIL", name, message)
 
-    def write(self, name, text, feed):
-        """The folder of m.mlir and what it is given, and the options that say so."""
-        at = os.path.join(self.folder.name, name)
-        os.makedirs(at)
-        with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
-            file.write(text)
-        inputs = []
-        for key, value in feed.items():
-            np.save(f"{at}/{key}.npy", np.ascontiguousarray(value))
-            inputs.append(f"--input={key}=@{at}/{key}.npy")
-        return at, inputs
+    def compile(self, name, text):
+        return Module(self.weft, text, os.path.join(self.folder.name, name))
 
     def module(self, text, feed, outputs, name, threads=(1, 2)):
         """Runs `text` on `feed` and gives the named outputs, or None if that fails."""
-        at, inputs = self.write(name, text, feed)
-        done = subprocess.run([self.weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"],
-                              capture_output=True, text=True, check=False)
-        if done.returncode:
-            self.fail(name, done.stderr[-2000:])
+        try:
+            module = self.compile(name, text)
+            results = dict(zip(module.output_names(), module.call_alike(feed, threads)))
+        except Failure as failure:
+            self.fail(name, failure)
             return None
-        first = None
-        for count in threads:
-            wanted = [f"--output={key}=@{at}/{key}{count}.npy" for key in outputs]
-            done = subprocess.run(
-                [self.weft, "run", "--quiet", f"{at}/m.so", f"--threads={count}"] + inputs + wanted,
-                capture_output=True, text=True, check=False)
-            if done.returncode:
-                self.fail(name, done.stderr[-2000:])
-                return None
-            results = [np.load(f"{at}/{key}{count}.npy") for key in outputs]
-            if first is None:
-                first = results
-            elif any(x.tobytes() != y.tobytes() for x, y in zip(first, results)):
-                self.fail(name, "depends on the number of threads")
-                return None
-        return first
+        return [results[key] for key in outputs]
 
     def compare(self, name, have, want, element):
         """`want` in float64; `have` as it was read, of the named type."""
@@ -90,12 +69,13 @@ class Runner:
 
     def refuses(self, name, text, feed, sentence):
         """Whether a call on `feed` fails with the sentence."""
-        at, inputs = self.write(name, text, feed)
-        subprocess.run([self.weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"], check=True)
-        done = subprocess.run([self.weft, "run", "--quiet", f"{at}/m.so"] + inputs,
-                              capture_output=True, text=True, check=False)
-        if done.returncode in (0, -11, -6) or sentence not in done.stderr:
-            self.fail(name, f"expected '{sentence}', got {done.returncode}: {done.stderr[-500:]}")
+        module = self.compile(name, text)
+        try:
+            module.call(feed)
+            self.fail(name, f"expected '{sentence}', got results")
+        except Failure as failure:
+            if failure.code < 0 or sentence not in str(failure):
+                self.fail(name, f"expected '{sentence}', got {failure}")
 
     def operation(self, name, head, operands, inits, want, dynamic="", tail="", refused=None):
         """One operation: `head` its name and attributes, `operands` a list of (keyword,

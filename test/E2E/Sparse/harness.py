@@ -7,18 +7,16 @@
 """Runs cases and keeps count. Results are compared bit for bit, with one and two threads."""
 
 import os
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from modules import Failure, Module, tensor  # pylint: disable=wrong-import-position
+
 TYPES = {"float16": "f16", "float32": "f32", "float64": "f64", "int8": "i8", "int16": "i16",
          "int32": "i32", "int64": "i64"}
-
-
-def tensor(shape, element):
-    return f"tensor<{''.join(f'{s}x' for s in shape)}{element}>"
 
 
 class Cases:
@@ -44,35 +42,24 @@ class Cases:
                 print(text)
 
     def problems(self, name, text, feed, want, error):
-        at = os.path.join(self.folder.name, name)
-        os.makedirs(at)
-        with open(f"{at}/m.mlir", "w", encoding="utf-8") as file:
-            file.write(text)
-        inputs = []
-        for key, value in feed.items():
-            np.save(f"{at}/{key}.npy", np.ascontiguousarray(value))
-            inputs.append(f"--input={key}=@{at}/{key}.npy")
-        done = subprocess.run([self.weft, "compile", "--quiet", f"{at}/m.mlir", "-o", f"{at}/m.so"],
-                              capture_output=True, text=True, check=False)
-        if done.returncode:
-            return done.stderr[-2000:]
+        try:
+            module = Module(self.weft, text, os.path.join(self.folder.name, name))
+        except Failure as failure:
+            return str(failure)
         for threads in (1, 2):
-            outputs = [f"--output={key}=@{at}/{key}.npy" for key in want]
-            done = subprocess.run(
-                [self.weft, "run", "--quiet", f"{at}/m.so", f"--threads={threads}"] + inputs
-                + outputs, capture_output=True, text=True, check=False)
+            try:
+                have = dict(zip(module.output_names(), module.call(feed, threads)))
+            except Failure as failure:
+                if error and failure.code > 0 and error in str(failure):
+                    continue
+                return f"expected '{error}', got {failure}" if error else str(failure)
             if error:
-                if done.returncode <= 0 or error not in done.stderr:
-                    return f"expected '{error}', got {done.returncode}: {done.stderr[-2000:]}"
-                continue
-            if done.returncode:
-                return f"{done.returncode}: {done.stderr[-2000:]}"
+                return f"expected '{error}', got results"
             for key, value in want.items():
-                have = np.load(f"{at}/{key}.npy")
-                if value is not None and (have.shape != value.shape
-                                          or not np.array_equal(have, value)):
-                    return f"{key} differs with {threads} threads: {have.shape} " \
-                           f"{have.ravel()[:12]}, expected {value.shape} {value.ravel()[:12]}"
+                x = have[key]
+                if value is not None and (x.shape != value.shape or not np.array_equal(x, value)):
+                    return f"{key} differs with {threads} threads: {x.shape} {x.ravel()[:12]}, " \
+                           f"expected {value.shape} {value.ravel()[:12]}"
         return ""
 
     def finish(self):

@@ -13,24 +13,3 @@ func.func @main(%x: tensor<?xf32>) -> index {
   %n = tensor.dim %x, %c0 : tensor<?xf32>
   return %n : index
 }
-
-// -----
-
-func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
-  // expected-error @below {{calls 'elsewhere', which cannot be inlined: it has no body, or calls itself}}
-  %y = call @elsewhere(%x) : (tensor<4xf32>) -> tensor<4xf32>
-  return %y : tensor<4xf32>
-}
-func.func private @elsewhere(tensor<4xf32>) -> tensor<4xf32>
-
-// -----
-
-func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
-  // expected-error @below {{calls 'again', which cannot be inlined: it has no body, or calls itself}}
-  %y = call @again(%x) : (tensor<4xf32>) -> tensor<4xf32>
-  return %y : tensor<4xf32>
-}
-func.func private @again(%x: tensor<4xf32>) -> tensor<4xf32> {
-  %y = call @again(%x) : (tensor<4xf32>) -> tensor<4xf32>
-  return %y : tensor<4xf32>
-}

@@ -39,18 +39,3 @@ func.func @complete(%n: index {weft.symbol = "n", weft.range = array<i64: 1, 9>}
 func.func @packed(%w: !p {weft.name = "w", weft.dims = ["n", 64]}) -> !p {
   return %w : !p
 }
-
-// -----
-
-// CHECK-LABEL: func.func @calls
-// CHECK: math.exp
-// CHECK-NOT: call
-// CHECK-NOT: func.func
-func.func @calls(%x: tensor<4xf32>) -> tensor<4xf32> {
-  %y = call @exp(%x) : (tensor<4xf32>) -> tensor<4xf32>
-  return %y : tensor<4xf32>
-}
-func.func private @exp(%x: tensor<4xf32>) -> tensor<4xf32> {
-  %y = math.exp %x : tensor<4xf32>
-  return %y : tensor<4xf32>
-}

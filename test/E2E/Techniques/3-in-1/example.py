@@ -28,7 +28,8 @@ func.func @main(%t: index {weft.symbol = "t"},
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty(%t) : tensor<?x14xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x14xf32>) -> tensor<?x14xf32>
-  %h = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %weight : tensor<?x11xf32>, tensor<14x11xf32>)
+  %h = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %weight : tensor<?x11xf32>, tensor<14x11xf32>)
          outs(%init : tensor<?x14xf32>) -> tensor<?x14xf32>
   %row = tensor.empty(%t) : tensor<?x7xf32>
   %a = weft.embed ins(%cosines, %adapters : tensor<5x7xf32>, tensor<?xi64>)

@@ -33,11 +33,14 @@ func.func @main(%v: tensor<24x24xf32>, %l: tensor<24xf32>) -> (tensor<24x24xf32>
   %zero = arith.constant 0.0 : f32
   %zeros = linalg.fill ins(%zero : f32) outs(%none : tensor<24x24xf32>) -> tensor<24x24xf32>
   // V = 1.5 U - 0.5 U U^T U.
-  %gram = weft.contract indexing_maps = [#at, #b, #y] ins(%u, %u : tensor<24x24xf32>, tensor<24x24xf32>)
+  %gram = weft.contract indexing_maps = [#at, #b, #y]
+      ins(%u, %u : tensor<24x24xf32>, tensor<24x24xf32>)
             outs(%zeros : tensor<24x24xf32>) -> tensor<24x24xf32>
-  %cube = weft.contract indexing_maps = [#a, #b, #y] ins(%u, %gram : tensor<24x24xf32>, tensor<24x24xf32>)
+  %cube = weft.contract indexing_maps = [#a, #b, #y]
+      ins(%u, %gram : tensor<24x24xf32>, tensor<24x24xf32>)
             outs(%zeros : tensor<24x24xf32>) -> tensor<24x24xf32>
-  %rectified = linalg.generic {{indexing_maps = [#cell, #cell, #cell], iterator_types = ["parallel", "parallel"]}}
+  %rectified = linalg.generic {{indexing_maps = [#cell, #cell, #cell],
+      iterator_types = ["parallel", "parallel"]}}
       ins(%u, %cube : tensor<24x24xf32>, tensor<24x24xf32>) outs(%none : tensor<24x24xf32>) {{
   ^bb0(%x: f32, %c: f32, %old: f32):
     %more = arith.constant 1.5 : f32
@@ -47,7 +50,8 @@ func.func @main(%v: tensor<24x24xf32>, %l: tensor<24xf32>) -> (tensor<24x24xf32>
     %next = arith.subf %first, %second : f32
     linalg.yield %next : f32
   }} -> tensor<24x24xf32>
-  %scaled = linalg.generic {{indexing_maps = [#cell, #column, #cell], iterator_types = ["parallel", "parallel"]}}
+  %scaled = linalg.generic {{indexing_maps = [#cell, #column, #cell],
+      iterator_types = ["parallel", "parallel"]}}
       ins(%rectified, %l : tensor<24x24xf32>, tensor<24xf32>) outs(%none : tensor<24x24xf32>) {{
   ^bb0(%x: f32, %e: f32, %old: f32):
     %root = math.sqrt %e : f32
@@ -55,7 +59,8 @@ func.func @main(%v: tensor<24x24xf32>, %l: tensor<24xf32>) -> (tensor<24x24xf32>
     %y = arith.divf %x, %fourth : f32
     linalg.yield %y : f32
   }} -> tensor<24x24xf32>
-  %y = weft.contract indexing_maps = [#a, #bt, #y] ins(%scaled, %rectified : tensor<24x24xf32>, tensor<24x24xf32>)
+  %y = weft.contract indexing_maps = [#a, #bt, #y]
+      ins(%scaled, %rectified : tensor<24x24xf32>, tensor<24x24xf32>)
          outs(%zeros : tensor<24x24xf32>) -> tensor<24x24xf32>
   return %u, %y : tensor<24x24xf32>, tensor<24x24xf32>
 }}

@@ -24,7 +24,6 @@ MODULE = f"""
 #w = affine_map<(t, n, k) -> (n, k)>
 #y = affine_map<(t, n, k) -> (t, n)>
 !weight = !weft.packed<13x40xf32, #lowp.in_basis<{LEAF}, 1, #lowp.permutation<"outliers">>>
-!blocks = !weft.packed<?x40xf32, {LEAF}>
 !activation = !weft.packed<?x40xf32, #lowp.in_basis<{LEAF}, 1, #lowp.permutation<"outliers">>>
 
 func.func @main(%t: index {{weft.symbol = "t"}},
@@ -34,9 +33,7 @@ func.func @main(%t: index {{weft.symbol = "t"}},
   %w = weft.assemble %codes, %exponents : tensor<325xi8>, tensor<13x5xi8> -> !weight
   %together = lowp.rotate %x by #lowp.permutation<"outliers"> along 1 (%order : tensor<40xi32>)
     : tensor<?x40xf32>
-  %blocks = lowp.quantize %together by mx_ceil : tensor<?x40xf32> -> !blocks
-  %mantissas, %shared = weft.disassemble %blocks : !blocks -> tensor<?xi8>, tensor<?x5xi8>
-  %q = weft.assemble %mantissas, %shared : tensor<?xi8>, tensor<?x5xi8> -> !activation
+  %q = lowp.quantize %together by mx_ceil : tensor<?x40xf32> -> !activation
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty(%t) : tensor<?x13xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x13xf32>) -> tensor<?x13xf32>

@@ -1,4 +1,4 @@
-"""Adaptive Computation Modules: Granular Conditional Computation
+"""Adaptive Computation Modules: Granular Conditional Computation For Efficient Inference
 
 Theme: moe
 

@@ -43,7 +43,8 @@ def chain(p):
 def zeros(name, shape):
     return f"""
   %e{name} = tensor.empty(%t) : tensor<?x{shape}xf32>
-  %{name} = linalg.fill ins(%zero : f32) outs(%e{name} : tensor<?x{shape}xf32>) -> tensor<?x{shape}xf32>"""
+  %{name} = linalg.fill ins(%zero : f32)
+      outs(%e{name} : tensor<?x{shape}xf32>) -> tensor<?x{shape}xf32>"""
 
 
 CORES = {"g1": (N1, RANKS[0]), "g2": (RANKS[0], N2, RANKS[1]), "g3": (RANKS[1], K1, RANKS[2]),
@@ -63,7 +64,8 @@ func.func @main(%t: index {{weft.symbol = "t"}},
   // The loss is linear in the results; the estimate is (loss(+) - loss(-)) / (2 epsilon).
   %none = tensor.empty() : tensor<f32>
   %start = linalg.fill ins(%zero : f32) outs(%none : tensor<f32>) -> tensor<f32>
-  %slope = linalg.generic {{indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, k)>,
+  %slope = linalg.generic {{indexing_maps = [affine_map<(i, j, k)
+      -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, k)>,
                                             affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> ()>],
                            iterator_types = ["reduction", "reduction", "reduction"]}}
       ins(%yp, %ym, %weights : tensor<?x4x6xf32>, tensor<?x4x6xf32>, tensor<?x4x6xf32>)

@@ -38,7 +38,8 @@ func.func @main(%t: index {weft.symbol = "t"}, %stored: index {weft.symbol = "st
   %sum = weft.contract unsigned_lhs indexing_maps = [#x, #w, #y]
            ins(%x, %w : tensor<?x31xi8>, !weight) outs(%init : tensor<?x22xi32>) -> tensor<?x22xi32>
   %result = tensor.empty(%t) : tensor<?x22xf32>
-  %y = linalg.generic {indexing_maps = [#out, #row, #row, #out], iterator_types = ["parallel", "parallel"]}
+  %y = linalg.generic {indexing_maps = [#out, #row, #row, #out],
+      iterator_types = ["parallel", "parallel"]}
       ins(%sum, %correction, %scales : tensor<?x22xi32>, tensor<22xi32>, tensor<22xf32>)
       outs(%result : tensor<?x22xf32>) {
   ^bb0(%s: i32, %c: i32, %scale: f32, %old: f32):

@@ -18,12 +18,15 @@ N, K, WIDE = 10, 32, 8
 
 def part(name, bits, begin, size):
     return f"""
-  %x_{name} = tensor.extract_slice %ordered[0, {begin}] [%t, {size}] [1, 1] : tensor<?x32xf32> to tensor<?x{size}xf32>
+  %x_{name} = tensor.extract_slice %ordered[0, {begin}] [%t, {size}] [1, 1]
+      : tensor<?x32xf32> to tensor<?x{size}xf32>
   %q_{name} = lowp.quantize %x_{name} by absmax : tensor<?x{size}xf32> -> !{name}
-  %codes_{name}, %scales_{name} = weft.disassemble %q_{name} : !{name} -> tensor<?xi8>, tensor<?x1xf32>
+  %codes_{name}, %scales_{name} = weft.disassemble %q_{name} : !{name}
+      -> tensor<?xi8>, tensor<?x1xf32>
   %i_{name} = weft.assemble %codes_{name} : tensor<?xi8> -> !{name}_codes
   %w_{name} = weft.assemble %w{name} : tensor<{N * size // 2}xi8> -> !{name}_weight
-  %sum_{name} = weft.contract indexing_maps = [#x, #w, #y] ins(%i_{name}, %w_{name} : !{name}_codes, !{name}_weight)
+  %sum_{name} = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%i_{name}, %w_{name} : !{name}_codes, !{name}_weight)
       outs(%init : tensor<?x10xi32>) -> tensor<?x10xi32>""".replace(
         "tensor<?xi8>", "tensor<?x8xi8>" if bits == 8 else "tensor<?xi8>")
 

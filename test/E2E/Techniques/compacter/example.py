@@ -44,7 +44,8 @@ func.func @main(%t: index {{weft.symbol = "t"}},
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x6xf32>) -> tensor<?x6xf32>
   %inner = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %down : tensor<?x24xf32>, !down)
              outs(%init : tensor<?x6xf32>) -> tensor<?x6xf32>
-  %active = linalg.generic {{indexing_maps = [#same, #same], iterator_types = ["parallel", "parallel"]}}
+  %active = linalg.generic {{indexing_maps = [#same, #same],
+      iterator_types = ["parallel", "parallel"]}}
       ins(%inner : tensor<?x6xf32>) outs(%empty : tensor<?x6xf32>) {{
   ^bb0(%v: f32, %old: f32):
     %z = arith.constant 0.0 : f32

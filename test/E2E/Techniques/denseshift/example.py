@@ -28,7 +28,8 @@ func.func @main(%t: index {weft.symbol = "t"},
                 %codes: tensor<404xi8>) -> tensor<?x25xf32> {
   %w = weft.assemble %codes : tensor<404xi8> -> !weight
   %numbers = tensor.empty(%t) : tensor<?x43xf32>
-  %float = linalg.generic {indexing_maps = [affine_map<(t, k) -> (t, k)>, affine_map<(t, k) -> (t, k)>],
+  %float = linalg.generic {indexing_maps = [affine_map<(t, k) -> (t, k)>, affine_map<(t, k)
+      -> (t, k)>],
                            iterator_types = ["parallel", "parallel"]}
       ins(%x : tensor<?x43xi8>) outs(%numbers : tensor<?x43xf32>) {
   ^bb0(%v: i8, %old: f32):

@@ -33,7 +33,8 @@ func.func @main(%t: index {weft.symbol = "t"},
   %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x13xf32>) -> tensor<?x13xf32>
   %inner = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x30xf32>, !weight)
              outs(%z : tensor<?x13xf32>) -> tensor<?x13xf32>
-  %active = linalg.generic {indexing_maps = [#same, #same], iterator_types = ["parallel", "parallel"]}
+  %active = linalg.generic {indexing_maps = [#same, #same],
+      iterator_types = ["parallel", "parallel"]}
       ins(%inner : tensor<?x13xf32>) outs(%e : tensor<?x13xf32>) {
   ^bb0(%v: f32, %old: f32):
     %nothing = arith.constant 0.0 : f32

@@ -24,13 +24,16 @@ MODULE = """
 func.func @main(%weight: tensor<12x30xf32>, %mask: tensor<12x30xi8>, %calibration: tensor<50x30xf32>,
                 %x: tensor<2x30xf32>) -> (tensor<12x30xi8>, tensor<2x12xf32>) {
   %sums = lowp.observe sum %calibration blocks [0, 1] : tensor<50x30xf32> -> tensor<1x30xf32>
-  %squares = lowp.observe sum_of_squares %calibration blocks [0, 1] : tensor<50x30xf32> -> tensor<1x30xf32>
+  %squares = lowp.observe sum_of_squares %calibration blocks [0, 1] : tensor<50x30xf32>
+      -> tensor<1x30xf32>
   %zero = arith.constant 0.0 : f32
   %rows = tensor.empty() : tensor<12xf32>
   %none = linalg.fill ins(%zero : f32) outs(%rows : tensor<12xf32>) -> tensor<12xf32>
   // What a row's output lacks in the mean: the sum of W * mean over pruned weights.
-  %error = linalg.generic {indexing_maps = [#cell, #cell, #input, #row], iterator_types = ["parallel", "reduction"]}
-      ins(%weight, %mask, %sums : tensor<12x30xf32>, tensor<12x30xi8>, tensor<1x30xf32>) outs(%none : tensor<12xf32>) {
+  %error = linalg.generic {indexing_maps = [#cell, #cell, #input, #row],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%weight, %mask, %sums : tensor<12x30xf32>, tensor<12x30xi8>, tensor<1x30xf32>)
+      outs(%none : tensor<12xf32>) {
   ^bb0(%v: f32, %m: i8, %sum: f32, %acc: f32):
     %off = arith.constant 0 : i8
     %nothing = arith.constant 0.0 : f32
@@ -45,8 +48,10 @@ func.func @main(%weight: tensor<12x30xf32>, %mask: tensor<12x30xi8>, %calibratio
   %most = arith.constant 1.0e30 : f32
   %low = linalg.fill ins(%least : f32) outs(%rows : tensor<12xf32>) -> tensor<12xf32>
   %high = linalg.fill ins(%most : f32) outs(%rows : tensor<12xf32>) -> tensor<12xf32>
-  %gain = linalg.generic {indexing_maps = [#cell, #cell, #input, #row, #row], iterator_types = ["parallel", "reduction"]}
-      ins(%weight, %mask, %sums, %error : tensor<12x30xf32>, tensor<12x30xi8>, tensor<1x30xf32>, tensor<12xf32>)
+  %gain = linalg.generic {indexing_maps = [#cell, #cell, #input, #row, #row],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%weight, %mask, %sums, %error
+      : tensor<12x30xf32>, tensor<12x30xi8>, tensor<1x30xf32>, tensor<12xf32>)
       outs(%low : tensor<12xf32>) {
   ^bb0(%v: f32, %m: i8, %sum: f32, %e: f32, %acc: f32):
     %off = arith.constant 0 : i8
@@ -59,7 +64,8 @@ func.func @main(%weight: tensor<12x30xf32>, %mask: tensor<12x30xi8>, %calibratio
     linalg.yield %next : f32
   } -> tensor<12xf32>
   // Pruning takes the kept weight of the least |W| * norm among those whose loss lessens the error.
-  %cost = linalg.generic {indexing_maps = [#cell, #cell, #input, #input, #row, #row], iterator_types = ["parallel", "reduction"]}
+  %cost = linalg.generic {indexing_maps = [#cell, #cell, #input, #input, #row, #row],
+      iterator_types = ["parallel", "reduction"]}
       ins(%weight, %mask, %sums, %squares, %error
           : tensor<12x30xf32>, tensor<12x30xi8>, tensor<1x30xf32>, tensor<1x30xf32>, tensor<12xf32>)
       outs(%high : tensor<12xf32>) {
@@ -108,7 +114,8 @@ func.func @main(%weight: tensor<12x30xf32>, %mask: tensor<12x30xi8>, %calibratio
   } -> (tensor<12x30xi8>, tensor<12x30xf32>)
   %empty = tensor.empty() : tensor<2x12xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<2x12xf32>) -> tensor<2x12xf32>
-  %y = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %sparse : tensor<2x30xf32>, tensor<12x30xf32>)
+  %y = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %sparse : tensor<2x30xf32>, tensor<12x30xf32>)
          outs(%init : tensor<2x12xf32>) -> tensor<2x12xf32>
   return %refined, %y : tensor<12x30xi8>, tensor<2x12xf32>
 }

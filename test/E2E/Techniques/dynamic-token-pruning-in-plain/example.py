@@ -28,7 +28,8 @@ func.func @main(%n: index {weft.symbol = "n"},
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty(%n) : tensor<?x3xf32>
   %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x3xf32>) -> tensor<?x3xf32>
-  %logits = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %head : tensor<?x10xf32>, tensor<3x10xf32>)
+  %logits = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %head : tensor<?x10xf32>, tensor<3x10xf32>)
               outs(%z : tensor<?x3xf32>) -> tensor<?x3xf32>
   // Probabilities of the classes; logits are small.
   %row = tensor.empty(%n) : tensor<?xf32>
@@ -40,7 +41,8 @@ func.func @main(%n: index {weft.symbol = "n"},
     %next = arith.addf %sum, %exp : f32
     linalg.yield %next : f32
   } -> tensor<?xf32>
-  %probability = linalg.generic {indexing_maps = [#tc, #t, #tc], iterator_types = ["parallel", "parallel"]}
+  %probability = linalg.generic {indexing_maps = [#tc, #t, #tc],
+      iterator_types = ["parallel", "parallel"]}
       ins(%logits, %total : tensor<?x3xf32>, tensor<?xf32>) outs(%e : tensor<?x3xf32>) {
   ^bb0(%v: f32, %sum: f32, %old: f32):
     %exp = math.exp %v : f32
@@ -51,7 +53,8 @@ func.func @main(%n: index {weft.symbol = "n"},
   %bits = tensor.empty(%n) : tensor<?x3xi8>
   %best = sparse.topk_mask k = 1 dimension = 0 ins(%probability : tensor<?x3xf32>)
             outs(%bits : tensor<?x3xi8>) -> tensor<?x3xi8>
-  %confidence = linalg.generic {indexing_maps = [#tc, #t], iterator_types = ["parallel", "reduction"]}
+  %confidence = linalg.generic {indexing_maps = [#tc, #t],
+      iterator_types = ["parallel", "reduction"]}
       ins(%probability : tensor<?x3xf32>) outs(%no : tensor<?xf32>) {
   ^bb0(%v: f32, %most: f32):
     %next = arith.maximumf %v, %most : f32
@@ -78,7 +81,8 @@ func.func @main(%n: index {weft.symbol = "n"},
   %kept, %positions = sparse.compact dimension = 0 ins(%x, %mask : tensor<?x10xf32>, tensor<?xi8>)
       outs(%few, %places : tensor<16x10xf32>, tensor<16xi32>) -> tensor<16x10xf32>, tensor<16xi32>
   %start = linalg.fill ins(%zero : f32) outs(%few : tensor<16x10xf32>) -> tensor<16x10xf32>
-  %next = weft.contract indexing_maps = [#x, #w, #y] ins(%kept, %layer : tensor<16x10xf32>, tensor<10x10xf32>)
+  %next = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%kept, %layer : tensor<16x10xf32>, tensor<10x10xf32>)
             outs(%start : tensor<16x10xf32>) -> tensor<16x10xf32>
   %y = sparse.expand dimension = 0 ins(%next, %positions : tensor<16x10xf32>, tensor<16xi32>)
          outs(%x : tensor<?x10xf32>) -> tensor<?x10xf32>

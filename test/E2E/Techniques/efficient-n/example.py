@@ -35,7 +35,8 @@ func.func @main(%t: index {weft.symbol = "t"}, %w: tensor<19x29xf32>,
          outs(%z0 : tensor<?x19xf32>) -> tensor<?x19xf32>
   %e1 = tensor.empty(%t) : tensor<?x29xf32>
   %z1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x29xf32>) -> tensor<?x29xf32>
-  %dx = weft.contract indexing_maps = [#x, #wt, #y] ins(%dy, %backward : tensor<?x19xf32>, !backward)
+  %dx = weft.contract indexing_maps = [#x, #wt, #y]
+      ins(%dy, %backward : tensor<?x19xf32>, !backward)
           outs(%z1 : tensor<?x29xf32>) -> tensor<?x29xf32>
   return %y, %dx : tensor<?x19xf32>, tensor<?x29xf32>
 }

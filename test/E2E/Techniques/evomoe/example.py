@@ -3,7 +3,7 @@
 Theme: moe
 
 Claim: A gate that anneals from dense to sparse chooses a number of experts that adapts to the
-token instead of a fixed k, and converges better.
+token instead of a fixed k.
 
 Shown: `moe.route threshold` keeps the experts whose weight is above the threshold; the temperature
 divides the logits, so that one module is dense at a high temperature and nearly top-1 at a low

@@ -24,12 +24,14 @@ MODULE = """
 
 func.func @main(%t: index {weft.symbol = "t"},
                 %x: tensor<?x37xf32> {weft.name = "x", weft.dims = ["t", 37]},
-                %w: tensor<23x37xf32>, %bits: tensor<320xi8>, %task: tensor<i64>) -> tensor<?x23xf32> {
+                %w: tensor<23x37xf32>, %bits: tensor<320xi8>, %task: tensor<i64>)
+                    -> tensor<?x23xf32> {
   %masks = weft.assemble %bits : tensor<320xi8> -> !masks
   %none = tensor.empty() : tensor<23x37xf32>
   %mask = weft.embed ins(%masks, %task : !masks, tensor<i64>)
             outs(%none : tensor<23x37xf32>) -> tensor<23x37xf32>
-  %kept = linalg.generic {indexing_maps = [#cell, #cell, #cell], iterator_types = ["parallel", "parallel"]}
+  %kept = linalg.generic {indexing_maps = [#cell, #cell, #cell],
+      iterator_types = ["parallel", "parallel"]}
       ins(%w, %mask : tensor<23x37xf32>, tensor<23x37xf32>) outs(%none : tensor<23x37xf32>) {
   ^bb0(%v: f32, %m: f32, %old: f32):
     %p = arith.mulf %v, %m : f32
@@ -38,7 +40,8 @@ func.func @main(%t: index {weft.symbol = "t"},
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty(%t) : tensor<?x23xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x23xf32>) -> tensor<?x23xf32>
-  %y = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %kept : tensor<?x37xf32>, tensor<23x37xf32>)
+  %y = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %kept : tensor<?x37xf32>, tensor<23x37xf32>)
          outs(%init : tensor<?x23xf32>) -> tensor<?x23xf32>
   return %y : tensor<?x23xf32>
 }

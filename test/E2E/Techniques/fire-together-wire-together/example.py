@@ -3,7 +3,8 @@
 Theme: sparsity
 
 Claim: A small head predicts from the pooled input which filters of a layer will be among the strongest,
-as many as hold a share of the heat; the others are not computed: 50 % fewer operations in ResNets.
+as many as hold a share of the heat; the others are not computed: 15 to 24 % fewer operations than
+other methods at similar accuracy on CIFAR.
 
 Shown: Pooling, the head, `sparse.compact` of the filters that it names (of at most 8), a convolution with
 these alone and `sparse.expand`; different images run different filters.
@@ -37,7 +38,8 @@ func.func @main(%h: index {weft.symbol = "h"}, %w: index {weft.symbol = "w"},
   } -> tensor<4xf32>
   %row = tensor.empty() : tensor<13xf32>
   %z1 = linalg.fill ins(%zero : f32) outs(%row : tensor<13xf32>) -> tensor<13xf32>
-  %logits = weft.contract indexing_maps = [#c, #oc, #o] ins(%sums, %head : tensor<4xf32>, tensor<13x4xf32>)
+  %logits = weft.contract indexing_maps = [#c, #oc, #o]
+      ins(%sums, %head : tensor<4xf32>, tensor<13x4xf32>)
               outs(%z1 : tensor<13xf32>) -> tensor<13xf32>
   %flags = tensor.empty() : tensor<13xi8>
   %mask = linalg.generic {indexing_maps = [#i, #i], iterator_types = ["parallel"]}
@@ -50,8 +52,10 @@ func.func @main(%h: index {weft.symbol = "h"}, %w: index {weft.symbol = "w"},
   } -> tensor<13xi8>
   %some = tensor.empty() : tensor<8x4x3x3xf32>
   %places = tensor.empty() : tensor<8xi32>
-  %kept, %positions = sparse.compact dimension = 0 ins(%filters, %mask : tensor<13x4x3x3xf32>, tensor<13xi8>)
-      outs(%some, %places : tensor<8x4x3x3xf32>, tensor<8xi32>) -> tensor<8x4x3x3xf32>, tensor<8xi32>
+  %kept, %positions = sparse.compact dimension = 0
+      ins(%filters, %mask : tensor<13x4x3x3xf32>, tensor<13xi8>)
+      outs(%some, %places : tensor<8x4x3x3xf32>, tensor<8xi32>)
+      -> tensor<8x4x3x3xf32>, tensor<8xi32>
   %batch = tensor.expand_shape %x [[0, 1], [2], [3]] output_shape [1, 4, %h, %w]
     : tensor<4x?x?xf32> into tensor<1x4x?x?xf32>
   %e = tensor.empty(%h, %w) : tensor<1x8x?x?xf32>
@@ -59,7 +63,8 @@ func.func @main(%h: index {weft.symbol = "h"}, %w: index {weft.symbol = "w"},
   %maps = weft.conv strides = [1, 1] dilations = [1, 1] pads = [1, 1, 1, 1] groups = 1
             ins(%batch, %kept : tensor<1x4x?x?xf32>, tensor<8x4x3x3xf32>)
             outs(%z2 : tensor<1x8x?x?xf32>) -> tensor<1x8x?x?xf32>
-  %strong = tensor.collapse_shape %maps [[0, 1], [2], [3]] : tensor<1x8x?x?xf32> into tensor<8x?x?xf32>
+  %strong = tensor.collapse_shape %maps [[0, 1], [2], [3]]
+      : tensor<1x8x?x?xf32> into tensor<8x?x?xf32>
   %all = tensor.empty(%h, %w) : tensor<13x?x?xf32>
   %nothing = linalg.fill ins(%zero : f32) outs(%all : tensor<13x?x?xf32>) -> tensor<13x?x?xf32>
   %y = sparse.expand dimension = 0 ins(%strong, %positions : tensor<8x?x?xf32>, tensor<8xi32>)

@@ -20,7 +20,8 @@ def layer(name):
     return f"""
   %w{name} = weft.assemble %{name}0, %{name}1, %{name}2, %{name}3
     : tensor<20x4xi8>, tensor<20x1xf32>, tensor<4x20xi8>, tensor<4x1xf32> -> !weight
-  %{name} = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %w{name} : tensor<37x20xf32>, !weight)
+  %{name} = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %w{name} : tensor<37x20xf32>, !weight)
               outs(%zeros : tensor<37x20xf32>) -> tensor<37x20xf32>"""
 
 

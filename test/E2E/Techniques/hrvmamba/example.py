@@ -3,7 +3,7 @@
 Theme: ssm
 
 Claim: Scans of an image in four directions with depthwise convolutions of several sizes, in
-branches of several resolutions, suit dense prediction better than one-dimensional scans.
+branches of several resolutions, make a state space model fit for dense prediction.
 
 Shown: Rows and columns, each both ways: two `bidirectional` scans of which one has the columns as
 its `order`; their outputs lie at the same places and are added. Before them are depthwise

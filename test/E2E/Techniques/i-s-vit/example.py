@@ -26,7 +26,8 @@ func.func @main(%scores: tensor<11x11xf32>, %v: tensor<11x6xf32>, %scale: tensor
     -> (tensor<11x6xf32>, tensor<46xi8>) {{
   %zero = arith.constant 0.0 : f32
   %none = tensor.empty() : tensor<11x11xf32>
-  %exp = linalg.exp ins(%scores : tensor<11x11xf32>) outs(%none : tensor<11x11xf32>) -> tensor<11x11xf32>
+  %exp = linalg.exp ins(%scores : tensor<11x11xf32>)
+      outs(%none : tensor<11x11xf32>) -> tensor<11x11xf32>
   %rows = tensor.empty() : tensor<11xf32>
   %start = linalg.fill ins(%zero : f32) outs(%rows : tensor<11xf32>) -> tensor<11xf32>
   %sums = linalg.generic {{indexing_maps = [#s, #row], iterator_types = ["parallel", "reduction"]}}
@@ -35,7 +36,8 @@ func.func @main(%scores: tensor<11x11xf32>, %v: tensor<11x6xf32>, %scale: tensor
     %next = arith.addf %sum, %e : f32
     linalg.yield %next : f32
   }} -> tensor<11xf32>
-  %logs = linalg.generic {{indexing_maps = [#s, #row, #s], iterator_types = ["parallel", "parallel"]}}
+  %logs = linalg.generic {{indexing_maps = [#s, #row, #s],
+      iterator_types = ["parallel", "parallel"]}}
       ins(%exp, %sums : tensor<11x11xf32>, tensor<11xf32>) outs(%none : tensor<11x11xf32>) {{
   ^bb0(%e: f32, %sum: f32, %old: f32):
     %shift = arith.constant {SHIFT} : f32
@@ -58,7 +60,8 @@ func.func @main(%scores: tensor<11x11xf32>, %v: tensor<11x6xf32>, %scale: tensor
   }} -> tensor<11x11xf32>
   %empty = tensor.empty() : tensor<11x6xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<11x6xf32>) -> tensor<11x6xf32>
-  %y = weft.contract indexing_maps = [#a, #v, #y] ins(%weights, %v : tensor<11x11xf32>, tensor<11x6xf32>)
+  %y = weft.contract indexing_maps = [#a, #v, #y]
+      ins(%weights, %v : tensor<11x11xf32>, tensor<11x6xf32>)
          outs(%init : tensor<11x6xf32>) -> tensor<11x6xf32>
   return %y, %codes : tensor<11x6xf32>, tensor<46xi8>
 }}

@@ -3,7 +3,7 @@
 Theme: attention
 
 Claim: Softmax attention is approximated in less than quadratic time by sampling keys with
-probabilities of estimated densities and norms of values, with bounds of the spectral norm: 18
+probabilities of estimated densities and norms of values, with bounds of the spectral norm: over 18
 times faster for T2T-ViT.
 
 Shown: The densities are estimated of 8 of the queries, keys are drawn by density times the norm of

@@ -39,15 +39,18 @@ func.func @main(%t: index {weft.symbol = "t"},
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty(%t) : tensor<?x3xf32>
   %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x3xf32>) -> tensor<?x3xf32>
-  %inner = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %b : tensor<?x26xf32>, tensor<3x26xf32>)
+  %inner = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %b : tensor<?x26xf32>, tensor<3x26xf32>)
              outs(%z : tensor<?x3xf32>) -> tensor<?x3xf32>
-  %mixed = weft.contract indexing_maps = [#x, #own, #y] ins(%inner, %r : tensor<?x3xf32>, tensor<?x3x3xf32>)
+  %mixed = weft.contract indexing_maps = [#x, #own, #y]
+      ins(%inner, %r : tensor<?x3xf32>, tensor<?x3x3xf32>)
              outs(%z : tensor<?x3xf32>) -> tensor<?x3xf32>
   %empty = tensor.empty(%t) : tensor<?x19xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x19xf32>) -> tensor<?x19xf32>
   %base = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %w : tensor<?x26xf32>, !weight)
             outs(%init : tensor<?x19xf32>) -> tensor<?x19xf32>
-  %y = weft.contract indexing_maps = [#x, #w, #y] ins(%mixed, %a : tensor<?x3xf32>, tensor<19x3xf32>)
+  %y = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%mixed, %a : tensor<?x3xf32>, tensor<19x3xf32>)
          outs(%base : tensor<?x19xf32>) -> tensor<?x19xf32>
   return %y : tensor<?x19xf32>
 }

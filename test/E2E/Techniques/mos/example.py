@@ -36,14 +36,16 @@ func.func @main(%t: index {weft.symbol = "t"},
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty(%t) : tensor<?x4xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x4xf32>) -> tensor<?x4xf32>
-  %inner = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %a : tensor<?x24xf32>, tensor<4x24xf32>)
+  %inner = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %a : tensor<?x24xf32>, tensor<4x24xf32>)
              outs(%init : tensor<?x4xf32>) -> tensor<?x4xf32>
   %wide = tensor.empty(%t) : tensor<?x20xf32>
   %zeros = linalg.fill ins(%zero : f32) outs(%wide : tensor<?x20xf32>) -> tensor<?x20xf32>
   %base = weft.contract indexing_maps = [#x, #w, #y]
             ins(%x, %weight : tensor<?x24xf32>, tensor<20x24xf32>)
             outs(%zeros : tensor<?x20xf32>) -> tensor<?x20xf32>
-  %y = weft.contract indexing_maps = [#x, #b, #y] ins(%inner, %b : tensor<?x4xf32>, tensor<4x20xf32>)
+  %y = weft.contract indexing_maps = [#x, #b, #y]
+      ins(%inner, %b : tensor<?x4xf32>, tensor<4x20xf32>)
          outs(%base : tensor<?x20xf32>) -> tensor<?x20xf32>
   return %y : tensor<?x20xf32>
 }

@@ -17,7 +17,8 @@ N, K = 14, 33
 def lower(bits):
     shift = 8 - bits
     return f"""
-  %codes{bits} = linalg.generic {{indexing_maps = [#at, #at], iterator_types = ["parallel", "parallel"]}}
+  %codes{bits} = linalg.generic {{indexing_maps = [#at, #at],
+      iterator_types = ["parallel", "parallel"]}}
       ins(%codes : tensor<14x33xi8>) outs(%bytes : tensor<14x33xi8>) {{
   ^bb0(%c: i8, %old: i8):
     %half = arith.constant {1 << (shift - 1)} : i32
@@ -32,8 +33,10 @@ def lower(bits):
   }} -> tensor<14x33xi8>
   %p{bits} = weft.pack %codes{bits} : tensor<14x33xi8> -> !codes{bits}
   %s{bits} = weft.disassemble %p{bits} : !codes{bits} -> tensor<{-(-14 * 33 * bits // 8)}xi8>
-  %w{bits} = weft.assemble %s{bits}, %scales{bits} : tensor<{-(-14 * 33 * bits // 8)}xi8>, tensor<14x1xf32> -> !weight{bits}
-  %y{bits} = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %w{bits} : tensor<?x33xf32>, !weight{bits})
+  %w{bits} = weft.assemble %s{bits}, %scales{bits}
+      : tensor<{-(-14 * 33 * bits // 8)}xi8>, tensor<14x1xf32> -> !weight{bits}
+  %y{bits} = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %w{bits} : tensor<?x33xf32>, !weight{bits})
          outs(%init : tensor<?x14xf32>) -> tensor<?x14xf32>"""
 
 
@@ -52,7 +55,8 @@ def MODULE():
 func.func @main(%t: index {{weft.symbol = "t"}},
                 %x: tensor<?x33xf32> {{weft.name = "x", weft.dims = ["t", 33]}},
                 %codes: tensor<14x33xi8>, %scales8: tensor<14x1xf32>, %scales4: tensor<14x1xf32>,
-                %scales2: tensor<14x1xf32>) -> (tensor<?x14xf32>, tensor<?x14xf32>, tensor<?x14xf32>) {{
+                %scales2: tensor<14x1xf32>)
+                    -> (tensor<?x14xf32>, tensor<?x14xf32>, tensor<?x14xf32>) {{
   %bytes = tensor.empty() : tensor<14x33xi8>
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty(%t) : tensor<?x14xf32>

@@ -3,7 +3,7 @@
 Theme: moe
 
 Claim: A head in each layer predicts the probability to stop there; leaving at the first layer
-where the cumulative probability reaches q (Q-exit) is deterministic and better than sampling.
+where the cumulative probability reaches q (Q-exit) is deterministic, where PonderNet samples.
 
 Shown: `moe.exit` runs one shared layer, as ALBERT has it, at most 12 times; its state carries the
 probability to have got this far, and each input leaves after another number of layers.

@@ -35,8 +35,10 @@ func.func @main(%q: tensor<3x16xf32>, %codes: tensor<84xi8>, %scales: tensor<21x
   %low = tensor.extract_slice %before[0, 0] [21, 8] [1, 1] : tensor<21x16xf32> to tensor<21x8xf32>
   %high = tensor.extract_slice %before[0, 8] [21, 8] [1, 1] : tensor<21x16xf32> to tensor<21x8xf32>
   %half = tensor.empty() : tensor<21x8xf32>
-  %a, %b = linalg.generic {indexing_maps = [#at, #at, #at, #at, #at, #at], iterator_types = ["parallel", "parallel"]}
-      ins(%low, %high, %cos, %sin : tensor<21x8xf32>, tensor<21x8xf32>, tensor<21x8xf32>, tensor<21x8xf32>)
+  %a, %b = linalg.generic {indexing_maps = [#at, #at, #at, #at, #at, #at],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%low, %high, %cos, %sin
+      : tensor<21x8xf32>, tensor<21x8xf32>, tensor<21x8xf32>, tensor<21x8xf32>)
       outs(%half, %half : tensor<21x8xf32>, tensor<21x8xf32>) {
   ^bb0(%x: f32, %y: f32, %c: f32, %s: f32, %old0: f32, %old1: f32):
     %xc = arith.mulf %x, %c : f32
@@ -48,8 +50,10 @@ func.func @main(%q: tensor<3x16xf32>, %codes: tensor<84xi8>, %scales: tensor<21x
     linalg.yield %first, %second : f32, f32
   } -> (tensor<21x8xf32>, tensor<21x8xf32>)
   %whole = tensor.empty() : tensor<21x16xf32>
-  %half_k = tensor.insert_slice %a into %whole[0, 0] [21, 8] [1, 1] : tensor<21x8xf32> into tensor<21x16xf32>
-  %k = tensor.insert_slice %b into %half_k[0, 8] [21, 8] [1, 1] : tensor<21x8xf32> into tensor<21x16xf32>
+  %half_k = tensor.insert_slice %a into %whole[0, 0] [21, 8] [1, 1]
+      : tensor<21x8xf32> into tensor<21x16xf32>
+  %k = tensor.insert_slice %b into %half_k[0, 8] [21, 8] [1, 1]
+      : tensor<21x8xf32> into tensor<21x16xf32>
   %part = tensor.empty() : tensor<1x3x16xf32>
   %log = tensor.empty() : tensor<1x3xf32>
   %p0, %l0 = attn.partial layout = "sd,td,te->se"
@@ -58,7 +62,8 @@ func.func @main(%q: tensor<3x16xf32>, %codes: tensor<84xi8>, %scales: tensor<21x
   %p1, %l1 = attn.partial layout = "sd,td,te->se"
       ins(%q, %k, %v : tensor<3x16xf32>, tensor<21x16xf32>, tensor<21x16xf32>)
       outs(%part, %log : tensor<1x3x16xf32>, tensor<1x3xf32>) -> tensor<1x3x16xf32>, tensor<1x3xf32>
-  %parts = tensor.concat dim(0) %p0, %p1 : (tensor<1x3x16xf32>, tensor<1x3x16xf32>) -> tensor<2x3x16xf32>
+  %parts = tensor.concat dim(0) %p0, %p1 : (tensor<1x3x16xf32>, tensor<1x3x16xf32>)
+      -> tensor<2x3x16xf32>
   %logs = tensor.concat dim(0) %l0, %l1 : (tensor<1x3xf32>, tensor<1x3xf32>) -> tensor<2x3xf32>
   %result = tensor.empty() : tensor<3x16xf32>
   %y = attn.merge ins(%parts, %logs : tensor<2x3x16xf32>, tensor<2x3xf32>)

@@ -3,7 +3,8 @@
 Theme: sparsity
 
 Claim: Sparse embedding grids are stored as bitmaps or as coordinates, whichever is smaller at their
-sparsity, and only points that exist are computed: thousands of times more efficient than GPUs.
+sparsity, and only points that exist are computed, at 9.7 to 3,201 times the throughput
+of other efficient radiance fields.
 
 Shown: A grid with 40 % and one with 2 % of its features, as `#sparse.bitmap` and `#sparse.coo<i16>`, read by
 `weft.embed` at the 8 corners of points and interpolated; the choice is the smaller one in bytes for both.

@@ -36,7 +36,8 @@ func.func @main(%t: index {weft.symbol = "t"},
   %z0 = linalg.fill ins(%zero : f32) outs(%wide : tensor<?x26xf32>) -> tensor<?x26xf32>
   %inner = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %w1 : tensor<?x14xf32>, !up)
              outs(%z0 : tensor<?x26xf32>) -> tensor<?x26xf32>
-  %active = linalg.generic {indexing_maps = [#cell, #cell], iterator_types = ["parallel", "parallel"]}
+  %active = linalg.generic {indexing_maps = [#cell, #cell],
+      iterator_types = ["parallel", "parallel"]}
       ins(%inner : tensor<?x26xf32>) outs(%wide : tensor<?x26xf32>) {
   ^bb0(%v: f32, %old: f32):
     %nothing = arith.constant 0.0 : f32

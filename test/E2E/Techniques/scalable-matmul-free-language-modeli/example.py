@@ -19,7 +19,8 @@ D, H = 13, 9
 def projection(name):
     return f"""
   %w{name} = weft.assemble %{name}, %s{name} : tensor<24xi8>, tensor<f32> -> !weight
-  %{name}_out = weft.contract indexing_maps = [#x, #w, #y] ins(%a, %w{name} : tensor<?x13xf32>, !weight)
+  %{name}_out = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%a, %w{name} : tensor<?x13xf32>, !weight)
              outs(%init : tensor<?x9xf32>) -> tensor<?x9xf32>"""
 
 
@@ -43,7 +44,8 @@ func.func @main(%t: index {{weft.symbol = "t"}},
   %zero = arith.constant 0.0 : f32
   %none = tensor.empty(%t) : tensor<?xf32>
   %start = linalg.fill ins(%zero : f32) outs(%none : tensor<?xf32>) -> tensor<?xf32>
-  %squares = linalg.generic {{indexing_maps = [#cell, #row], iterator_types = ["parallel", "reduction"]}}
+  %squares = linalg.generic {{indexing_maps = [#cell, #row],
+      iterator_types = ["parallel", "reduction"]}}
       ins(%x : tensor<?x13xf32>) outs(%start : tensor<?xf32>) {{
   ^bb0(%v: f32, %sum: f32):
     %square = arith.mulf %v, %v : f32
@@ -51,7 +53,8 @@ func.func @main(%t: index {{weft.symbol = "t"}},
     linalg.yield %next : f32
   }} -> tensor<?xf32>
   %wide = tensor.empty(%t) : tensor<?x13xf32>
-  %normal = linalg.generic {{indexing_maps = [#cell, #row, #cell], iterator_types = ["parallel", "parallel"]}}
+  %normal = linalg.generic {{indexing_maps = [#cell, #row, #cell],
+      iterator_types = ["parallel", "parallel"]}}
       ins(%x, %squares : tensor<?x13xf32>, tensor<?xf32>) outs(%wide : tensor<?x13xf32>) {{
   ^bb0(%v: f32, %sum: f32, %old: f32):
     %size = arith.constant {D}.0 : f32
@@ -68,8 +71,10 @@ func.func @main(%t: index {{weft.symbol = "t"}},
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x9xf32>) -> tensor<?x9xf32>{
     "".join(projection(n) for n in "fcg")}
   // What is kept, f = sigmoid(.), and what is added, (1 - f) silu(c).
-  %keep, %add = linalg.generic {{indexing_maps = [#cell, #cell, #cell, #cell], iterator_types = ["parallel", "parallel"]}}
-      ins(%f_out, %c_out : tensor<?x9xf32>, tensor<?x9xf32>) outs(%empty, %empty : tensor<?x9xf32>, tensor<?x9xf32>) {{
+  %keep, %add = linalg.generic {{indexing_maps = [#cell, #cell, #cell, #cell],
+      iterator_types = ["parallel", "parallel"]}}
+      ins(%f_out, %c_out : tensor<?x9xf32>, tensor<?x9xf32>)
+      outs(%empty, %empty : tensor<?x9xf32>, tensor<?x9xf32>) {{
   ^bb0(%u: f32, %v: f32, %old0: f32, %old1: f32):
     %one = arith.constant 1.0 : f32
     %mu = arith.negf %u : f32
@@ -95,7 +100,8 @@ func.func @main(%t: index {{weft.symbol = "t"}},
       outs(%states, %last : tensor<1x?x1x9xf32>, tensor<1x1x9xf32>)
       -> tensor<1x?x1x9xf32>, tensor<1x1x9xf32>
   %h = tensor.collapse_shape %h4 [[0, 1, 2], [3]] : tensor<1x?x1x9xf32> into tensor<?x9xf32>
-  %y = linalg.generic {{indexing_maps = [#cell, #cell, #cell], iterator_types = ["parallel", "parallel"]}}
+  %y = linalg.generic {{indexing_maps = [#cell, #cell, #cell],
+      iterator_types = ["parallel", "parallel"]}}
       ins(%h, %g_out : tensor<?x9xf32>, tensor<?x9xf32>) outs(%empty : tensor<?x9xf32>) {{
   ^bb0(%v: f32, %gate: f32, %old: f32):
     %one = arith.constant 1.0 : f32

@@ -77,3 +77,8 @@ def reference(inputs, ablated):
         context = score / score.sum() @ (x @ p["w_k"])
         y[b] = np.maximum(x @ p["w_v"], 0) * context @ p["w_o"]
     return [y]
+
+
+def check(example):
+    # No tensor has tokens twice.
+    assert "?x?x" not in example.module.after("fuse")

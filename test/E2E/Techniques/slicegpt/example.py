@@ -25,11 +25,13 @@ func.func @main(%t: index {weft.symbol = "t"}, %d: index {weft.symbol = "d"},
                 %x: tensor<?x?xf32> {weft.name = "x", weft.dims = ["t", "d"]},
                 %up: tensor<?x23xf32> {weft.name = "up", weft.dims = ["d", 23]},
                 %down: tensor<23x?xf32> {weft.name = "down", weft.dims = [23, "d"]},
-                %turn: tensor<?x?xf32> {weft.name = "turn", weft.dims = ["d", "d"]}) -> tensor<?x?xf32> {
+                %turn: tensor<?x?xf32> {weft.name = "turn", weft.dims = ["d", "d"]})
+                    -> tensor<?x?xf32> {
   %zero = arith.constant 0.0 : f32
   %none = tensor.empty(%t) : tensor<?xf32>
   %start = linalg.fill ins(%zero : f32) outs(%none : tensor<?xf32>) -> tensor<?xf32>
-  %squares = linalg.generic {indexing_maps = [#cell, #row], iterator_types = ["parallel", "reduction"]}
+  %squares = linalg.generic {indexing_maps = [#cell, #row],
+      iterator_types = ["parallel", "reduction"]}
       ins(%x : tensor<?x?xf32>) outs(%start : tensor<?xf32>) {
   ^bb0(%v: f32, %sum: f32):
     %square = arith.mulf %v, %v : f32
@@ -37,7 +39,8 @@ func.func @main(%t: index {weft.symbol = "t"}, %d: index {weft.symbol = "d"},
     linalg.yield %next : f32
   } -> tensor<?xf32>
   %signal = tensor.empty(%t, %d) : tensor<?x?xf32>
-  %normal = linalg.generic {indexing_maps = [#cell, #row, #cell], iterator_types = ["parallel", "parallel"]}
+  %normal = linalg.generic {indexing_maps = [#cell, #row, #cell],
+      iterator_types = ["parallel", "parallel"]}
       ins(%x, %squares : tensor<?x?xf32>, tensor<?xf32>) outs(%signal : tensor<?x?xf32>) {
   ^bb0(%v: f32, %sum: f32, %old: f32):
     %size = arith.constant 18.0 : f32
@@ -48,9 +51,11 @@ func.func @main(%t: index {weft.symbol = "t"}, %d: index {weft.symbol = "d"},
   } -> tensor<?x?xf32>
   %wide = tensor.empty(%t) : tensor<?x23xf32>
   %z0 = linalg.fill ins(%zero : f32) outs(%wide : tensor<?x23xf32>) -> tensor<?x23xf32>
-  %inner = weft.contract indexing_maps = [#x, #w, #y] ins(%normal, %up : tensor<?x?xf32>, tensor<?x23xf32>)
+  %inner = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%normal, %up : tensor<?x?xf32>, tensor<?x23xf32>)
              outs(%z0 : tensor<?x23xf32>) -> tensor<?x23xf32>
-  %active = linalg.generic {indexing_maps = [#cell, #cell], iterator_types = ["parallel", "parallel"]}
+  %active = linalg.generic {indexing_maps = [#cell, #cell],
+      iterator_types = ["parallel", "parallel"]}
       ins(%inner : tensor<?x23xf32>) outs(%wide : tensor<?x23xf32>) {
   ^bb0(%v: f32, %old: f32):
     %nothing = arith.constant 0.0 : f32
@@ -58,9 +63,11 @@ func.func @main(%t: index {weft.symbol = "t"}, %d: index {weft.symbol = "d"},
     linalg.yield %m : f32
   } -> tensor<?x23xf32>
   %z1 = linalg.fill ins(%zero : f32) outs(%signal : tensor<?x?xf32>) -> tensor<?x?xf32>
-  %residual = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %turn : tensor<?x?xf32>, tensor<?x?xf32>)
+  %residual = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %turn : tensor<?x?xf32>, tensor<?x?xf32>)
                 outs(%z1 : tensor<?x?xf32>) -> tensor<?x?xf32>
-  %y = weft.contract indexing_maps = [#x, #w, #y] ins(%active, %down : tensor<?x23xf32>, tensor<23x?xf32>)
+  %y = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%active, %down : tensor<?x23xf32>, tensor<23x?xf32>)
          outs(%residual : tensor<?x?xf32>) -> tensor<?x?xf32>
   return %y : tensor<?x?xf32>
 }

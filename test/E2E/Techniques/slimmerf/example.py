@@ -28,8 +28,10 @@ func.func @main(%n: index {weft.symbol = "n"}, %lines: tensor<6x9xf32>, %planes:
                 %keep: tensor<i64>) -> tensor<?xf32> {
   %kept = tensor.extract %keep[] : tensor<i64>
   %r = arith.index_cast %kept : i64 to index
-  %some_lines = tensor.extract_slice %lines[0, 0] [%r, 9] [1, 1] : tensor<6x9xf32> to tensor<?x9xf32>
-  %some_planes = tensor.extract_slice %planes[0, 0] [%r, 81] [1, 1] : tensor<6x81xf32> to tensor<?x81xf32>
+  %some_lines = tensor.extract_slice %lines[0, 0] [%r, 9] [1, 1]
+      : tensor<6x9xf32> to tensor<?x9xf32>
+  %some_planes = tensor.extract_slice %planes[0, 0] [%r, 81] [1, 1]
+      : tensor<6x81xf32> to tensor<?x81xf32>
   %e0 = tensor.empty(%r) : tensor<9x?xf32>
   %e1 = tensor.empty(%r) : tensor<81x?xf32>
   %line_rows = linalg.transpose ins(%some_lines : tensor<?x9xf32>) outs(%e0 : tensor<9x?xf32>)
@@ -48,7 +50,8 @@ func.func @main(%n: index {weft.symbol = "n"}, %lines: tensor<6x9xf32>, %planes:
   %init = linalg.fill ins(%zero : f32) outs(%none : tensor<?xf32>) -> tensor<?xf32>
   %density = linalg.generic {indexing_maps = [#pr, #pr, #pr, #p, #p],
                              iterator_types = ["parallel", "reduction"]}
-      ins(%l0, %l1, %m, %fraction : tensor<?x?xf32>, tensor<?x?xf32>, tensor<?x?xf32>, tensor<?xf32>)
+      ins(%l0, %l1, %m, %fraction
+      : tensor<?x?xf32>, tensor<?x?xf32>, tensor<?x?xf32>, tensor<?xf32>)
       outs(%init : tensor<?xf32>) {
   ^bb0(%v0: f32, %v1: f32, %plane: f32, %f: f32, %sum: f32):
     %step = arith.subf %v1, %v0 : f32

@@ -36,7 +36,8 @@ func.func @main(%codes: tensor<72xi8>, %columns: tensor<16x9xi8>, %scales: tenso
   %sum = weft.contract indexing_maps = [#left, #right, #cell]
            ins(%b, %a : tensor<16x4xf32>, tensor<4x24xf32>)
            outs(%base : tensor<16x24xf32>) -> tensor<16x24xf32>
-  %masked = linalg.generic {indexing_maps = [#at, #at, #at], iterator_types = ["parallel", "parallel"]}
+  %masked = linalg.generic {indexing_maps = [#at, #at, #at],
+      iterator_types = ["parallel", "parallel"]}
       ins(%sum, %base : tensor<16x24xf32>, tensor<16x24xf32>) outs(%none : tensor<16x24xf32>) {
   ^bb0(%new: f32, %old: f32, %init: f32):
     %zero = arith.constant 0.0 : f32

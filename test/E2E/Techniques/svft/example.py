@@ -34,13 +34,15 @@ func.func @main(%t: index {weft.symbol = "t"},
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty(%t) : tensor<?x13xf32>
   %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x13xf32>) -> tensor<?x13xf32>
-  %turned = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %vt : tensor<?x13xf32>, tensor<13x13xf32>)
+  %turned = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %vt : tensor<?x13xf32>, tensor<13x13xf32>)
               outs(%z : tensor<?x13xf32>) -> tensor<?x13xf32>
   %mixed = weft.contract indexing_maps = [#x, #w, #y] ins(%turned, %m : tensor<?x13xf32>, !band)
              outs(%z : tensor<?x13xf32>) -> tensor<?x13xf32>
   %empty = tensor.empty(%t) : tensor<?x17xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x17xf32>) -> tensor<?x17xf32>
-  %y = weft.contract indexing_maps = [#x, #w, #y] ins(%mixed, %u : tensor<?x13xf32>, tensor<17x13xf32>)
+  %y = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%mixed, %u : tensor<?x13xf32>, tensor<17x13xf32>)
          outs(%init : tensor<?x17xf32>) -> tensor<?x17xf32>
   return %y : tensor<?x17xf32>
 }

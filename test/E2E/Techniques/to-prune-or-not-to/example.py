@@ -36,7 +36,8 @@ func.func @main(%stored: index {weft.symbol = "stored"},
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty() : tensor<3x52xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<3x52xf32>) -> tensor<3x52xf32>
-  %gates = weft.contract indexing_maps = [#x, #w, #bias, #y] ins(%xh, %w : tensor<3x32xf32>, !weight)
+  %gates = weft.contract indexing_maps = [#x, #w, #bias, #y]
+      ins(%xh, %w : tensor<3x32xf32>, !weight)
              bias(%bias : tensor<52xf32>) outs(%init : tensor<3x52xf32>) -> tensor<3x52xf32>
   %i = tensor.extract_slice %gates[0, 0] [3, 13] [1, 1] : tensor<3x52xf32> to tensor<3x13xf32>
   %f = tensor.extract_slice %gates[0, 13] [3, 13] [1, 1] : tensor<3x52xf32> to tensor<3x13xf32>

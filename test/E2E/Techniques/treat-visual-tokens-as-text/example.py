@@ -79,3 +79,9 @@ def reference(inputs, ablated):
                 score = np.exp(k[h, seen] @ q[h, s] / np.sqrt(D))
                 y[h, s] = score / score.sum() @ v[h, seen]
     return [y]
+
+
+def check(example):
+    # Neither a mask nor a bias is made of the region.
+    text = example.module.after("fuse")
+    assert "34x34xi" not in text

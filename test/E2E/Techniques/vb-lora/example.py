@@ -58,11 +58,13 @@ func.func @main(%t: index {weft.symbol = "t"},
   %b = tensor.extract_slice %flat[0, 18] [3, 12] [1, 1] : tensor<3x30xf32> to tensor<3x12xf32>
   %e1 = tensor.empty(%t) : tensor<?x3xf32>
   %z1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<?x3xf32>) -> tensor<?x3xf32>
-  %inner = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %a : tensor<?x18xf32>, tensor<3x18xf32>)
+  %inner = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %a : tensor<?x18xf32>, tensor<3x18xf32>)
              outs(%z1 : tensor<?x3xf32>) -> tensor<?x3xf32>
   %e2 = tensor.empty(%t) : tensor<?x12xf32>
   %z2 = linalg.fill ins(%zero : f32) outs(%e2 : tensor<?x12xf32>) -> tensor<?x12xf32>
-  %y = weft.contract indexing_maps = [#x, #b, #y] ins(%inner, %b : tensor<?x3xf32>, tensor<3x12xf32>)
+  %y = weft.contract indexing_maps = [#x, #b, #y]
+      ins(%inner, %b : tensor<?x3xf32>, tensor<3x12xf32>)
          outs(%z2 : tensor<?x12xf32>) -> tensor<?x12xf32>
   return %y : tensor<?x12xf32>
 }

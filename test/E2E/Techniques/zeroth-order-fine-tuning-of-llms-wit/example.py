@@ -23,7 +23,8 @@ FORMAT = """!weft.packed<18x30xf32, #weft.sum<[
 
 def loss(name, sign):
     return f"""
-  %moved{name} = linalg.generic {{indexing_maps = [#entry, #entry, #entry], iterator_types = ["parallel"]}}
+  %moved{name} = linalg.generic {{indexing_maps = [#entry, #entry, #entry],
+      iterator_types = ["parallel"]}}
       ins(%tuned, %noise : tensor<?xf32>, tensor<?xf32>) outs(%codes : tensor<?xi32>) {{
   ^bb0(%v: f32, %z: f32, %old: i32):
     %epsilon = arith.constant {sign * EPSILON} : f32
@@ -34,9 +35,11 @@ def loss(name, sign):
   }} -> tensor<?xi32>
   %w{name} = weft.assemble %base, %scales, %moved{name}, %rows, %columns
     : tensor<270xi8>, tensor<18x3xf32>, tensor<?xi32>, tensor<?xi16>, tensor<?xi16> -> !weight
-  %y{name} = weft.contract indexing_maps = [#x, #w, #y] ins(%x, %w{name} : tensor<5x30xf32>, !weight)
+  %y{name} = weft.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %w{name} : tensor<5x30xf32>, !weight)
                outs(%init : tensor<5x18xf32>) -> tensor<5x18xf32>
-  %loss{name} = linalg.generic {{indexing_maps = [#cell, #cell, #none], iterator_types = ["reduction", "reduction"]}}
+  %loss{name} = linalg.generic {{indexing_maps = [#cell, #cell, #none],
+      iterator_types = ["reduction", "reduction"]}}
       ins(%y{name}, %target : tensor<5x18xf32>, tensor<5x18xf32>) outs(%start : tensor<f32>) {{
   ^bb0(%v: f32, %want: f32, %sum: f32):
     %difference = arith.subf %v, %want : f32
