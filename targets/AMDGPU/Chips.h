@@ -17,7 +17,7 @@ namespace weft::amdgpu {
 inline constexpr gpu::Chip kChips[] = {
     {"gfx950", "", 64, 160 * 1024, 131072, gpu::MatrixInstruction::MFMA},
     {"gfx942", "", 64, 64 * 1024, 131072, gpu::MatrixInstruction::MFMA},
-    {"gfx90a", "", 64, 64 * 1024, 131072, gpu::MatrixInstruction::MFMA},
+    {"gfx90a", "", 64, 64 * 1024, 131072, gpu::MatrixInstruction::MFMA2},
     {"gfx1201", "", 32, 64 * 1024, 49152, gpu::MatrixInstruction::WMMA12},
     {"gfx1100", "", 32, 64 * 1024, 49152, gpu::MatrixInstruction::WMMA11},
 };

@@ -21,6 +21,7 @@ inline constexpr gpu::Chip kChips[] = {
     {"lanes64", "", 64, 48 * 1024, 65536, gpu::MatrixInstruction::None},
     {"lanes32-mma", "", 32, 48 * 1024, 65536, gpu::MatrixInstruction::MMASync},
     {"lanes64-mfma", "", 64, 48 * 1024, 65536, gpu::MatrixInstruction::MFMA},
+    {"lanes64-mfma2", "", 64, 48 * 1024, 65536, gpu::MatrixInstruction::MFMA2},
     {"lanes32-wmma11", "", 32, 48 * 1024, 65536, gpu::MatrixInstruction::WMMA11},
     {"lanes32-wmma12", "", 32, 48 * 1024, 65536, gpu::MatrixInstruction::WMMA12},
 };

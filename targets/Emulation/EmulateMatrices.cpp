@@ -25,19 +25,17 @@ using namespace weft;
 using namespace weft::cpu;
 using namespace weft::emulation;
 
-/// k of one instruction.
-static constexpr int64_t kDepth = 16;
-
 namespace {
 /// An instruction, and what is written of it.
 struct MatrixOp {
-  enum Kind { MMASync, MFMA, WMMA11, WMMA12 };
+  enum Kind { MMASync, MFMA, MFMA4, WMMA11, WMMA12 };
   Kind kind;
-  Type element;                ///< f16 or bf16
+  Type element;                ///< f16, bf16 or f32
   SmallVector<Value> operands; ///< of the left, then of the right matrix
   SmallVector<Value> sums;
   int64_t lanes;
   int64_t leftItems; ///< elements of the left matrix in a lane
+  int64_t depth = 16;
 };
 
 /// An element of an operand: item `item` of what `lane` has.
@@ -73,6 +71,7 @@ private:
 ///   col = threadID_in_group * 2 + (i & 1), + 8 for i >= 4.
 /// "AMD Matrix Instruction Calculator", and the manuals' tables, have A[i][k] of
 ///   v_mfma_f32_16x16x16 in lane i + 16 * (k / 4), item k % 4,
+///   v_mfma_f32_16x16x4 in lane i + 16 * k,
 ///   v_wmma_f32_16x16x16 of RDNA 3 in lanes i and i + 16, item k,
 ///   that of RDNA 4 in lane i + 16 * (k / 8), item k % 8.
 Place MatrixWriter::placeOfLeft(Value row, Value k) {
@@ -83,6 +82,8 @@ Place MatrixWriter::placeOfLeft(Value row, Value k) {
   }
   case MatrixOp::MFMA:
     return {add(row, mul(div(k, 4), 16)), rem(k, 4)};
+  case MatrixOp::MFMA4:
+    return {add(row, mul(k, 16)), constant(0)};
   case MatrixOp::WMMA11:
     // From the one or the other half: kernels must give both the same.
     return {add(row, mul(rem(k, 2), 16)), k};
@@ -110,6 +111,7 @@ std::pair<Value, Value> MatrixWriter::positionOf(Value lane, int64_t item) {
     return {add(div(lane, 4), constant(item >= 2 ? 8 : 0)),
             add(mul(rem(lane, 4), 2), constant(item & 1))};
   case MatrixOp::MFMA:
+  case MatrixOp::MFMA4:
     return {add(mul(half, 4), constant(item)), rem(lane, 16)};
   case MatrixOp::WMMA11:
     return {add(half, constant(2 * item)), rem(lane, 16)};
@@ -128,7 +130,7 @@ static std::optional<MatrixOp> matchMMASync(NVVM::MmaOp mma) {
   auto type = mma.getMultiplicandAPtxType();
   bool isHalf = type == NVVM::MMATypes::f16, isBFloat = type == NVVM::MMATypes::bf16;
   auto result = dyn_cast<LLVM::LLVMStructType>(mma.getType());
-  if (shape.getM() != 16 || shape.getN() != 8 || shape.getK() != kDepth || !(isHalf || isBFloat) ||
+  if (shape.getM() != 16 || shape.getN() != 8 || shape.getK() != 16 || !(isHalf || isBFloat) ||
       !result || result.getBody().size() != 4 || !result.getBody().front().isF32())
     return std::nullopt;
   Builder b(mma.getContext());
@@ -143,16 +145,19 @@ static std::optional<MatrixOp> matchMatrix(ImplicitLocOpBuilder &b, Operation *o
   if (auto mma = dyn_cast<NVVM::MmaOp>(op))
     return matchMMASync(mma);
   MatrixOp result;
-  bool isMFMA = isa<ROCDL::mfma_f32_16x16x16f16, ROCDL::mfma_f32_16x16x16bf16_1k>(op);
+  bool isMFMA4 = isa<ROCDL::mfma_f32_16x16x4f32>(op);
+  bool isMFMA = isMFMA4 || isa<ROCDL::mfma_f32_16x16x16f16, ROCDL::mfma_f32_16x16x16bf16_1k>(op);
   if (!isMFMA && !isa<ROCDL::wmma_f32_16x16x16_f16, ROCDL::wmma_f32_16x16x16_bf16>(op))
     return std::nullopt;
   bool isHalf = isa<ROCDL::mfma_f32_16x16x16f16, ROCDL::wmma_f32_16x16x16_f16>(op);
   auto left = dyn_cast<VectorType>(op->getOperand(0).getType());
   auto sums = dyn_cast<VectorType>(op->getResult(0).getType());
-  if (!left || !sums)
+  if ((!left && !isMFMA4) || !sums)
     return std::nullopt;
-  result.leftItems = left.getNumElements();
-  result.kind = isMFMA                   ? MatrixOp::MFMA
+  result.leftItems = isMFMA4 ? 1 : left.getNumElements();
+  result.depth = isMFMA4 ? 4 : 16;
+  result.kind = isMFMA4                  ? MatrixOp::MFMA4
+                : isMFMA                 ? MatrixOp::MFMA
                 : result.leftItems == 16 ? MatrixOp::WMMA11
                                          : MatrixOp::WMMA12;
   result.lanes = isMFMA ? 64 : 32;
@@ -160,7 +165,7 @@ static std::optional<MatrixOp> matchMatrix(ImplicitLocOpBuilder &b, Operation *o
       (isMFMA && !llvm::all_of(op->getOperands().drop_front(3),
                                [](Value value) { return getConstantIntValue(value) == 0; })))
     return std::nullopt;
-  result.element = isHalf ? Type(b.getF16Type()) : b.getBF16Type();
+  result.element = isMFMA4 ? b.getF32Type() : isHalf ? Type(b.getF16Type()) : b.getBF16Type();
   result.operands = {op->getOperand(0), op->getOperand(1)};
   llvm::append_range(result.sums, vector::ToElementsOp::create(b, op->getOperand(2)).getResults());
   return result;
@@ -170,7 +175,8 @@ static std::optional<MatrixOp> matchMatrix(ImplicitLocOpBuilder &b, Operation *o
 // What it computes
 //===----------------------------------------------------------------------===//
 
-/// Products are exact in f32; they are added in the order of k, which manuals leave open.
+/// Products of 16 bits are exact in f32; they are added in the order of k, which manuals leave
+/// open.
 LogicalResult ThreadLowering::lowerMatrix(Operation *op) {
   ImplicitLocOpBuilder builder(op->getLoc(), b);
   std::optional<MatrixOp> matched = matchMatrix(builder, op);
@@ -198,10 +204,11 @@ LogicalResult ThreadLowering::lowerMatrix(Operation *op) {
     Value address = LLVM::GEPOp::create(b, loc, abi.ptr(), b.getI8Type(), slots,
                                         ArrayRef<LLVM::GEPArg>{abi.fromIndex(offset)});
     Value value = LLVM::LoadOp::create(b, loc, matched->element, address);
-    return arith::ExtFOp::create(b, loc, b.getF32Type(), value);
+    return matched->element.isF32() ? value
+                                    : Value(arith::ExtFOp::create(b, loc, b.getF32Type(), value));
   };
-  auto loop =
-      scf::ForOp::create(b, loc, index(loc, 0), index(loc, kDepth), index(loc, 1), matched->sums);
+  auto loop = scf::ForOp::create(b, loc, index(loc, 0), index(loc, matched->depth), index(loc, 1),
+                                 matched->sums);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());

@@ -13,7 +13,7 @@ def LowerEmulatedMatrixProducts
   let description = [{
     `weft-gpu-lower-matrix-products` for the chip that `weft.chips` names, so that the code
     which GPUs of NVIDIA or AMD get is what the emulation runs: `lanes32-mma`,
-    `lanes64-mfma`, `lanes32-wmma11`, `lanes32-wmma12`.
+    `lanes64-mfma`, `lanes64-mfma2`, `lanes32-wmma11`, `lanes32-wmma12`.
   }];
   let dependentDialects = [
     "::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
@@ -40,7 +40,7 @@ def EmulateKernels : Pass<"weft-emulate-kernels", "::mlir::ModuleOp"> {
     of lanes: shuffles, reductions of a subgroup or of clusters, broadcasts and rotations.
     Matrix instructions are computed as the manuals of PTX, CDNA and RDNA define them
     (`EmulateMatrices.cpp`): `nvvm.mma.sync` m16n8k16 and the `mfma` and `wmma` of
-    16 x 16 x 16 of f16 and bf16 with sums of f32, added in the order of k.
+    16 x 16 x 16 of f16 and bf16 and 16 x 16 x 4 of f32, with sums of f32, added in the order of k.
 
     Records in `weft.device_kernels` how much shared memory a kernel declares and
     whether its threads cooperate; those that do not run as a loop. Runs after

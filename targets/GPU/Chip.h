@@ -19,9 +19,12 @@ namespace weft::gpu {
 enum class MatrixInstruction {
   None,
   MMASync, ///< NVIDIA: `mma.sync.m16n8k16`, which two of make one
-  MFMA,    ///< AMD CDNA 2 and later: `v_mfma_f32_16x16x16`
-  WMMA11,  ///< AMD RDNA 3: `v_wmma_f32_16x16x16`
-  WMMA12,  ///< AMD RDNA 4: the same with another layout
+  MFMA,    ///< AMD CDNA 3 and later: `v_mfma_f32_16x16x16`
+  /// AMD CDNA 2: the same of bf16, but it takes subnormal numbers for zero, which those of
+  /// f16 are large enough to matter: these are f32 for `v_mfma_f32_16x16x4`.
+  MFMA2,
+  WMMA11, ///< AMD RDNA 3: `v_wmma_f32_16x16x16`
+  WMMA12, ///< AMD RDNA 4: the same with another layout
 };
 
 /// A kind of GPU that code can be made for, as LLVM names it.

@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -29,6 +30,10 @@ using namespace weft::gpu;
 
 /// Bytes of both operands that lie in workgroup memory at once, at most.
 static constexpr int64_t kStagedBytes = 12 * 1024;
+
+/// How many k are computed without a branch. LLVM would unroll all that are staged, and keep
+/// what they read in more registers than there are.
+static constexpr int32_t kUnrolledDepth = 8;
 
 /// A row of staged rows is longer by this, so that threads which write a column of it
 /// use different banks.
@@ -219,20 +224,42 @@ SmallVector<Value> ContractionWriter::multiplyMatrices(Value k, ValueRange sums)
   return next;
 }
 
+/// Tells LLVM how many iterations to make one.
+static void setUnrolling(scf::ForOp loop, int32_t count) {
+  Builder b(loop.getContext());
+  auto unroll = LLVM::LoopUnrollAttr::get(
+      b.getContext(), /*disable=*/count == 1 ? b.getBoolAttr(true) : BoolAttr(),
+      /*count=*/count == 1 ? IntegerAttr() : b.getI32IntegerAttr(count), /*runtimeDisable=*/{},
+      /*full=*/{}, /*followupUnrolled=*/{}, /*followupRemainder=*/{}, /*followupAll=*/{});
+  loop->setAttr("loop_annotation", LLVM::LoopAnnotationAttr::get(
+                                       b.getContext(), /*disableNonforced=*/{},
+                                       /*vectorize=*/{}, /*interleave=*/{}, unroll,
+                                       /*unrollAndJam=*/{}, /*licm=*/{}, /*distribute=*/{},
+                                       /*pipeline=*/{}, /*peeled=*/{}, /*unswitch=*/{},
+                                       /*mustProgress=*/{}, /*isVectorized=*/{},
+                                       /*startLoc=*/{}, /*endLoc=*/{}, /*parallelAccesses=*/{}));
+}
+
 /// The sums with the products of what is staged, of which the loop's first argument
 /// tells how much there is.
 SmallVector<Value> ContractionWriter::accumulate(ValueRange sums) {
   auto loop = scf::ForOp::create(b, constant(0), reduced, constant(depth), sums);
+  setUnrolling(loop, 1);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   mlir::gpu::BarrierOp::create(b);
   fill(rowStage, loop.getInductionVar());
   fill(columnStage, loop.getInductionVar());
   mlir::gpu::BarrierOp::create(b);
-  Value left = arith::SubIOp::create(b, reduced, loop.getInductionVar());
-  Value count = arith::MinSIOp::create(b, left, constant(depth));
+  Value count = constant(depth);
+  if (std::optional<int64_t> known = getConstantIntValue(reduced); !known || *known % depth != 0) {
+    Value left = arith::SubIOp::create(b, reduced, loop.getInductionVar());
+    count = arith::MinSIOp::create(b, left, count);
+  }
   auto inner = scf::ForOp::create(b, constant(0), count, constant(isMatrix() ? kMatrixExtent : 1),
                                   loop.getRegionIterArgs());
+  if (!isMatrix())
+    setUnrolling(inner, kUnrolledDepth);
   {
     OpBuilder::InsertionGuard innerGuard(b);
     b.setInsertionPointToStart(inner.getBody());

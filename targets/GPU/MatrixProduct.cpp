@@ -33,6 +33,7 @@ struct AMDLayout {
 static AMDLayout layoutOf(MatrixInstruction instruction) {
   switch (instruction) {
   case MatrixInstruction::MFMA:
+  case MatrixInstruction::MFMA2:
     return {4, 1, 4, 4};
   case MatrixInstruction::WMMA11:
     return {1, 2, 0, 16}; // both halves of a wave have the same operands
@@ -141,22 +142,37 @@ SmallVector<Value> MatrixProduct::multiplyMMASync(ValueRange rows, ValueRange co
   return results;
 }
 
+Value MatrixProduct::multiplyMFMA(Value row, Value column, Value before) {
+  Type type = before.getType();
+  // Neither broadcasts nor permutations of blocks.
+  Value zero = LLVM::ConstantOp::create(b, b.getI32Type(), 0);
+  SmallVector<Value> operands{row, column, before, zero, zero, zero};
+  if (getElementTypeOrSelf(row.getType()).isInteger())
+    return ROCDL::mfma_f32_16x16x16bf16_1k::create(b, type, operands).getResult();
+  if (instruction == MatrixInstruction::MFMA)
+    return ROCDL::mfma_f32_16x16x16f16::create(b, type, operands).getResult();
+  // Lanes l / 16 have k 4 * (l / 16) + j: one product of four of them for each j.
+  auto element = [&](Value values, int64_t j) -> Value {
+    Value value = vector::ExtractOp::create(b, values, j);
+    return arith::ExtFOp::create(b, b.getF32Type(), value);
+  };
+  for (int64_t j = 0; j < layoutOf(instruction).depth; ++j) {
+    operands[0] = element(row, j);
+    operands[1] = element(column, j);
+    operands[2] = ROCDL::mfma_f32_16x16x4f32::create(b, type, operands).getResult();
+  }
+  return operands[2];
+}
+
 SmallVector<Value> MatrixProduct::multiplyAMD(Value row, Value column, ValueRange sums) {
   auto type = VectorType::get({countResults()}, b.getF32Type());
-  Value before = vector::FromElementsOp::create(b, type, sums);
-  bool isBFloat = getElementTypeOrSelf(row.getType()).isInteger();
-  Value result;
-  if (instruction == MatrixInstruction::MFMA) {
-    // Neither broadcasts nor permutations of blocks.
-    Value zero = LLVM::ConstantOp::create(b, b.getI32Type(), 0);
-    SmallVector<Value> operands{row, column, before, zero, zero, zero};
-    result = isBFloat ? ROCDL::mfma_f32_16x16x16bf16_1k::create(b, type, operands).getResult()
-                      : ROCDL::mfma_f32_16x16x16f16::create(b, type, operands).getResult();
-  } else {
-    result = isBFloat
-                 ? ROCDL::wmma_f32_16x16x16_bf16::create(b, type, row, column, before).getResult()
-                 : ROCDL::wmma_f32_16x16x16_f16::create(b, type, row, column, before).getResult();
-  }
+  Value before = vector::FromElementsOp::create(b, type, sums), result;
+  if (countLanes(instruction) == 64)
+    result = multiplyMFMA(row, column, before);
+  else if (getElementTypeOrSelf(row.getType()).isInteger())
+    result = ROCDL::wmma_f32_16x16x16_bf16::create(b, type, row, column, before).getResult();
+  else
+    result = ROCDL::wmma_f32_16x16x16_f16::create(b, type, row, column, before).getResult();
   return llvm::to_vector_of<Value>(vector::ToElementsOp::create(b, result).getResults());
 }
 

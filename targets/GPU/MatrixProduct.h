@@ -27,7 +27,8 @@ public:
 
   /// The size of a subgroup that `instruction` works with.
   static int64_t countLanes(MatrixInstruction instruction) {
-    return instruction == MatrixInstruction::MFMA ? 64 : 32;
+    return instruction == MatrixInstruction::MFMA || instruction == MatrixInstruction::MFMA2 ? 64
+                                                                                             : 32;
   }
   /// How many numbers of a result a lane has.
   int64_t countResults() const { return kMatrixExtent * kMatrixExtent / countLanes(instruction); }
@@ -53,6 +54,7 @@ private:
                                               mlir::Value k);
   llvm::SmallVector<mlir::Value> multiplyMMASync(mlir::ValueRange rows, mlir::ValueRange columns,
                                                  mlir::ValueRange sums);
+  mlir::Value multiplyMFMA(mlir::Value row, mlir::Value column, mlir::Value before);
   llvm::SmallVector<mlir::Value> multiplyAMD(mlir::Value row, mlir::Value column,
                                              mlir::ValueRange sums);
 

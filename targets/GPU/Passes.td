@@ -70,6 +70,7 @@ def LowerMatrixProducts : Pass<"weft-gpu-lower-matrix-products", "::mlir::gpu::G
     |---|---|
     | `mma-sync` | `nvvm.mma.sync` m16n8k16, two for each 16 x 16 results and 16 k |
     | `mfma` | `rocdl.mfma.f32.16x16x16f16`, `...bf16.1k` |
+    | `mfma2` | `rocdl.mfma.f32.16x16x16bf16.1k`; four `rocdl.mfma.f32.16x16x4f32` of f16 |
     | `wmma11`, `wmma12` | `rocdl.wmma.f32.16x16x16.f16`, `.bf16`, as RDNA 3 and RDNA 4 lay out their operands |
     | `none` | sums of a thread's own, in the order of k |
 
@@ -80,7 +81,8 @@ def LowerMatrixProducts : Pass<"weft-gpu-lower-matrix-products", "::mlir::gpu::G
                         [{::llvm::cl::values(
                           clEnumValN(::weft::gpu::MatrixInstruction::None, "none", "None"),
                           clEnumValN(::weft::gpu::MatrixInstruction::MMASync, "mma-sync", "NVIDIA"),
-                          clEnumValN(::weft::gpu::MatrixInstruction::MFMA, "mfma", "AMD CDNA"),
+                          clEnumValN(::weft::gpu::MatrixInstruction::MFMA, "mfma", "AMD CDNA 3"),
+                          clEnumValN(::weft::gpu::MatrixInstruction::MFMA2, "mfma2", "AMD CDNA 2"),
                           clEnumValN(::weft::gpu::MatrixInstruction::WMMA11, "wmma11", "AMD RDNA 3"),
                           clEnumValN(::weft::gpu::MatrixInstruction::WMMA12, "wmma12", "AMD RDNA 4"))}]>];
   let dependentDialects = [

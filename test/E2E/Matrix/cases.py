@@ -11,6 +11,7 @@ decodes. On the CPU no tensor of decoded numbers may exist after stage `fuse`.
 
 Usage: cases.py WEFT-PROGRAM [--target=cpu,emulation] [--sample=N] [--filter=REGEX]
                 [--page=FILE] [--jobs=N] [--load-plugin=FILE --elements=FILE]
+       cases.py --emit=FOLDER [--sample=N] [--filter=REGEX]    writes the modules, runs nothing
 
 Elements of a plugin take the place of those of Weft: the file is Python and has
 ELEMENTS, a dictionary of formats.Element (see examples/number-format).
@@ -264,18 +265,24 @@ def find_decoded(weft, path, cells, folder):
     return None
 
 
-def run(weft, target, cells, folder):
-    """For each cell its error, or None. One module for all; where it fails, one each."""
-    built = [cell.build(f"a{i}_") for i, cell in enumerate(cells)]
+def write_module(path, built):
+    """Writes one module for all that `Cell.build` gave."""
     arguments = [a for b in built for a in b[1]]
     text = "func.func @main(" + ", ".join(f"{n}: {c.type}" for n, c in arguments) + ") -> ("
     text += ", ".join(b[2] for b in built) + ") {\n"
     text += "".join(f"  {line}\n" for b in built for line in b[0])
     text += "  return " + ", ".join(f"%a{i}_y" for i in range(len(built)))
     text += " : " + ", ".join(b[2] for b in built) + "\n}\n"
-    path = os.path.join(folder, "m.mlir")
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def run(weft, target, cells, folder):
+    """For each cell its error, or None. One module for all; where it fails, one each."""
+    built = [cell.build(f"a{i}_") for i, cell in enumerate(cells)]
+    path = os.path.join(folder, "m.mlir")
+    write_module(path, built)
+    arguments = [a for b in built for a in b[1]]
     inputs = []
     for i, (_, component) in enumerate(arguments):
         data = os.path.join(folder, f"{i}.bin")
@@ -346,7 +353,8 @@ def use_elements(path):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("weft")
+    parser.add_argument("weft", nargs="?")
+    parser.add_argument("--emit", metavar="FOLDER")
     parser.add_argument("--target", default="cpu")
     parser.add_argument("--sample", type=int)
     parser.add_argument("--filter", default="")
@@ -369,6 +377,14 @@ def main():
             (first if fresh else rest).append(key)
             seen.update(fresh)
         keys = (first + rest)[:options.sample]
+    if options.emit:
+        os.makedirs(options.emit, exist_ok=True)
+        for i in range(0, len(keys), options.batch):
+            cells = [Cell(k).build(f"a{j}_") for j, k in enumerate(keys[i:i + options.batch])]
+            write_module(os.path.join(options.emit, f"matrix-{i:05d}.mlir"), cells)
+        return 0
+    if not options.weft:
+        parser.error("the weft program is missing")
     failures, results, seconds = [], {}, {}
     for target in options.target.split(","):
         start = time.monotonic()

@@ -27,7 +27,7 @@ rng = np.random.default_rng(11)
 failures = []
 count = 0
 
-CHIPS = ["lanes32", "lanes32-mma", "lanes64-mfma", "lanes32-wmma11", "lanes32-wmma12"]
+CHIPS = ["lanes32", "lanes32-mma", "lanes64-mfma", "lanes64-mfma2", "lanes32-wmma11", "lanes32-wmma12"]
 TYPES = {"f16": np.float16, "bf16": ml.bfloat16}
 MAPS = {"plain": ("m, k", "k, n"), "transposed": ("k, m", "n, k"), "batch": ("b, m, k", "b, k, n")}
 
@@ -91,7 +91,7 @@ def run_on(chip, at, feed, want, bound):
         raise RuntimeError(f"is off by {np.nanmax(error / bound):.3g} times the bound")
 
 
-def case(name, kind, maps, chips=CHIPS, dynamic=False, **extents):
+def case(name, kind, maps, scale=1.0, dynamic=False, **extents):
     global count
     at = os.path.join(folder.name, f"{count:03d}")
     os.makedirs(at)
@@ -99,8 +99,9 @@ def case(name, kind, maps, chips=CHIPS, dynamic=False, **extents):
         file.write(module_of(kind, MAPS[maps], extents, dynamic))
     letters = [m.replace(", ", "") for m in MAPS[maps]]
     out = "bmn" if maps == "batch" else "mn"
-    x, w = (rng.standard_normal([extents[d] for d in term]).astype(TYPES[kind]) for term in letters)
-    y = rng.standard_normal([extents[d] for d in out]).astype(np.float32)
+    x, w = (rng.standard_normal([extents[d] for d in term]) for term in letters)
+    x, w = (x * scale).astype(TYPES[kind]), w.astype(TYPES[kind])
+    y = (rng.standard_normal([extents[d] for d in out]) * scale).astype(np.float32)
     feed = {}
     for key, value in (("x", x), ("w", w), ("y", y)):
         feed[key] = f"{at}/{key}.npy"
@@ -110,7 +111,7 @@ def case(name, kind, maps, chips=CHIPS, dynamic=False, **extents):
     want = y + np.einsum(equation, *exact)
     # K products, exact in f32, are added in any order.
     size = np.abs(y) + np.einsum(equation, *map(np.abs, exact))
-    for chip in chips:
+    for chip in CHIPS:
         count += 1
         try:
             run_on(chip, at, feed, want, size * (extents["k"] + 1) * 2.0 ** -24 + 1e-30)
@@ -124,6 +125,7 @@ for kind in TYPES:
     case("free", kind, "plain", dynamic=True, m=70, n=19, k=51)
     case("transposed", kind, "transposed", m=65, n=130, k=33)
     case("batches", kind, "batch", dynamic=True, b=3, m=17, n=65, k=20)
+case("subnormal", "f16", "plain", scale=2.0 ** -16, m=20, n=18, k=40)
 case("no k left", "f16", "plain", m=16, n=16, k=1)
 case("no rows", "f16", "plain", dynamic=True, m=0, n=40, k=40)
 print(f"{count} products, {len(failures)} failures")

