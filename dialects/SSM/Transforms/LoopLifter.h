@@ -1,4 +1,4 @@
-//===- LoopLifter.h - What a loop computes, for all tokens at once -*- C++ -*-===//
+//===- LoopLifter.h - What a loop computes, of all tokens -------*- C++ -*-===//
 //
 // Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -36,10 +36,12 @@ def RaiseLoops : Pass<"ssm-raise-loops", "::mlir::func::FuncOp"> {
     tensor, operations get one more dimension. The states become an `ssm.scan`: `outer` where they are only read
     by a sum over one of their dimensions weighted by a query, so that they are never stored, else `vector`, with all
     states as its output. Exponentials of products become `decay` and `rate`, outer products key and value.
-    States that read other states follow these. Loops that go backwards are `reverse`.
+    States that read other states follow these. Loops that go backwards are `reverse`. A state max(state + a, b), as
+    RWKV-4 has it to keep exponents small, becomes an `ssm.scan_region` of the pairs (a, b). What is read of a state
+    before its token plus the token's own term times a bonus (RWKV-5, 6) is `read = pre bonus`.
 
-    Stays: loops with a state that is not affine, or of which more than products and sums are read while it has
-    more than three dimensions.
+    Stays: loops with a state that is neither affine nor such a maximum, states of four dimensions that are read
+    otherwise than by weighted sums, and what would store more than 2^18 elements for each token.
   }];
   let dependentDialects = ["::weft::ssm::SSMDialect"];
   let statistics = [Statistic<"raised", "raised", "Number of loops raised">];

@@ -9,6 +9,9 @@
 #include "dialects/SSM/Transforms/Factors.h"
 #include "dialects/SSM/Transforms/LoopLifter.h"
 #include "dialects/SSM/Transforms/Passes.h"
+#include "dialects/SSM/Transforms/ScanLayout.h"
+#include "dialects/SSM/Transforms/StateRead.h"
+#include "dialects/Weft/IR/IndexMath.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -32,18 +35,10 @@ struct Recurrence {
   BlockArgument state; ///< before the token
   Value next;          ///< after it
   linalg::GenericOp sum, product;
+  /// state = max(state + factor, term) instead.
+  bool isMaximum = false;
   OpOperand *factor = nullptr;
   OpOperand *term = nullptr;
-};
-
-/// A sum over dimension `row` of a state, weighted by a query.
-struct StateRead {
-  Value result;
-  int64_t row = 0;
-  Value query;
-  AffineMap queryMap;              ///< of the state's dimensions
-  SmallVector<int64_t> resultDims; ///< the state's dimension of each of the result's, or -1
-  Operation *bonus = nullptr;      ///< what is added to the state before, if anything
 };
 
 /// Where the dimensions of a state go, -1 for those it lacks.
@@ -68,19 +63,14 @@ private:
 
   bool matchOutputs();
   std::optional<Recurrence> matchRecurrence(unsigned index);
-  bool raiseRecurrence(Recurrence recurrence);
-  std::optional<StateRead> matchRead(Value state, Operation *user);
-  std::optional<StateRead> matchReadByContract(Value state, weft::ContractOp op);
-  std::optional<StateRead> matchReadBySum(Value state, linalg::GenericOp product);
+  bool raiseRecurrence(Recurrence r);
+  bool raiseMaximum(Recurrence r);
   std::optional<Layout> chooseLayout(Recurrence r, const std::optional<StateRead> &read,
                                      const Factors &factors);
   std::optional<Factors> factorsOf(Value value, AffineMap map);
   void collect(Value value, AffineMap map, Factors &factors);
   bool varies(const Factors &factors, int64_t stateDim);
   Value product(const Factors &factors, ArrayRef<int64_t> dims);
-  Value inScan(Value tensor, ArrayRef<int64_t> dims, ArrayRef<int64_t> wanted, bool withTokens);
-  Value fromScan(Value tensor, ArrayRef<int64_t> dims, ArrayRef<int64_t> wanted,
-                 ArrayRef<int64_t> order, bool withTokens);
   ScanOp buildScan(Recurrence r, const Layout &layout, const std::optional<StateRead> &read,
                    bool before, const Factors &factors, const Factors &terms);
 
@@ -127,13 +117,6 @@ bool Raiser::matchOutputs() {
   return true;
 }
 
-static bool isIdentityOn(linalg::GenericOp op, Value value) {
-  for (OpOperand *operand : op.getDpsInputOperands())
-    if (operand->get() == value)
-      return op.getMatchingIndexingMap(operand).isIdentity();
-  return false;
-}
-
 std::optional<Recurrence> Raiser::matchRecurrence(unsigned index) {
   Recurrence r{index, loop.getRegionIterArgs()[index],
                withoutCopies(loop.getYieldedValues()[index])};
@@ -142,6 +125,10 @@ std::optional<Recurrence> Raiser::matchRecurrence(unsigned index) {
       !(type.getElementType().isF32() || type.getElementType().isF64()))
     return std::nullopt;
   r.sum = matchElementwise<arith::AddFOp>(r.next, 2);
+  if (!r.sum) {
+    r.sum = matchElementwise<arith::MaximumFOp>(r.next, 2);
+    r.isMaximum = true;
+  }
   if (!r.sum || r.sum->getBlock() != loop.getBody())
     return std::nullopt;
   for (unsigned i : {0u, 1u}) {
@@ -149,9 +136,10 @@ std::optional<Recurrence> Raiser::matchRecurrence(unsigned index) {
     Value kept = r.sum.getInputs()[i];
     if (!r.sum.getMatchingIndexingMap(r.sum.getDpsInputOperand(i)).isIdentity())
       continue;
-    if (kept == r.state)
+    if (kept == r.state && !r.isMaximum)
       return r;
-    auto product = matchElementwise<arith::MulFOp>(kept, 2);
+    auto product = r.isMaximum ? matchElementwise<arith::AddFOp>(kept, 2)
+                               : matchElementwise<arith::MulFOp>(kept, 2);
     if (!product || product->getBlock() != loop.getBody())
       continue;
     for (unsigned j : {0u, 1u})
@@ -162,84 +150,6 @@ std::optional<Recurrence> Raiser::matchRecurrence(unsigned index) {
       }
   }
   return std::nullopt;
-}
-
-/// A contraction of a state with a query, over one of its dimensions.
-std::optional<StateRead> Raiser::matchReadByContract(Value state, weft::ContractOp op) {
-  if (op.getBias() || !isZeroTensor(op.getInit()) || !op.getResultMap().isProjectedPermutation() ||
-      (op.getLhs() == state) == (op.getRhs() == state))
-    return std::nullopt;
-  bool left = op.getLhs() == state;
-  AffineMap own = left ? op.getLhsMap() : op.getRhsMap();
-  AffineMap other = left ? op.getRhsMap() : op.getLhsMap();
-  StateRead read;
-  read.result = op.getResult();
-  read.query = left ? op.getRhs() : op.getLhs();
-  SmallVector<int64_t> dimOf(op.getNumLoops(), -1), ranges = op.getStaticLoopRanges();
-  if (!own.isProjectedPermutation() || !isa<RankedTensorType>(read.query.getType()))
-    return std::nullopt;
-  int64_t contracted = 0;
-  for (auto [i, expr] : llvm::enumerate(own.getResults())) {
-    unsigned position = cast<AffineDimExpr>(expr).getPosition();
-    dimOf[position] = i;
-    if (op.isContracted(position)) {
-      read.row = i;
-      ++contracted;
-    }
-  }
-  if (contracted != 1)
-    return std::nullopt;
-  // Other loops have one iteration.
-  SmallVector<AffineExpr> query;
-  for (unsigned i = 0; i < op.getNumLoops(); ++i)
-    if (dimOf[i] < 0 && ranges[i] != 1)
-      return std::nullopt;
-  for (AffineExpr expr : other.getResults()) {
-    auto dim = dyn_cast<AffineDimExpr>(expr);
-    int64_t at = dim ? dimOf[dim.getPosition()] : -1;
-    query.push_back(at < 0 ? b.getAffineConstantExpr(0) : b.getAffineDimExpr(at));
-  }
-  read.queryMap = AffineMap::get(rank, 0, query, b.getContext());
-  for (AffineExpr expr : op.getResultMap().getResults())
-    read.resultDims.push_back(dimOf[cast<AffineDimExpr>(expr).getPosition()]);
-  return read;
-}
-
-/// The same as a product and its sum.
-std::optional<StateRead> Raiser::matchReadBySum(Value state, linalg::GenericOp product) {
-  if (!product || !isElementwiseOf(product, arith::MulFOp::getOperationName(), 2) ||
-      !product->hasOneUse() || !isIdentityOn(product, state))
-    return std::nullopt;
-  auto sum = dyn_cast<linalg::GenericOp>(*product->user_begin());
-  if (!sum || sum.getNumDpsInputs() != 1 || sum->getNumResults() != 1 ||
-      sum.getNumReductionLoops() != 1 || !isZeroTensor(sum.getDpsInits()[0]) ||
-      !sum.getIndexingMapsArray()[0].isIdentity() ||
-      !sum.getIndexingMapsArray()[1].isProjectedPermutation() ||
-      sum.getBody()->getOperations().size() != 2)
-    return std::nullopt;
-  auto add = sum.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!add || !isa<BlockArgument>(add.getLhs()) || !isa<BlockArgument>(add.getRhs()) ||
-      add.getLhs() == add.getRhs())
-    return std::nullopt;
-  unsigned other = product.getInputs()[0] == state ? 1 : 0;
-  if (product.getInputs()[other] == state)
-    return std::nullopt;
-  SmallVector<unsigned> reduced;
-  sum.getReductionDims(reduced);
-  StateRead read;
-  read.result = sum.getResult(0);
-  read.row = reduced[0];
-  read.query = product.getInputs()[other];
-  read.queryMap = product.getMatchingIndexingMap(product.getDpsInputOperand(other));
-  for (AffineExpr expr : sum.getIndexingMapsArray()[1].getResults())
-    read.resultDims.push_back(cast<AffineDimExpr>(expr).getPosition());
-  return read;
-}
-
-std::optional<StateRead> Raiser::matchRead(Value state, Operation *user) {
-  if (auto contract = dyn_cast<weft::ContractOp>(user))
-    return matchReadByContract(state, contract);
-  return matchReadBySum(state, dyn_cast<linalg::GenericOp>(user));
 }
 
 //===----------------------------------------------------------------------===//
@@ -312,123 +222,14 @@ Value Raiser::product(const Factors &factors, ArrayRef<int64_t> dims) {
   SmallVector<int64_t> shifted{0};
   for (int64_t d : Layout::present(dims))
     shifted.push_back(d + 1);
-  return inScan(multiply(b, loop.getLoc(), factors, whole, shifted), Layout::present(dims), dims,
+  Location loc = loop.getLoc();
+  return toScan(b, loc, multiply(b, loc, factors, whole, shifted), Layout::present(dims), dims,
                 /*withTokens=*/true);
 }
 
 //===----------------------------------------------------------------------===//
 // Layouts
 //===----------------------------------------------------------------------===//
-
-/// Transposes to the order in which `wanted` names positions of `tensor`.
-static Value transposed(OpBuilder &b, Location loc, Value tensor, ArrayRef<int64_t> order) {
-  if (llvm::equal(order, llvm::seq<int64_t>(0, order.size())))
-    return tensor;
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, tensor), turned;
-  for (int64_t i : order)
-    turned.push_back(sizes[i]);
-  Value empty = tensor::EmptyOp::create(b, loc, turned, typeOf(tensor).getElementType());
-  return linalg::TransposeOp::create(b, loc, tensor, empty, order)->getResult(0);
-}
-
-/// Groups of dimensions of the longer of two shapes, for each of the shorter one, if those in
-/// `units` are 1 and not in it.
-static SmallVector<ReassociationIndices> groupsAround(const llvm::SmallBitVector &units) {
-  SmallVector<ReassociationIndices> groups;
-  ReassociationIndices leading;
-  for (unsigned i = 0; i < units.size(); ++i) {
-    if (!units.test(i)) {
-      groups.push_back(leading);
-      groups.back().push_back(i);
-      leading.clear();
-    } else if (groups.empty()) {
-      leading.push_back(i);
-    } else {
-      groups.back().push_back(i);
-    }
-  }
-  return groups;
-}
-
-/// A tensor of the state's dimensions `dims` (after that of tokens) as a scan has it: batch,
-/// tokens, then the others of `wanted`, of which the first one is the batch.
-Value Raiser::inScan(Value tensor, ArrayRef<int64_t> dims, ArrayRef<int64_t> wanted,
-                     bool withTokens) {
-  Location loc = loop.getLoc();
-  int64_t first = withTokens ? 1 : 0;
-  SmallVector<int64_t> order;
-  llvm::SmallBitVector units;
-  for (auto [i, d] : llvm::enumerate(wanted)) {
-    const int64_t *at = llvm::find(dims, d);
-    bool unit = d < 0 || at == dims.end();
-    units.push_back(unit);
-    if (!unit)
-      order.push_back(at - dims.begin() + first);
-    if (i == 0 && withTokens) {
-      units.push_back(false);
-      order.push_back(0);
-    }
-  }
-  tensor = transposed(b, loc, tensor, order);
-  if (units.none())
-    return tensor;
-  SmallVector<OpFoldResult> have = tensor::getMixedSizes(b, loc, tensor), sizes;
-  SmallVector<int64_t> shape;
-  size_t next = 0;
-  for (unsigned i = 0; i < units.size(); ++i) {
-    sizes.push_back(units.test(i) ? OpFoldResult(b.getIndexAttr(1)) : have[next]);
-    shape.push_back(units.test(i) ? 1 : typeOf(tensor).getDimSize(next));
-    next += !units.test(i);
-  }
-  return tensor::ExpandShapeOp::create(
-      b, loc, RankedTensorType::get(shape, typeOf(tensor).getElementType()), tensor,
-      groupsAround(units), sizes);
-}
-
-/// The other way: a result of a scan, in the order of `wanted`, as [T, order...], -1 in which
-/// is an extent of 1.
-Value Raiser::fromScan(Value tensor, ArrayRef<int64_t> dims, ArrayRef<int64_t> wanted,
-                       ArrayRef<int64_t> order, bool withTokens) {
-  Location loc = loop.getLoc();
-  llvm::SmallBitVector units;
-  SmallVector<int64_t> have; // -2: tokens
-  for (auto [i, d] : llvm::enumerate(wanted)) {
-    bool unit = d < 0 || !llvm::is_contained(dims, d);
-    units.push_back(unit);
-    if (!unit)
-      have.push_back(d);
-    if (i == 0 && withTokens) {
-      units.push_back(false);
-      have.push_back(-2);
-    }
-  }
-  if (units.any())
-    tensor = tensor::CollapseShapeOp::create(b, loc, tensor, groupsAround(units));
-  SmallVector<int64_t> names, permutation;
-  if (withTokens)
-    names.push_back(-2);
-  llvm::append_range(names, order);
-  llvm::SmallBitVector added;
-  for (int64_t name : names) {
-    added.push_back(name == -1);
-    if (name != -1)
-      permutation.push_back(llvm::find(have, name) - have.begin());
-  }
-  tensor = transposed(b, loc, tensor, permutation);
-  if (added.none())
-    return tensor;
-  SmallVector<OpFoldResult> extents = tensor::getMixedSizes(b, loc, tensor), sizes;
-  SmallVector<int64_t> shape;
-  size_t next = 0;
-  for (unsigned i = 0; i < added.size(); ++i) {
-    sizes.push_back(added.test(i) ? OpFoldResult(b.getIndexAttr(1)) : extents[next]);
-    shape.push_back(added.test(i) ? 1 : typeOf(tensor).getDimSize(next));
-    next += !added.test(i);
-  }
-  return tensor::ExpandShapeOp::create(
-      b, loc, RankedTensorType::get(shape, typeOf(tensor).getElementType()), tensor,
-      groupsAround(added), sizes);
-}
 
 /// Which of the state's dimensions are batch, heads, rows and columns. Decays do not vary
 /// along columns, and the query is summed along rows.
@@ -512,7 +313,7 @@ ScanOp Raiser::buildScan(Recurrence r, const Layout &layout, const std::optional
         SmallVector<int64_t> shifted;
         for (int64_t d : Layout::present(own))
           shifted.push_back(d + 1);
-        rate = inScan(multiply(b, loc, fixed, whole, shifted), Layout::present(own), own,
+        rate = toScan(b, loc, multiply(b, loc, fixed, whole, shifted), Layout::present(own), own,
                       /*withTokens=*/false);
         decays = ofToken;
       }
@@ -541,13 +342,28 @@ ScanOp Raiser::buildScan(Recurrence r, const Layout &layout, const std::optional
   } else {
     value = product(terms, ofState);
   }
-  if (read) {
+  if (read)
     query = product(*factorsOf(read->query, read->queryMap), ofRow);
+  if (read && read->bonus) {
+    // One of each row, for all tokens.
+    std::optional<Factors> found = factorsOf(read->bonus, read->bonusMap);
+    SmallVector<int64_t> own{layout.head, layout.row}, shifted;
+    for (int64_t d : Layout::present(own))
+      shifted.push_back(d + 1);
+    bool constant = found && key && llvm::all_of(*found, [&](const Factor &f) {
+                      return !f.dims.test(0) &&
+                             (layout.batch < 0 || !f.dims.test(layout.batch + 1)) &&
+                             (layout.column < 0 || !f.dims.test(layout.column + 1));
+                    });
+    if (!constant)
+      return {};
+    bonus = toScan(b, loc, multiply(b, loc, *found, whole, shifted), Layout::present(own), own,
+                   /*withTokens=*/false);
   }
   SmallVector<int64_t> all;
   for (int64_t i = 0; i < rank; ++i)
     all.push_back(i);
-  Value initial = inScan(loop.getInitArgs()[r.index], all, ofState, /*withTokens=*/false);
+  Value initial = toScan(b, loc, loop.getInitArgs()[r.index], all, ofState, /*withTokens=*/false);
   SmallVector<OpFoldResult> outputSizes, finalSizes;
   auto sizeOf = [&](int64_t d) -> OpFoldResult {
     return d < 0 ? OpFoldResult(b.getIndexAttr(1)) : tensor::getMixedSize(b, loc, whole, d + 1);
@@ -575,6 +391,8 @@ bool Raiser::raiseRecurrence(Recurrence r) {
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, loop.getInitArgs()[r.index]);
   sizes.insert(sizes.begin(), lifter.tokens());
   whole = tensor::EmptyOp::create(b, loc, sizes, typeOf(r.state).getElementType());
+  if (r.isMaximum)
+    return raiseMaximum(r);
   Factors factors;
   if (r.factor) {
     std::optional<Factors> found =
@@ -608,27 +426,111 @@ bool Raiser::raiseRecurrence(Recurrence r) {
       continue;
     std::optional<StateRead> read;
     if (users.size() == 1)
-      read = matchRead(value, users[0]);
+      read = StateRead::match(value, users[0], before ? r.term->get() : Value());
     std::optional<Layout> layout = chooseLayout(r, read, factors);
     if (!layout)
       return false;
     ScanOp scan = buildScan(r, *layout, read, before, factors, *terms);
+    if (!scan)
+      return false;
     SmallVector<int64_t> ofState{layout->batch, layout->head, layout->row};
     SmallVector<int64_t> outputDims = ofState;
     if (read) {
       ofState.push_back(layout->column);
       outputDims[2] = layout->column;
     }
-    final = fromScan(scan.getFinal(), all, ofState, all, /*withTokens=*/false);
+    final = fromScan(b, loc, scan.getFinal(), all, ofState, all, /*withTokens=*/false);
     if (read)
-      lifter.set(read->result, {fromScan(scan.getOutput(), all, outputDims, read->resultDims,
-                                         /*withTokens=*/true),
-                                true});
+      lifter.set(read->result,
+                 {fromScan(b, loc, scan.getOutput(), all, outputDims, read->resultDims,
+                           /*withTokens=*/true),
+                  true});
     else if (!users.empty())
-      lifter.set(value,
-                 {fromScan(scan.getOutput(), all, outputDims, all, /*withTokens=*/true), true});
+      lifter.set(
+          value,
+          {fromScan(b, loc, scan.getOutput(), all, outputDims, all, /*withTokens=*/true), true});
   }
   results[r.index] = final;
+  return true;
+}
+
+/// The maxima before each token and after the last one, of an exclusive scan of one more
+/// position: pairs (a, b) are the function max(s + a, b).
+bool Raiser::raiseMaximum(Recurrence r) {
+  Location loc = loop.getLoc();
+  RankedTensorType state = typeOf(r.state);
+  Type element = state.getElementType();
+  std::optional<Factors> added =
+      factorsOf(r.factor->get(), r.product.getMatchingIndexingMap(r.factor));
+  std::optional<Factors> terms = factorsOf(r.term->get(), r.sum.getMatchingIndexingMap(r.term));
+  if (!added || !terms)
+    return false;
+  SmallVector<int64_t> every;
+  for (int64_t i = 0; i <= rank; ++i)
+    every.push_back(i);
+  bool reverse = lifter.isReversed();
+  weft::IndexMath index{b, loc};
+  OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
+  Value tokens = getValueOrCreateConstantIndexOp(b, loc, lifter.tokens());
+  OpFoldResult more = getAsOpFoldResult(index.add(tokens, index.constant(1)));
+  if (std::optional<int64_t> count = getConstantIntValue(lifter.tokens()))
+    more = b.getIndexAttr(*count + 1);
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, whole), extended = sizes,
+                            strides(rank + 1, one), offsets(rank + 1, zero);
+  extended[0] = more;
+  Value empty = tensor::EmptyOp::create(b, loc, extended, element);
+  // The position that nothing comes after: last, or first.
+  if (reverse)
+    offsets[0] = one;
+  auto number = [&](APFloat x) -> Value {
+    return arith::ConstantOp::create(b, loc, b.getFloatAttr(element, x));
+  };
+  const llvm::fltSemantics &kind = cast<FloatType>(element).getFloatSemantics();
+  Value identity[] = {number(APFloat::getZero(kind)), number(APFloat::getInf(kind, true))};
+  SmallVector<Value> inputs;
+  for (auto [factors, neutral] : llvm::zip_equal(ArrayRef<Factors>{*added, *terms}, identity)) {
+    Value filled = linalg::FillOp::create(b, loc, neutral, empty).getResult(0);
+    inputs.push_back(tensor::InsertSliceOp::create(b, loc, multiply(b, loc, factors, whole, every),
+                                                   filled, offsets, sizes, strides));
+  }
+  Value inits[] = {empty, empty};
+  auto scan = ScanRegionOp::create(b, loc, TypeRange(ValueRange(inits)), inputs, identity, inits,
+                                   /*dimension=*/0, /*exclusive=*/true, reverse);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    Block *body = b.createBlock(&scan.getCombiner(), {}, SmallVector<Type>(4, element),
+                                SmallVector<Location>(4, loc));
+    ValueRange x = body->getArguments();
+    Value sum = arith::AddFOp::create(b, loc, x[0], x[2]);
+    Value moved = arith::AddFOp::create(b, loc, x[1], x[2]);
+    Value most = arith::MaximumFOp::create(b, loc, moved, x[3]);
+    YieldOp::create(b, loc, ValueRange{sum, most});
+  }
+  AffineMap own = b.getMultiDimIdentityMap(rank + 1);
+  SmallVector<AffineMap> maps{own.dropResult(0), own, own, own};
+  SmallVector<utils::IteratorType> loops(rank + 1, utils::IteratorType::parallel);
+  Value states = linalg::GenericOp::create(
+                     b, loc, empty.getType(),
+                     ValueRange{loop.getInitArgs()[r.index], scan.getResult(0), scan.getResult(1)},
+                     empty, maps, loops,
+                     [](OpBuilder &b, Location loc, ValueRange x) {
+                       Value moved = arith::AddFOp::create(b, loc, x[0], x[1]);
+                       Value most = arith::MaximumFOp::create(b, loc, moved, x[2]);
+                       linalg::YieldOp::create(b, loc, most);
+                     })
+                     .getResult(0);
+  auto rows = [&](OpFoldResult from) {
+    SmallVector<OpFoldResult> at(rank + 1, zero);
+    at[0] = from;
+    return Value(tensor::ExtractSliceOp::create(b, loc, states, at, sizes, strides));
+  };
+  lifter.set(r.state, {rows(reverse ? one : zero), true});
+  lifter.set(r.next, {rows(reverse ? zero : one), true});
+  SmallVector<OpFoldResult> last(rank + 1, zero), lastSizes = sizes;
+  last[0] = reverse ? zero : lifter.tokens();
+  lastSizes[0] = one;
+  results[r.index] =
+      tensor::ExtractSliceOp::create(b, loc, state, states, last, lastSizes, strides);
   return true;
 }
 

@@ -104,18 +104,20 @@ vector("not-affine", lambda s, a, x: (np.tanh(a * s + x),) * 2,
        "n", raised=("scf.for",), gone=("ssm.scan",))
 
 
-def matrix(name, decay, read, before=False, B=2, L=9, H=2, K=4, V=5, tokens="L", raised="ssm.scan outer"):
+def matrix(name, decay, read, before=False, bonus=False, B=2, L=9, H=2, K=4, V=5, tokens="L", raised="ssm.scan outer"):
     """Linear attention with a decay of each row or head, read after or before the update."""
     shape = {"row": (K,), "head": (1,), None: ()}[decay]
     q, k, v, s = normal(B, L, H, K), normal(B, L, H, K, scale=0.5), normal(B, L, H, V), normal(B, H, K, V)
     g = -np.abs(normal(B, L, H, *shape)) if decay else None
-    S, y = s.astype(np.float64), np.zeros((B, L, H, V))
+    S, y, extra = s.astype(np.float64), np.zeros((B, L, H, V)), normal(H, K)
     F = np.float64
     for t in range(L):
         seen = S
         if decay:
             S = np.exp(g[:, t].astype(F))[..., None] * S
         S = S + k[:, t, :, :, None].astype(F) * v[:, t, :, None].astype(F)
+        if bonus:
+            seen = seen + extra[:, :, None].astype(F) * k[:, t, :, :, None] * v[:, t, :, None]
         y[:, t] = np.einsum("bhk,bhkv->bhv", q[:, t].astype(F), seen if before else S)
     nodes = [N("Unsqueeze", ["k", "last"], ["k1"]), N("Unsqueeze", ["v", "before"], ["v1"]), N("Mul", ["k1", "v1"], ["kv"])]
     kept = "s"
@@ -123,6 +125,9 @@ def matrix(name, decay, read, before=False, B=2, L=9, H=2, K=4, V=5, tokens="L",
         nodes += [N("Exp", ["g"], ["e"]), N("Unsqueeze", ["e", "last"], ["e1"]), N("Mul", ["e1", "s"], ["es"])]
         kept = "es"
     state = "s" if before else "n"
+    if bonus:
+        nodes += [N("Unsqueeze", ["extra", "last"], ["u1"]), N("Mul", ["u1", "kv"], ["ukv"]), N("Add", ["s", "ukv"], ["w"])]
+        state = "w"
     nodes += [N("Add", [kept, "kv"], ["n"])]
     if read == "contract":
         nodes += [N("Unsqueeze", ["q", "before"], ["q1"]), N("MatMul", ["q1", state], ["y1"]), N("Squeeze", ["y1", "before"], ["y"])]
@@ -136,7 +141,7 @@ def matrix(name, decay, read, before=False, B=2, L=9, H=2, K=4, V=5, tokens="L",
     scan = N("Scan", ["S", *arrays], ["E", "Y"], body=inner, num_scan_inputs=len(arrays),
              scan_input_axes=[1] * len(arrays), scan_output_axes=[1])
     case(name, [scan], {"S": (s, ["B", H, K, V]), **{key: (x, ["B", tokens] + list(x.shape[2:])) for key, x in arrays.items()}},
-         {"E": S, "Y": y}, {"last": np.array([-1]), "before": np.array([-2])}, (raised,))
+         {"E": S, "Y": y}, {"last": np.array([-1]), "before": np.array([-2]), "extra": extra}, (raised,))
 
 
 matrix("rows", "row", "contract")
@@ -145,6 +150,42 @@ matrix("linear", None, "contract", raised="ssm.scan outer identity")
 matrix("product", "row", "product")
 matrix("before", "row", "contract", before=True)
 matrix("tokens", "row", "contract", tokens=9)
+# RWKV-5 and 6: the token itself is read with a bonus.
+matrix("bonus", "row", "contract", before=True, bonus=True, raised="read = pre")
+
+# RWKV-4 (arXiv 2305.13048, equation 16), relative to the largest exponent so far.
+B, L, D = 2, 11, 5
+k, v, r = normal(B, L, D, scale=3), normal(B, L, D), normal(B, L, D)
+w, u = -np.abs(normal(D)) - np.float32(0.1), normal(D)
+for name, tokens, backward in (("rwkv-4", "L", 0), ("rwkv-4-static", L, 0), ("rwkv-4-backward", "L", 1), ("rwkv-4-empty", "L", 0)):
+    T_ = 0 if name == "rwkv-4-empty" else L
+    wkv, exps = np.zeros((B, T_, D)), k.astype(np.float64)
+    a, b, p = normal(B, D), np.abs(normal(B, D)), normal(B, D)
+    # Directly: sums of exponentials in float64.
+    num, den = a * np.exp(p.astype(np.float64)), b * np.exp(p.astype(np.float64))
+    top = p.astype(np.float64)
+    for t in range(T_)[::-1] if backward else range(T_):
+        here = np.exp(u + exps[:, t])
+        wkv[:, t] = (num + here * v[:, t]) / (den + here) * r[:, t]
+        num = np.exp(w.astype(np.float64)) * num + np.exp(exps[:, t]) * v[:, t]
+        den = np.exp(w.astype(np.float64)) * den + np.exp(exps[:, t])
+        top = np.maximum(top + w, exps[:, t])
+    body = h.make_graph(
+        [N("Add", ["u", "k"], ["uk"]), N("Max", ["p", "uk"], ["m"]), N("Sub", ["p", "m"], ["d1"]), N("Exp", ["d1"], ["e1"]),
+         N("Sub", ["uk", "m"], ["d2"]), N("Exp", ["d2"], ["e2"]), N("Mul", ["e1", "a"], ["ea"]), N("Mul", ["e2", "v"], ["ev"]),
+         N("Add", ["ea", "ev"], ["top"]), N("Mul", ["e1", "b"], ["eb"]), N("Add", ["eb", "e2"], ["bottom"]),
+         N("Div", ["top", "bottom"], ["wkv"]), N("Mul", ["r", "wkv"], ["y"]),
+         N("Add", ["p", "w"], ["pw"]), N("Max", ["pw", "k"], ["pn"]), N("Sub", ["pw", "pn"], ["d3"]), N("Exp", ["d3"], ["e3"]),
+         N("Sub", ["k", "pn"], ["d4"]), N("Exp", ["d4"], ["e4"]), N("Mul", ["e3", "a"], ["ea2"]), N("Mul", ["e4", "v"], ["ev2"]),
+         N("Add", ["ea2", "ev2"], ["an"]), N("Mul", ["e3", "b"], ["eb2"]), N("Add", ["eb2", "e4"], ["bn"])],
+        "body", [info(x, ["B", D]) for x in "abpkvr"], [info(x, ["B", D]) for x in ("an", "bn", "pn", "y")])
+    case(name, [N("Scan", ["a0", "b0", "p0", "K", "V", "R"], ["ae", "be", "pe", "Y"], body=body, num_scan_inputs=3,
+                  scan_input_axes=[1] * 3, scan_output_axes=[1], scan_input_directions=[backward] * 3,
+                  scan_output_directions=[backward])],
+         {"a0": (a, ["B", D]), "b0": (b, ["B", D]), "p0": (p, ["B", D]), "K": (k[:, :T_], ["B", tokens, D]),
+          "V": (v[:, :T_], ["B", tokens, D]), "R": (r[:, :T_], ["B", tokens, D])},
+         {"ae": num / np.exp(top), "be": den / np.exp(top), "pe": top, "Y": wkv}, {"u": u, "w": w},
+         ("ssm.scan_region", "ssm.scan vector"))
 
 # Mamba, of which only steps and what is read are sequences: neither exp(delta A) nor what is
 # injected exists for all tokens.
