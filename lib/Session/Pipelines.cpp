@@ -109,6 +109,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addPass(attn::createRaiseSoftmax());
     passManager.addPass(moe::createRaiseExperts());
     passManager.addPass(moe::createRaiseDenseExperts());
     passManager.addPass(moe::createRaiseRouting());
