@@ -15,6 +15,7 @@ mlir::LogicalResult registerAttnDialect(Registrar &registrar) {
   registrar.addDialect<attn::AttnDialect>();
   registrar.addPass(attn::createCheckAttention);
   registrar.addPass(attn::createRaiseAttention);
+  registrar.addPass(attn::createRaiseSoftmax);
   registrar.addPass(attn::createDecomposeAttend);
   return mlir::success();
 }

@@ -16,6 +16,7 @@ mlir::LogicalResult registerSSMDialect(Registrar &registrar) {
   registrar.addPass(ssm::createCheckSequences);
   registrar.addPass(ssm::createRaiseCausalConvolutions);
   registrar.addPass(ssm::createRaiseChunkedScans);
+  registrar.addPass(ssm::createRaiseLoops);
   registrar.addPass(ssm::createRaiseRecurrences);
   registrar.addPass(ssm::createRaiseSegmentSums);
   return mlir::success();

@@ -119,6 +119,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addPass(attn::createRaiseSoftmax());
     passManager.addPass(moe::createRaiseExperts());
     passManager.addPass(moe::createRaiseDenseExperts());
     passManager.addPass(moe::createRaiseRouting());
@@ -131,6 +132,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     addCleanup(passManager);
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseCausalConvolutions());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseLoops());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseChunkedScans());
     passManager.addPass(attn::createRaiseAttention());

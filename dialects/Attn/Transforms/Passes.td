@@ -34,6 +34,18 @@ def RaiseAttention : Pass<"weft-raise-attention", "::mlir::ModuleOp"> {
                            "::mlir::linalg::LinalgDialect"];
 }
 
+def RaiseSoftmax : Pass<"weft-raise-softmax", "::mlir::ModuleOp"> {
+  let summary = "Makes linalg.softmax of one that was written out";
+  let description = [{
+    The quotient of e = exp(x - max x) by the sum of e, both over the last dimension, of
+    f32 or f64 and starting from -inf and 0: exactly what `linalg.softmax` computes.
+    `weft-raise-attention` then finds attentions around it. Sums over other dimensions, other
+    functions of x and maxima of something else stay.
+  }];
+  let statistics = [Statistic<"numRaised", "raised", "Number of softmaxes that were raised">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def DecomposeAttend : Pass<"weft-decompose-attend", "::mlir::ModuleOp"> {
   let summary = "Makes two contractions around a softmax of attn.attend";
   let description = [{

@@ -1,4 +1,4 @@
-//===- BatchedBody.h - Feed-forward layers of all experts at once -*- C++ -*-===//
+//===- BatchedBody.h - Layers of all experts at once ------------*- C++ -*-===//
 //
 // Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

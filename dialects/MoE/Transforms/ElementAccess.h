@@ -1,4 +1,4 @@
-//===- ElementAccess.h - Elements of tensors, affinely ---------*- C++ -*-===//
+//===- ElementAccess.h - Elements of tensors, affinely ----------*- C++ -*-===//
 //
 // Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

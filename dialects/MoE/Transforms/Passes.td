@@ -25,6 +25,10 @@ def RaiseExperts : Pass<"moe-raise-experts"> {
     tensors have its extents is tested once instead, if types and symbols do not say
     so. Sums are taken in the order of a token's choices, no longer of experts.
 
+    The same where each expert is computed for all tokens, its results times the sum of
+    the weights of those choices that are its number, and these are added up: each
+    token then goes through the experts that it chose only.
+
     Stays: experts that are missing, that read anything else of their rows, that have
     another structure than their neighbours, or whose positions serve others too.
   }];

@@ -27,11 +27,11 @@ using namespace weft::moe;
 enum { kRow, kColumn, kMask0, kMask1 };
 
 namespace {
-/// What one expert adds to the result: for the tokens that `nonzero` found.
+/// What one expert adds to the result: for the tokens that `nonzero` found, or for all.
 struct Link {
   ScatterOp scatter;
   NonZeroOp nonzero;
-  int64_t expert;
+  int64_t expert = -1;
   Value ids, weights, input;
   ExpertBody body;
 };
@@ -47,10 +47,11 @@ static bool addsUp(ScatterOp op) {
   return (add.getLhs() == x && add.getRhs() == y) || (add.getLhs() == y && add.getRhs() == x);
 }
 
-/// `value` without conversions of integers, and without comparisons of bits with 0.
+/// `value` without conversions of integers, which are bits where they become floats, and without
+/// comparisons of bits with 0.
 static Value withoutConversions(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    if (isa<arith::ExtUIOp, arith::ExtSIOp, arith::TruncIOp>(op)) {
+    if (isa<arith::ExtUIOp, arith::ExtSIOp, arith::TruncIOp, arith::UIToFPOp>(op)) {
       value = op->getOperand(0);
       continue;
     }
@@ -74,7 +75,7 @@ struct Mask {
 } // namespace
 
 static std::optional<Mask> matchEquality(linalg::GenericOp op, arith::CmpIOp compare,
-                                         const Element &element) {
+                                         const Element &element, bool isOneToken) {
   if (compare.getPredicate() != arith::CmpIPredicate::eq)
     return std::nullopt;
   std::optional<Element> ids;
@@ -106,6 +107,9 @@ static std::optional<Mask> matchEquality(linalg::GenericOp op, arith::CmpIOp com
     return position.isConstant() && position.value == 0 ? std::optional<int64_t>(-1) : std::nullopt;
   };
   std::optional<int64_t> token = dimensionOf(ids->at[0]), choice = dimensionOf(ids->at[1]);
+  // Reshapes do not keep the name of a dimension of 1.
+  if (isOneToken && token && *token < 0 && typeOf(ids->tensor).getDimSize(0) == 1)
+    token = 0;
   if (!token || !choice || *token < 0 || *token == *choice)
     return std::nullopt;
   // A constant choice is the only one.
@@ -114,14 +118,8 @@ static std::optional<Mask> matchEquality(linalg::GenericOp op, arith::CmpIOp com
   return Mask{ids->tensor, *expert, *token, *choice};
 }
 
-/// The elements that `weft.nonzero` looks for.
-static std::optional<Mask> matchMask(NonZeroOp nonzero) {
-  int64_t rank = typeOf(nonzero.getInput()).getRank();
-  if (rank > 2)
-    return std::nullopt;
-  Element element{nonzero.getInput(), {}};
-  for (int64_t i = 0; i < rank; ++i)
-    element.at.push_back(Position::free(kMask0 + i));
+/// "ids[token, choice] == expert" of an element, perhaps converted.
+static std::optional<Mask> matchMask(Element element, bool isOneToken = false) {
   while (true) {
     element = traceElement(element);
     auto generic = element.tensor.getDefiningOp<linalg::GenericOp>();
@@ -129,7 +127,7 @@ static std::optional<Mask> matchMask(NonZeroOp nonzero) {
       return std::nullopt;
     Value value = withoutConversions(generic.getBody()->getTerminator()->getOperand(0));
     if (auto compare = value.getDefiningOp<arith::CmpIOp>())
-      return matchEquality(generic, compare, element);
+      return matchEquality(generic, compare, element, isOneToken);
     auto argument = dyn_cast<BlockArgument>(value);
     if (!argument || argument.getArgNumber() >= generic.getNumDpsInputs())
       return std::nullopt;
@@ -140,9 +138,20 @@ static std::optional<Mask> matchMask(NonZeroOp nonzero) {
   }
 }
 
-/// The two factors of an elementwise product of `value`, [n, N].
-static SmallVector<Element, 2> factorsOf(Value value) {
-  Element element = traceElement({value, {Position::free(kRow), Position::free(kColumn)}});
+/// The elements that `weft.nonzero` looks for.
+static std::optional<Mask> matchMask(NonZeroOp nonzero) {
+  int64_t rank = typeOf(nonzero.getInput()).getRank();
+  if (rank > 2)
+    return std::nullopt;
+  Element element{nonzero.getInput(), {}};
+  for (int64_t i = 0; i < rank; ++i)
+    element.at.push_back(Position::free(kMask0 + i));
+  return matchMask(element);
+}
+
+/// The two factors of an elementwise product of `value`, a matrix, at these variables.
+static SmallVector<Element, 2> factorsOf(Value value, int64_t row, int64_t column) {
+  Element element = traceElement({value, {Position::free(row), Position::free(column)}});
   auto generic = element.tensor.getDefiningOp<linalg::GenericOp>();
   if (!generic || generic.getNumDpsInputs() != 2 || generic->getNumResults() != 1)
     return {};
@@ -180,7 +189,7 @@ static std::optional<Link> matchLink(ScatterOp scatter) {
   Position choice =
       mask->choice < 0 ? Position::constant(0) : Position::found(nonzero, mask->choice, kRow);
 
-  SmallVector<Element, 2> factors = factorsOf(scatter.getUpdates());
+  SmallVector<Element, 2> factors = factorsOf(scatter.getUpdates(), kRow, kColumn);
   if (factors.size() != 2)
     return std::nullopt;
   auto isWeight = [&](const Element &element) {
@@ -198,6 +207,73 @@ static std::optional<Link> matchLink(ScatterOp scatter) {
     return std::nullopt;
   link.input = input.tensor;
   return link;
+}
+
+/// An elementwise sum of two matrices.
+static linalg::GenericOp matchAddition(Value value) {
+  auto op = value.getDefiningOp<linalg::GenericOp>();
+  if (!op || op->getNumResults() != 1 || op.getNumDpsInputs() != 2 || op.getNumLoops() != 2 ||
+      !llvm::all_of(op.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }) ||
+      op.getNumReductionLoops() != 0 || op.getBody()->getOperations().size() != 2)
+    return {};
+  auto add = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  bool both = add && isa<BlockArgument>(add.getLhs()) && isa<BlockArgument>(add.getRhs()) &&
+              add.getLhs() != add.getRhs();
+  return both ? op : linalg::GenericOp();
+}
+
+/// Whether the first position is that of the token, which is 0 if there is only one.
+static bool isToken(const Element &element, int64_t variable) {
+  return element.at[0] == Position::free(variable) ||
+         (element.at[0] == Position::constant(0) && typeOf(element.tensor).getDimSize(0) == 1);
+}
+
+/// What a sum of all tokens' choices weighs an expert by: sum_j weights[t, j] * (ids[t, j] ==
+/// expert), where `sum` is the element of the token.
+static std::optional<Mask> matchChosenWeight(const Element &sum, Value &weights) {
+  auto op = sum.tensor.getDefiningOp<linalg::GenericOp>();
+  if (!op || sum.at.empty() || !isToken(sum, kRow) ||
+      !llvm::all_of(ArrayRef(sum.at).drop_front(),
+                    [](Position p) { return p == Position::constant(0); }) ||
+      op.getNumDpsInputs() != 1 || op->getNumResults() != 1 || op.getNumLoops() != 2 ||
+      op.getNumReductionLoops() != 1 || !op.getIndexingMapsArray()[0].isIdentity() ||
+      op.getIteratorTypesArray()[1] != utils::IteratorType::reduction ||
+      op.getBody()->getOperations().size() != 2)
+    return std::nullopt;
+  auto add = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
+  if (!add || !isa<BlockArgument>(add.getLhs()) || !isa<BlockArgument>(add.getRhs()) ||
+      add.getLhs() == add.getRhs() || !fill || !matchPattern(fill.getInputs()[0], m_AnyZeroFloat()))
+    return std::nullopt;
+  SmallVector<Element, 2> factors = factorsOf(op.getInputs()[0], kMask0, kMask1);
+  for (size_t i = 0; i < factors.size(); ++i) {
+    const Element &other = factors[1 - i];
+    std::optional<Mask> mask = matchMask(factors[i], /*isOneToken=*/true);
+    if (!mask || mask->token != 0 || mask->choice != 1 || other.at.size() != 2 ||
+        !isToken(other, kMask0) || !(other.at[1] == Position::free(kMask1)))
+      continue;
+    weights = other.tensor;
+    return mask;
+  }
+  return std::nullopt;
+}
+
+/// An expert that is computed for all tokens, and weighted.
+static std::optional<Link> matchAddend(Value value) {
+  SmallVector<Element, 2> factors = factorsOf(value, kRow, kColumn);
+  for (size_t i = 0; i < factors.size(); ++i) {
+    const Element &rows = factors[1 - i];
+    Link link;
+    std::optional<Mask> mask = matchChosenWeight(factors[i], link.weights);
+    if (!mask || rows.at.size() != 2 || !isToken(rows, kRow) ||
+        !(rows.at[1] == Position::free(kColumn)) || failed(link.body.match(rows.tensor)))
+      continue;
+    link.expert = mask->expert;
+    link.ids = mask->ids;
+    link.input = link.body.input;
+    return link;
+  }
+  return std::nullopt;
 }
 
 /// Whether a branch only fails calls because of an index out of range.
@@ -240,17 +316,22 @@ public:
   explicit Raiser(RewriterBase &rewriter) : rewriter(rewriter) {}
   /// Raises the sum that ends in `last`, if it is one of experts.
   bool raise(ScatterOp last);
+  /// Raises a sum of experts that all see all tokens.
+  bool raise(linalg::GenericOp sum);
 
 private:
   bool matchChain(ScatterOp last);
+  bool matchSum(linalg::GenericOp sum);
+  bool isComplete();
   Value stack(llvm::function_ref<Value(const ExpertBody &)> part);
   void assertExtents(Value x, int64_t i, Value y, int64_t j);
   Value numbersOf(Value ids);
-  void build(ScatterOp last);
+  ExpertFFNOp build(Operation *last, Value base);
 
   RewriterBase &rewriter;
   SmallVector<Link> links; ///< by expert
   SetVector<Operation *> checks;
+  SmallVector<Value> rest; ///< addends of a sum that are no experts
 };
 } // namespace
 
@@ -274,18 +355,15 @@ bool Raiser::matchChain(ScatterOp last) {
   if (links.size() < 2)
     return false;
   std::reverse(links.begin(), links.end());
-  llvm::stable_sort(links, [](const Link &x, const Link &y) { return x.expert < y.expert; });
-  for (auto [i, link] : llvm::enumerate(links))
-    if (link.expert != static_cast<int64_t>(i) ||
-        failed(collectChecks(link.nonzero, scatters, checks)))
-      return false;
-  return true;
+  return isComplete() && llvm::all_of(links, [&](const Link &link) {
+           return succeeded(collectChecks(link.nonzero, scatters, checks));
+         });
 }
 
 /// A part of every expert in one tensor.
 Value Raiser::stack(llvm::function_ref<Value(const ExpertBody &)> part) {
   SmallVector<Value> parts;
-  Location loc = links[0].scatter.getLoc();
+  Location loc = links[0].body.down.result.getLoc();
   for (const Link &link : links) {
     Value value = part(link.body);
     RankedTensorType type = typeOf(value);
@@ -305,7 +383,7 @@ Value Raiser::stack(llvm::function_ref<Value(const ExpertBody &)> part) {
 void Raiser::assertExtents(Value x, int64_t i, Value y, int64_t j) {
   if (!typeOf(x).isDynamicDim(i) && typeOf(x).getDimSize(i) == typeOf(y).getDimSize(j))
     return;
-  ReferenceBuilder m(rewriter, links[0].scatter.getLoc());
+  ReferenceBuilder m(rewriter, links[0].body.down.result.getLoc());
   Value have = m.dim(x, i), want = m.dim(y, j);
   AssertOp::create(rewriter, m.loc, m.cmp(arith::CmpIPredicate::eq, have, want), /*code=*/11,
                    "has {0} rows for {1} tokens", ValueRange{have, want});
@@ -335,19 +413,9 @@ Value Raiser::numbersOf(Value ids) {
   });
 }
 
-void Raiser::build(ScatterOp last) {
+ExpertFFNOp Raiser::build(Operation *last, Value base) {
   const Link &first = links[0];
-  Location loc = last.getLoc();
-  rewriter.setInsertionPoint(last);
-  ReferenceBuilder m(rewriter, loc);
-  // The sum started from what the lowest scatter was given.
-  Value base = last.getInit();
-  for (size_t i = 1; i < links.size(); ++i)
-    base = base.getDefiningOp<ScatterOp>().getInit();
-  assertExtents(first.input, 0, first.ids, 0);
-  assertExtents(base, 0, first.ids, 0);
-  assertExtents(first.weights, 0, first.ids, 0);
-  assertExtents(first.weights, 1, first.ids, 1);
+  Location loc = last->getLoc();
   Value ids = numbersOf(first.ids);
   SmallVector<Value> up, upBiases;
   for (size_t i = 0; i < first.body.sums.size(); ++i) {
@@ -364,15 +432,69 @@ void Raiser::build(ScatterOp last) {
                                    /*transposed=*/false, Fusion::Separate, first.input, ids,
                                    first.weights, up, upBiases, down, downBias, base);
   first.body.buildActivation(rewriter, layer);
-  rewriter.replaceOp(last, layer.getResult());
-  for (Operation *check : checks)
-    rewriter.eraseOp(check);
+  return layer;
 }
 
 bool Raiser::raise(ScatterOp last) {
   if (!matchChain(last))
     return false;
-  build(last);
+  const Link &first = links[0];
+  rewriter.setInsertionPoint(last);
+  // The sum started from what the lowest scatter was given.
+  Value base = last.getInit();
+  for (size_t i = 1; i < links.size(); ++i)
+    base = base.getDefiningOp<ScatterOp>().getInit();
+  assertExtents(first.input, 0, first.ids, 0);
+  assertExtents(base, 0, first.ids, 0);
+  assertExtents(first.weights, 0, first.ids, 0);
+  assertExtents(first.weights, 1, first.ids, 1);
+  rewriter.replaceOp(last, build(last, base).getResult());
+  for (Operation *check : checks)
+    rewriter.eraseOp(check);
+  return true;
+}
+
+/// Whether there are experts from 0 on that differ in their weights only; sorts them.
+bool Raiser::isComplete() {
+  llvm::stable_sort(links, [](const Link &x, const Link &y) { return x.expert < y.expert; });
+  for (auto [i, link] : llvm::enumerate(links))
+    if (link.expert != static_cast<int64_t>(i) || link.ids != links[0].ids ||
+        link.weights != links[0].weights || link.input != links[0].input ||
+        !link.body.isLike(links[0].body))
+      return false;
+  return links.size() >= 2;
+}
+
+bool Raiser::matchSum(linalg::GenericOp sum) {
+  links.clear();
+  rest.clear();
+  SmallVector<Value> addends{sum.getInputs()[1], sum.getInputs()[0]};
+  while (!addends.empty()) {
+    Value value = addends.pop_back_val();
+    if (std::optional<Link> link = matchAddend(value)) {
+      links.push_back(*link);
+    } else if (linalg::GenericOp inner = matchAddition(value); inner && inner->hasOneUse()) {
+      addends.push_back(inner.getInputs()[1]);
+      addends.push_back(inner.getInputs()[0]);
+    } else {
+      rest.push_back(value);
+    }
+  }
+  return rest.size() <= 1 && isComplete();
+}
+
+bool Raiser::raise(linalg::GenericOp sum) {
+  if (!matchSum(sum))
+    return false;
+  rewriter.setInsertionPoint(sum);
+  ReferenceBuilder m(rewriter, sum.getLoc());
+  Value base = rest.empty() ? Value() : rest[0];
+  if (!base) {
+    Type element = typeOf(sum.getResult(0)).getElementType();
+    base = m.fill(m.empty(tensor::getMixedSizes(rewriter, m.loc, sum.getDpsInits()[0]), element),
+                  m.number(element, 0));
+  }
+  rewriter.replaceOp(sum, build(sum, base).getResult());
   return true;
 }
 
@@ -390,6 +512,16 @@ struct RaiseExperts : moe::impl::RaiseExpertsBase<RaiseExperts> {
     IRRewriter rewriter(&getContext());
     Raiser raiser(rewriter);
     for (ScatterOp op : scatters)
+      numRaised += raiser.raise(op);
+    // The last addition of each sum.
+    SmallVector<linalg::GenericOp> sums;
+    getOperation()->walk([&](linalg::GenericOp op) {
+      if (op->getNumResults() == 1 && matchAddition(op.getResult(0)) &&
+          !(op->hasOneUse() && op->user_begin()->getNumResults() == 1 &&
+            matchAddition(op->user_begin()->getResult(0))))
+        sums.push_back(op);
+    });
+    for (linalg::GenericOp op : sums)
       numRaised += raiser.raise(op);
   }
 };

@@ -1,4 +1,4 @@
-//===- Routing.h - What experts are chosen by -----------------*- C++ -*-===//
+//===- Routing.h - What experts are chosen by -------------------*- C++ -*-===//
 //
 // Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

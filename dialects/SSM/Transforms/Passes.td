@@ -27,6 +27,26 @@ def RaiseRecurrences : Pass<"ssm-raise-recurrences", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"raised", "raised", "Number of recurrences raised">];
 }
 
+def RaiseLoops : Pass<"ssm-raise-loops", "::mlir::func::FuncOp"> {
+  let summary = "Loops over tokens become ssm.scan";
+  let description = [{
+    An `scf.for` over all tokens, as ONNX `Scan` and `Loop` are imported, whose carried tensors are states that each
+    token multiplies elementwise and adds to, or results of which each token writes its own position. What the
+    body computes without the states is computed for all tokens at once: slices at the token become the whole
+    tensor, operations get one more dimension. The states become an `ssm.scan`: `outer` where they are only read
+    by a sum over one of their dimensions weighted by a query, so that they are never stored, else `vector`, with all
+    states as its output. Exponentials of products become `decay` and `rate`, outer products key and value.
+    States that read other states follow these. Loops that go backwards are `reverse`. A state max(state + a, b), as
+    RWKV-4 has it to keep exponents small, becomes an `ssm.scan_region` of the pairs (a, b). What is read of a state
+    before its token plus the token's own term times a bonus (RWKV-5, 6) is `read = pre bonus`.
+
+    Stays: loops with a state that is neither affine nor such a maximum, states of four dimensions that are read
+    otherwise than by weighted sums, and what would store more than 2^18 elements for each token.
+  }];
+  let dependentDialects = ["::weft::ssm::SSMDialect"];
+  let statistics = [Statistic<"raised", "raised", "Number of loops raised">];
+}
+
 def RaiseCausalConvolutions : Pass<"ssm-raise-causal-convolutions", "::mlir::func::FuncOp"> {
   let summary = "Depthwise convolutions over the tokens before become ssm.causal_conv1d";
   let description = [{

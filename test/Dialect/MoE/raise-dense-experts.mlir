@@ -17,7 +17,7 @@
 
 // CHECK-LABEL: func.func @mask(
 // CHECK-SAME: %[[X:[a-z0-9]*]]: tensor<?x8xf32>, %[[SCORES:[a-z0-9]*]]: tensor<?x4xf32>, %[[IDS:[a-z0-9]*]]: tensor<?x1xi64>, %[[UP:[a-z0-9]*]]: tensor<4x8x6xf32>, %[[DOWN:[a-z0-9]*]]: tensor<4x6x8xf32>
-// CHECK: %[[NUMBERS:.*]] = linalg.generic {{.*}} ins(%[[IDS]] : tensor<?x1xi64>)
+// CHECK: %[[NUMBERS:.*]] = linalg.generic {{.*}} ins(%[[IDS]] : tensor<?x1xi64>) outs(%{{.*}} : tensor<?x1xi32>)
 // CHECK: %[[WEIGHTS:.*]] = linalg.generic {{.*}} ins(%[[NUMBERS]] : tensor<?x1xi32>)
 // CHECK: %[[Y:.*]] = moe.expert_ffn ins(%[[X]], %[[NUMBERS]], %[[WEIGHTS]] : {{.*}}) up(%[[UP]] : {{.*}}) down(%[[DOWN]] : {{.*}}) {{.*}} activation {
 // CHECK-NEXT: ^bb0(%[[S:.*]]: f32):

@@ -9,7 +9,8 @@
 row by row, against the formulas of their documentation in float64.
 
 Tolerances: operands are of size 1 and sums of f32 have at most some hundred terms, so that
-1e-5 holds for f32; results of f16 are rounded to 11 bits (2e-3), of f64 to 53.
+1e-5 holds for f32; results of f16 are rounded to 11 bits (2e-3), of bf16 to 8
+(1.6e-2), of f64 to 53.
 
 Usage: cases.py WEFT-PROGRAM [PART-OF-NAME]"""
 
@@ -18,7 +19,7 @@ import sys
 
 import numpy as np
 
-from module import Runner
+from module import Runner, bfloat16
 
 runner = Runner(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
 rng = np.random.default_rng(11)
@@ -26,7 +27,7 @@ INF = float("inf")
 
 
 def normal(*shape, kind="f4"):
-    return rng.standard_normal(shape).astype(kind)
+    return rng.standard_normal(shape).astype(bfloat16 if kind == "bf" else kind)
 
 
 # -- The reference: one query at a time, from the formulas -----------------------
@@ -198,7 +199,7 @@ def case(name, layout="bhsd,bhtd,bhte->bhse", kind="f4", log=False, result=None,
         flags += f"globals = {config['globals_']} "
     if config.get("empty"):
         flags += f"empty_rows = {config['empty']} "
-    element = {"f2": "f16", "f4": "f32", "f8": "f64"}[kind]
+    element = {"f2": "f16", "bf": "bf16", "f4": "f32", "f8": "f64"}[kind]
     wide = "f64" if kind == "f8" else "f32"
     lead = [pieces] if pieces else []
     outputs = {"y": (wide if pieces else element, lead + list(lo))}
@@ -228,7 +229,7 @@ def case(name, layout="bhsd,bhtd,bhte->bhse", kind="f4", log=False, result=None,
              f"         outs({inits} : {kinds}){region_text} -> {kinds}\n")
     y, logs = attend(q, k, v, (lq, lk, lv, lo), pieces=pieces, **config)
     want = {"y": y, "log": logs}
-    rtol, atol = {"f2": (2e-3, 2e-3), "f4": (1e-5, 1e-5), "f8": (1e-12, 1e-12)}[kind]
+    rtol, atol = {"bf": (1.6e-2, 1.6e-2), "f2": (2e-3, 2e-3), "f4": (1e-5, 1e-5), "f8": (1e-12, 1e-12)}[kind]
     for dynamic in modes:
         text = body
         lines = []
@@ -246,6 +247,10 @@ I32 = np.int32
 # Shapes.
 case("plain")
 case("f16", kind="f2")
+if bfloat16:
+    case("bf16", kind="bf")
+    case("bf16-causal", kind="bf", causal=True, log=True, sizes={"h": 4}, keys=2)
+    case("bf16-bias", kind="bf", bias=normal(5, 7, kind="bf"))
 case("f64", kind="f8", causal=True)
 case("log", log=True, causal=True)
 case("one-key", sizes={"t": 1})

@@ -161,3 +161,29 @@ form("soft", SCATTER[:1] + [N("Softmax", ["logits"], ["gate"], axis=-1), N("Unsq
      {**CONSTS, "wdense": np.ascontiguousarray(wup[:, :, :I])},
      lambda x: layer(x, *reference.route(x.astype(np.float64) @ router, E), relu), H, holds=(),
      lacks=("moe.expert_ffn",))
+
+# Experts one after another, each for all tokens, times the weight of the choices that are its
+# number; with what else is added, and without.
+for residual in (False, True):
+    nodes, consts = SCATTER[:3], {**CONSTS}
+    total = "x" if residual else None
+    for e in range(E):
+        consts.update({f"g{e}": np.ascontiguousarray(wup[e, :, :I]), f"u{e}": np.ascontiguousarray(wup[e, :, I:]),
+                       f"d{e}": wdown[e], f"bd{e}": bdown[e], f"e{e}": np.int64(e)})
+        nodes = nodes + [
+            N("MatMul", ["x", f"g{e}"], [f"gx{e}"]), N("MatMul", ["x", f"u{e}"], [f"ux{e}"]), N("Sigmoid", [f"gx{e}"], [f"sx{e}"]),
+            N("Mul", [f"gx{e}", f"sx{e}"], [f"si{e}"]), N("Mul", [f"si{e}", f"ux{e}"], [f"hx{e}"]),
+            N("MatMul", [f"hx{e}", f"d{e}"], [f"dx{e}"]), N("Add", [f"dx{e}", f"bd{e}"], [f"yx{e}"]),
+            N("Equal", ["ti", f"e{e}"], [f"eq{e}"]), N("Cast", [f"eq{e}"], [f"ef{e}"], to=T.FLOAT),
+            N("Mul", ["tw", f"ef{e}"], [f"we{e}"]), N("ReduceSum", [f"we{e}", "last"], [f"ws{e}"], keepdims=1),
+            N("Mul", [f"yx{e}", f"ws{e}"], [f"z{e}"])]
+        if total:
+            nodes.append(N("Add", [total, f"z{e}"], ["y" if e == E - 1 else f"acc{e}"]))
+        total = f"acc{e}" if total else f"z{e}"
+
+    def unrolled(e, x):
+        gate, up = np.split(x @ wup[e].astype(np.float64), 2)
+        return (gate * sigmoid(gate) * up) @ wdown[e].astype(np.float64) + bdown[e]
+
+    form(f"one after another{' and a residual' if residual else ''}", nodes, consts,
+         lambda x: layer(x, *softmax_of_chosen(x), unrolled) + (x if residual else 0), H)

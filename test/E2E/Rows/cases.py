@@ -108,6 +108,11 @@ for shape in shapes:
          {"x": x, "m": mask, "r": r},
          {"y": y.astype(np.float32), "z": (y * r).sum(axis=-1).astype(np.float32)},
          {"c": np.float32(0.125), "axes": np.array([-1])})
+    # Written out, as exporters do that do not know the operator.
+    case("softmax_written_out",
+         [N("ReduceMax", ["x", "axis"], ["m"]), N("Sub", ["x", "m"], ["d"]), N("Exp", ["d"], ["e"]),
+          N("ReduceSum", ["e", "axis"], ["s"]), N("Div", ["e", "s"], ["y"])],
+         {"x": x}, {"y": softmax(x).astype(np.float32)}, {"axis": np.array([-1])})
     case("logsoftmax", [N("LogSoftmax", ["x"], ["y"], axis=-1)],
          {"x": x}, {"y": softmax(x, log=True).astype(np.float32)})
     norm = np.sqrt((wide(x) ** 2).sum(axis=-1, keepdims=True))
@@ -166,6 +171,17 @@ for dtype in (np.float16, np.float64):
 x = rng.integers(-1000, 1000, (7, 53)).astype(np.int32)
 case("integers", [N("ReduceMax", ["x", "axes"], ["m"], keepdims=1), N("Sub", ["x", "m"], ["y"])],
      {"x": x}, {"y": x - x.max(axis=1, keepdims=True)}, {"axes": np.array([1])})
+
+# An attention around a softmax that is written out.
+for queries, keys in ((5, 7), (1, 9), (6, 1)):
+    q, k, v = f(2, 3, queries, 8), f(2, 3, keys, 8), f(2, 3, keys, 4)
+    scores = wide(q) @ wide(k).transpose(0, 1, 3, 2) * 0.35
+    case(f"attention_written_out_{keys}",
+         [N("Transpose", ["k"], ["t"], perm=[0, 1, 3, 2]), N("MatMul", ["q", "t"], ["a"]), N("Mul", ["a", "c"], ["x"]),
+          N("ReduceMax", ["x", "axis"], ["m"]), N("Sub", ["x", "m"], ["d"]), N("Exp", ["d"], ["e"]),
+          N("ReduceSum", ["e", "axis"], ["s"]), N("Div", ["e", "s"], ["p"]), N("MatMul", ["p", "v"], ["y"])],
+         {"q": q, "k": k, "v": v}, {"y": (softmax(scores) @ wide(v)).astype(np.float32)},
+         {"c": np.float32(0.35), "axis": np.array([-1])})
 
 # f32 results of a few hundred roundings each; f16 ones to two units of theirs.
 run = subprocess.run([weft, "check", root, "--rtol=2e-3", "--atol=2e-5"],
