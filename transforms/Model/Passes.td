@@ -14,9 +14,11 @@ def PrepareEntry : Pass<"weft-prepare-entry", "::mlir::ModuleOp"> {
     are inlined. Arguments and results without a name get one (`input0`, `output0`), and
     dynamic extents a symbol, which is a leading index argument. A packed argument or
     result becomes its components, named after it: `w` is `w.codes` and `w.scale`.
+    A `tensor.bitcast` becomes an elementwise `arith.bitcast`.
 
-    Refused are calls of what has no body or calls itself, and entries with arguments
-    or results that are no tensors.
+    Refused are calls of what has no body or calls itself, entries with arguments or
+    results that are no tensors, and bitcasts of what is neither a float nor an integer
+    without a sign.
 
     ```mlir
     func.func @main(%x: tensor<?x8xf32>) -> tensor<?x8xf32>
@@ -26,7 +28,9 @@ def PrepareEntry : Pass<"weft-prepare-entry", "::mlir::ModuleOp"> {
         -> (tensor<?x8xf32> {weft.name = "output0"})
     ```
   }];
-  let dependentDialects = ["::weft::WeftDialect"];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::weft::WeftDialect"];
 }
 
 def InlineComposites : Pass<"weft-inline-composites"> {

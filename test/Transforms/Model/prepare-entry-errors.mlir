@@ -34,3 +34,11 @@ func.func private @again(%x: tensor<4xf32>) -> tensor<4xf32> {
   %y = call @again(%x) : (tensor<4xf32>) -> tensor<4xf32>
   return %y : tensor<4xf32>
 }
+
+// -----
+
+func.func @main(%x: tensor<4xui32>) -> tensor<4xi32> {
+  // expected-error @below {{takes 'tensor<4xui32>' for 'tensor<4xi32>', expected ranked tensors of floats and of integers without a sign}}
+  %y = tensor.bitcast %x : tensor<4xui32> to tensor<4xi32>
+  return %y : tensor<4xi32>
+}

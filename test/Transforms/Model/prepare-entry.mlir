@@ -54,3 +54,15 @@ func.func private @exp(%x: tensor<4xf32>) -> tensor<4xf32> {
   %y = math.exp %x : tensor<4xf32>
   return %y : tensor<4xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @bitcast
+// CHECK: %[[BITS:.*]] = linalg.generic {{.*}} ins(%{{.*}} : tensor<?x3xf32>) outs(%{{.*}} : tensor<?x3xi32>)
+// CHECK: arith.bitcast %{{.*}} : f32 to i32
+// CHECK-NOT: tensor.bitcast
+// CHECK: return %[[BITS]]
+func.func @bitcast(%x: tensor<?x3xf32>) -> tensor<?x3xi32> {
+  %y = tensor.bitcast %x : tensor<?x3xf32> to tensor<?x3xi32>
+  return %y : tensor<?x3xi32>
+}
