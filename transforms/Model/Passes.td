@@ -24,8 +24,10 @@ def PrepareEntry : Pass<"weft-prepare-entry", "::mlir::ModuleOp"> {
     Arguments and results without a name get one (`input0`, `output0`), and
     dynamic extents a symbol, which is a leading index argument. A packed argument or
     result becomes its components, named after it: `w` is `w.codes` and `w.scale`.
+    A `tensor.bitcast` becomes an elementwise `arith.bitcast`.
 
-    Entries with arguments or results that are no tensors are refused.
+    Entries with arguments or results that are no tensors are refused, and bitcasts of
+    what is neither a float nor an integer without a sign.
 
     ```mlir
     func.func @main(%x: tensor<?x8xf32>) -> tensor<?x8xf32>
@@ -35,7 +37,9 @@ def PrepareEntry : Pass<"weft-prepare-entry", "::mlir::ModuleOp"> {
         -> (tensor<?x8xf32> {weft.name = "output0"})
     ```
   }];
-  let dependentDialects = ["::weft::WeftDialect"];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::weft::WeftDialect"];
 }
 
 def InlineComposites : Pass<"weft-inline-composites"> {

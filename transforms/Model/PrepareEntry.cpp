@@ -8,7 +8,10 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Model/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace weft {
@@ -213,9 +216,46 @@ LogicalResult Entry::run() {
   return success();
 }
 
+/// The bits of each element as a number of another type. No memory is shared: that of the
+/// source may belong to the caller.
+static LogicalResult replaceBitcast(tensor::BitcastOp op) {
+  auto from = dyn_cast<RankedTensorType>(op.getSource().getType());
+  auto to = dyn_cast<RankedTensorType>(op.getType());
+  auto hasBits = [](RankedTensorType type) {
+    return type &&
+           (type.getElementType().isSignlessInteger() || isa<FloatType>(type.getElementType()));
+  };
+  if (!hasBits(from) || !hasBits(to))
+    return op.emitOpError("takes ") << op.getSource().getType() << " for " << op.getType()
+                                    << ", expected ranked tensors of floats and of integers "
+                                       "without a sign";
+  OpBuilder b(op);
+  Location loc = op.getLoc();
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, op.getSource());
+  Value init = tensor::EmptyOp::create(b, loc, sizes, to.getElementType());
+  int64_t rank = from.getRank();
+  Value bits = linalg::GenericOp::create(
+                   b, loc, init.getType(), op.getSource(), init,
+                   SmallVector<AffineMap>(2, b.getMultiDimIdentityMap(rank)),
+                   SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+                   [&](OpBuilder &b, Location loc, ValueRange args) {
+                     Value number = arith::BitcastOp::create(b, loc, to.getElementType(), args[0]);
+                     linalg::YieldOp::create(b, loc, number);
+                   })
+                   .getResult(0);
+  op.replaceAllUsesWith(b.createOrFold<tensor::CastOp>(loc, to, bits));
+  op.erase();
+  return success();
+}
+
 namespace {
 struct PrepareEntry : weft::impl::PrepareEntryBase<PrepareEntry> {
   void runOnOperation() override {
+    WalkResult bitcasts = getOperation().walk([](tensor::BitcastOp op) {
+      return failed(replaceBitcast(op)) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (bitcasts.wasInterrupted())
+      return signalPassFailure();
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function.isDeclaration() && failed(Entry(function).run()))
         return signalPassFailure();

@@ -145,6 +145,7 @@ def TileKernels : Pass<"weft-tile-kernels", "::weft::KernelOp"> {
     sizes in `#weft.schedule`, as one `scf.forall`, and pulls the producers
     into it. A kernel without schedule stays as it is: it runs serially. Sizes
     of loops that are not parallel are refused: tiles are computed in any order.
+    Computations with a loop that is known to be empty are what they start from.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",

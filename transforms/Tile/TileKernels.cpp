@@ -57,10 +57,22 @@ static LogicalResult verifyTiles(KernelOp kernel, ArrayRef<int64_t> tiles,
   return success();
 }
 
+/// What reduces nothing, or makes an empty result, is what it starts from. Tiles of it would
+/// have a size of 0, which linalg takes for "all of it".
+static void replaceEmptyLoops(RewriterBase &rewriter, KernelOp kernel) {
+  for (Operation &op : llvm::make_early_inc_range(kernel.getBody().front()))
+    if (auto computation = dyn_cast<linalg::LinalgOp>(op))
+      if (computation.hasPureTensorSemantics() &&
+          llvm::is_contained(computation.getStaticLoopRanges(), 0))
+        rewriter.replaceOp(computation, computation.getDpsInits());
+}
+
 namespace {
 struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
   void runOnOperation() override {
     KernelOp kernel = getOperation();
+    IRRewriter rewriter(&getContext());
+    replaceEmptyLoops(rewriter, kernel);
     ScheduleAttr schedule = kernel.getScheduleAttr();
     TilingInterface root = getScheduledRoot(kernel);
     if (!schedule || !root ||
@@ -68,7 +80,6 @@ struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
       return;
     if (failed(verifyTiles(kernel, schedule.getParallel(), root.getLoopIteratorTypes())))
       return signalPassFailure();
-    IRRewriter rewriter(&getContext());
     scf::SCFTilingOptions tiling;
     tiling.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
     tiling.setTileSizes(getAsIndexOpFoldResult(&getContext(), schedule.getParallel()));

@@ -69,20 +69,8 @@ private:
     return arith::ConstantOp::create(
         b, loc, b.getFloatAttr(type, APFloat::getInf(type.getFloatSemantics(), isNegative)));
   }
-  Value toCompute(Value value) {
-    if (value.getType() == type)
-      return value;
-    if (value.getType().getIntOrFloatBitWidth() > type.getWidth())
-      return arith::TruncFOp::create(b, loc, type, value);
-    return arith::ExtFOp::create(b, loc, type, value);
-  }
-  Value fromCompute(Value value, Type to) {
-    if (to == type)
-      return value;
-    if (to.getIntOrFloatBitWidth() > type.getWidth())
-      return arith::ExtFOp::create(b, loc, to, value);
-    return arith::TruncFOp::create(b, loc, to, value);
-  }
+  Value toCompute(Value value) { return convertNumber(b, loc, value, type); }
+  Value fromCompute(Value value, Type to) { return convertNumber(b, loc, value, to); }
   Value isEqual(Value x, Value y) {
     return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, x, y);
   }

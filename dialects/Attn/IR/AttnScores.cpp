@@ -116,7 +116,7 @@ bool attn::changesScores(const Attention &a) {
          a.score;
 }
 
-static Value widen(OpBuilder &b, Location loc, Value value, Type type) {
+Value attn::convertNumber(OpBuilder &b, Location loc, Value value, Type type) {
   if (value.getType() == type)
     return value;
   if (value.getType().getIntOrFloatBitWidth() > type.getIntOrFloatBitWidth())
@@ -191,9 +191,9 @@ Value attn::buildScore(OpBuilder &b, Location loc, const Attention &a, Value sca
     score = arith::MulFOp::create(b, loc, math::TanhOp::create(b, loc, ratio), cap);
   }
   if (operands.bias)
-    score = arith::AddFOp::create(b, loc, score, widen(b, loc, operands.bias, type));
+    score = arith::AddFOp::create(b, loc, score, convertNumber(b, loc, operands.bias, type));
   if (a.slopes) {
-    Value slope = widen(b, loc, readLimited(b, loc, a.slopes, at.h), type);
+    Value slope = convertNumber(b, loc, readLimited(b, loc, a.slopes, at.h), type);
     Value distance = arith::IndexCastOp::create(b, loc, b.getI64Type(), m.sub(at.t, position));
     Value steps = arith::SIToFPOp::create(b, loc, type, distance);
     score = arith::AddFOp::create(b, loc, score, arith::MulFOp::create(b, loc, slope, steps));

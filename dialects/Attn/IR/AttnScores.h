@@ -40,6 +40,10 @@ mlir::Value queryPosition(mlir::OpBuilder &b, mlir::Location loc, const Attentio
 /// The factor of products: a constant where the extent of d is known.
 mlir::Value scaleOf(mlir::OpBuilder &b, mlir::Location loc, const Attention &a);
 
+/// A number as `type`, which is wider or narrower.
+mlir::Value convertNumber(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
+                          mlir::Type type);
+
 /// Whether scores are more than products.
 bool changesScores(const Attention &a);
 

@@ -7,12 +7,14 @@
 
 #include "dialects/Attn/IR/AttnScores.h"
 #include "dialects/Attn/Transforms/Passes.h"
+#include "dialects/Weft/IR/ExtentChecks.h"
 #include "dialects/Weft/IR/IndexMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 #include <limits>
 
@@ -151,13 +153,155 @@ static void checkAttention(OpBuilder &b, const Attention &a) {
                        extentOf(m, a.key, a.layout.key, 't'));
 }
 
+//===----------------------------------------------------------------------===//
+// Extents
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// What AttentionVerifier says of extents, of those that types do not tell.
+class AttentionExtents {
+public:
+  AttentionExtents(OpBuilder &b, const Attention &a) : b(b), a(a), calls(b, a.op->getLoc()) {}
+  void check();
+
+private:
+  /// The dimensions of `value` after `leading` ones are `letters`.
+  void take(StringRef operand, Value value, StringRef letters, int64_t leading);
+  /// What broadcasts to the letters; null stands for any extent.
+  void takeBroadcast(StringRef operand, Value value, ArrayRef<OpFoldResult> four);
+  OpFoldResult known(char letter) {
+    auto it = extents.find(letter);
+    return it == extents.end() ? OpFoldResult(b.getIndexAttr(1)) : it->second;
+  }
+
+  OpBuilder &b;
+  const Attention &a;
+  ExtentChecks calls;
+  llvm::SmallDenseMap<char, OpFoldResult> extents; ///< 'H' are the heads of keys
+};
+} // namespace
+
+void AttentionExtents::take(StringRef operand, Value value, StringRef letters, int64_t leading) {
+  bool isKeys = operand == "key" || operand == "value";
+  for (auto [i, letter] : llvm::enumerate(letters)) {
+    int64_t dim = i + leading;
+    if (letter == 'b' && a.isRagged())
+      continue;
+    char name = letter == 'h' && isKeys ? 'H' : letter;
+    auto [it, isNew] = extents.try_emplace(name, calls.extentOf(value, dim));
+    if (!isNew)
+      calls.requireEqual(operand, value, dim, it->second);
+    else if (name == 'H' && extents.contains('h'))
+      calls.requireDivisor(operand, value, dim, extents.lookup('h'));
+  }
+}
+
+void AttentionExtents::takeBroadcast(StringRef operand, Value value, ArrayRef<OpFoldResult> four) {
+  if (!value)
+    return;
+  auto shape = cast<RankedTensorType>(value.getType()).getShape();
+  for (auto [i, extent, wanted] :
+       llvm::enumerate(shape, four.take_back(static_cast<size_t>(shape.size()))))
+    if (extent != 1 && wanted)
+      calls.requireEqual(operand, value, i, wanted);
+}
+
+void AttentionExtents::check() {
+  int64_t leading = a.isPartial ? 1 : 0;
+  take("query", a.query, a.layout.query, 0);
+  take("key", a.key, a.layout.key, 0);
+  take("value", a.value, a.layout.value, 0);
+  take("result", a.inits[0], a.layout.result, leading);
+  if (a.inits.size() == 2) {
+    int64_t at = 0, width = *findLetter(a.layout.result, 'e') + leading;
+    for (int64_t i = 0, rank = cast<ShapedType>(a.inits[0].getType()).getRank(); i < rank; ++i)
+      if (i != width)
+        calls.requireEqual("log", a.inits[1], at++, calls.extentOf(a.inits[0], i));
+  }
+  OpFoldResult any, batch = a.isRagged() ? any : known('b'), heads = known('h');
+  OpFoldResult keys = a.isPaged() ? any : known('t');
+  OpFoldResult four[] = {batch, heads, known('s'), keys}, blocks[] = {batch, heads, any, any};
+  takeBroadcast("bias", a.bias, four);
+  takeBroadcast("mask", a.mask, four);
+  takeBroadcast("block_mask", a.blockMask, blocks);
+  calls.requireEqual("slopes", a.slopes, 0, heads);
+  calls.requireEqual("sinks", a.sinks, 0, heads);
+  if (batch) {
+    calls.requireEqual("key_lengths", a.keyLengths, 0, batch);
+    calls.requireEqual("starts", a.starts, 0, batch);
+  }
+}
+
+static void checkExtents(ExtentChecks &calls, KVAppendOp op) {
+  auto [rows, cache] = op.getLayout().split("->");
+  for (auto [i, letter] : llvm::enumerate(rows))
+    if (std::optional<int64_t> at = letter == 't' ? std::nullopt : findLetter(cache, letter))
+      calls.requireEqual("rows", op.getRows(), i, calls.extentOf(op.getInits()[0], *at));
+}
+
+static void checkExtents(ExtentChecks &calls, KVEvictOp op) {
+  Value scores = op.getScores(), kept = op.getInits()[0];
+  for (int64_t i = 0; i < 2; ++i)
+    calls.requireEqual("positions", kept, i, calls.extentOf(scores, i));
+  for (auto [cache, init] : llvm::zip(op.getCaches(), op.getInits().drop_front()))
+    for (int64_t i = 0, rank = cast<ShapedType>(cache.getType()).getRank(); i < rank; ++i) {
+      if (i < 3)
+        calls.requireEqual("cache", cache, i, calls.extentOf(scores, i));
+      calls.requireEqual("result", init, i, calls.extentOf(i < 3 ? kept : cache, i));
+    }
+}
+
+static void checkExtents(ExtentChecks &calls, MergeOp op) {
+  Value parts = op.getParts(), result = op.getInits()[0];
+  int64_t rank = cast<ShapedType>(parts.getType()).getRank();
+  for (int64_t i = 0; i < rank; ++i) {
+    if (i < rank - 1)
+      calls.requireEqual("logs", op.getLogs(), i, calls.extentOf(parts, i));
+    if (i > 0)
+      calls.requireEqual("result", result, i - 1, calls.extentOf(parts, i));
+    if (i > 0 && i < rank - 1 && op.getInits().size() == 2)
+      calls.requireEqual("log", op.getInits()[1], i - 1, calls.extentOf(parts, i));
+  }
+}
+
+static void checkExtents(ExtentChecks &calls, LinearOp op) {
+  Value q = op->getOperand(0), k = op->getOperand(1), v = op->getOperand(2);
+  Value out = op.getInits()[0], state = op.getInits()[1], norm = op.getInits()[2];
+  int64_t d = cast<ShapedType>(q.getType()).getRank() - 1, s = d - 1;
+  auto same = [&](StringRef operand, Value value, int64_t dim, Value other, int64_t of) {
+    calls.requireEqual(operand, value, dim, calls.extentOf(other, of));
+  };
+  for (int64_t i = 0; i < s; ++i)
+    for (auto [name, value] : {std::pair<StringRef, Value>("key", k),
+                               {"value", v},
+                               {"result", out},
+                               {"state", state},
+                               {"norm", norm}})
+      same(name, value, i, q, i);
+  same("result", out, s, q, s);
+  same("value", v, s, k, s);
+  same("key", k, d, q, d);
+  same("result", out, d, v, d);
+  same("state", state, s, q, d);
+  same("state", state, d, v, d);
+  same("norm", norm, s, q, d);
+  if (op.getCausal())
+    same("key", k, s, q, s);
+}
+
 namespace {
 struct CheckAttention : attn::impl::CheckAttentionBase<CheckAttention> {
   void runOnOperation() override {
     getOperation()->walk([](Operation *op) {
       OpBuilder b(op);
-      if (isa<AttendOp, PartialOp>(op))
-        checkAttention(b, Attention::of(op));
+      if (isa<AttendOp, PartialOp>(op)) {
+        Attention a = Attention::of(op);
+        AttentionExtents(b, a).check();
+        checkAttention(b, a);
+      }
+      ExtentChecks calls(b, op->getLoc());
+      llvm::TypeSwitch<Operation *>(op).Case<KVAppendOp, KVEvictOp, LinearOp, MergeOp>(
+          [&](auto op) { checkExtents(calls, op); });
       auto append = dyn_cast<KVAppendOp>(op);
       if (append && append.getRowOffsets())
         Checker(b, op->getLoc())

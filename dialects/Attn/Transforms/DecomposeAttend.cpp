@@ -225,14 +225,29 @@ Value Decomposition::buildProducts() {
   return b.createOrFold<tensor::CastOp>(loc, known, products);
 }
 
-/// Whether `read` is of a tensor from outside at a position of the score, which `maps` to.
+/// The extent that is known of a tensor, be it before a cast.
+static int64_t knownExtent(Value tensor, int64_t dim) {
+  for (;;) {
+    auto source = tensor.getDefiningOp<tensor::CastOp>();
+    if (!source || !isa<RankedTensorType>(source.getSource().getType()))
+      break;
+    tensor = source.getSource();
+  }
+  return cast<RankedTensorType>(tensor.getType()).getDimSize(dim);
+}
+
+/// The map of a read of a tensor from outside at a position of the score. A read that is
+/// guarded may be of fewer elements than there are scores; one that is not shows that the
+/// tensor has them all, but a type that says more or fewer is no operand of the same loops.
 static std::optional<AffineMap> readsAtScore(tensor::ExtractOp read, Block &region,
-                                             StringRef letters) {
-  if (region.getParent()->isAncestor(read.getTensor().getParentRegion()))
+                                             StringRef letters, ArrayRef<OpFoldResult> sizes) {
+  if (read->getBlock() != &region ||
+      region.getParent()->isAncestor(read.getTensor().getParentRegion()))
     return std::nullopt;
   MLIRContext *context = read.getContext();
   SmallVector<AffineExpr> exprs;
-  for (auto [index, extent] : llvm::zip(read.getIndices(), read.getTensor().getType().getShape())) {
+  for (auto [i, index] : llvm::enumerate(read.getIndices())) {
+    int64_t extent = knownExtent(read.getTensor(), i);
     if (isConstantIntValue(index, 0) && extent == 1) {
       exprs.push_back(getAffineConstantExpr(0, context));
       continue;
@@ -243,7 +258,8 @@ static std::optional<AffineMap> readsAtScore(tensor::ExtractOp read, Block &regi
     std::optional<int64_t> loop =
         findLetter(letters, StringRef("bhst")[argument.getArgNumber() - 1]);
     AffineExpr expr = getAffineDimExpr(loop.value_or(0), context);
-    if (!loop || llvm::is_contained(exprs, expr))
+    if (!loop || llvm::is_contained(exprs, expr) ||
+        extent != getConstantIntValue(sizes[*loop]).value_or(ShapedType::kDynamic))
       return std::nullopt;
     exprs.push_back(expr);
   }
@@ -278,7 +294,8 @@ Value Decomposition::buildScores(Value products) {
   SmallVector<std::pair<tensor::ExtractOp, size_t>> reads;
   if (a.score)
     a.score->walk([&](tensor::ExtractOp read) {
-      if (std::optional<AffineMap> map = readsAtScore(read, a.score->front(), letters)) {
+      if (std::optional<AffineMap> map =
+              readsAtScore(read, a.score->front(), letters, scoreSizes)) {
         inputs.push_back(read.getTensor());
         maps.push_back(*map);
         reads.push_back({read, inputs.size() - 1});
@@ -330,16 +347,13 @@ Value Decomposition::buildWeights(Value scores) {
     Value init = tensor::EmptyOp::create(b, loc, ArrayRef(scoreSizes).drop_back(), type);
     return start ? linalg::FillOp::create(b, loc, start, init).getResult(0) : init;
   };
+  Value sinks = a.sinks;
   auto sinkMap = [&] {
-    return AffineMap::get(rank - 1, 0, {b.getAffineDimExpr(*findLetter(rows, 'h'))},
+    std::optional<int64_t> head = findLetter(rows, 'h');
+    return AffineMap::get(rank - 1, 0,
+                          {head ? b.getAffineDimExpr(*head) : b.getAffineConstantExpr(0)},
                           b.getContext());
   };
-  auto widen = [&](OpBuilder &b, Location loc, Value value) -> Value {
-    if (value.getType() == type)
-      return value;
-    return arith::ExtFOp::create(b, loc, type, value);
-  };
-  Value sinks = a.sinks && rows.find('h') != std::string::npos ? a.sinks : Value();
   Value largest = generic(scores, identity, rowOf(least()), row,
                           [](OpBuilder &b, Location loc, ValueRange args) -> Value {
                             return arith::MaximumFOp::create(b, loc, args[0], args[1]);
@@ -347,7 +361,8 @@ Value Decomposition::buildWeights(Value scores) {
   if (sinks)
     largest = generic({largest, sinks}, {rowIdentity, sinkMap()}, rowOf(Value()), rowIdentity,
                       [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                        return arith::MaximumFOp::create(b, loc, args[0], widen(b, loc, args[1]));
+                        return arith::MaximumFOp::create(b, loc, args[0],
+                                                         convertNumber(b, loc, args[1], type));
                       });
   Value powers =
       generic({scores, largest}, {identity, row}, whole, identity,
@@ -364,7 +379,7 @@ Value Decomposition::buildWeights(Value scores) {
     sum =
         generic({sum, largest, sinks}, {rowIdentity, rowIdentity, sinkMap()}, rowOf(Value()),
                 rowIdentity, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                  Value less = arith::SubFOp::create(b, loc, widen(b, loc, args[2]),
+                  Value less = arith::SubFOp::create(b, loc, convertNumber(b, loc, args[2], type),
                                                      minusOrZero(b, loc, args[1]));
                   return arith::AddFOp::create(b, loc, args[0], math::ExpOp::create(b, loc, less));
                 });

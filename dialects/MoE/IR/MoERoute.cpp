@@ -528,7 +528,7 @@ SmallVector<Value> RouteReference::lower() {
   Value logits = op.getLogits();
   auto inits = op.getInits();
   // MLIR takes no slice of an empty dimension, and there is nothing to compute.
-  if (typeOf(inits[0]).hasStaticShape() && typeOf(inits[0]).getNumElements() == 0)
+  if (llvm::is_contained(typeOf(inits[0]).getShape(), 0))
     return SmallVector<Value>(inits);
   Value scores, keys, marks;
   if (!op.isByRow()) {

@@ -8,6 +8,9 @@
 #include "dialects/MoE/IR/MoE.h"
 #include "dialects/MoE/IR/ReferenceBuilder.h"
 #include "dialects/MoE/Transforms/Passes.h"
+#include "dialects/Weft/IR/ExtentChecks.h"
+
+#include "llvm/ADT/TypeSwitch.h"
 
 #include <limits>
 
@@ -133,16 +136,114 @@ static void checkNumbers(Checker &checker, Value ids, Value experts) {
     checker.checkRange(ids, -1, experts, "number {0} is that of none of {1} experts");
 }
 
+//===----------------------------------------------------------------------===//
+// Extents
+//===----------------------------------------------------------------------===//
+
+/// What verifiers say of extents, of those that types do not tell.
+static void checkExtents(ExtentChecks &calls, GroupedMatmulOp op) {
+  Value init = op.getInit(), input = op.getInput();
+  OpFoldResult groups = calls.derive(calls.extentOf(op.getOffsets(), 0), 1, 1, -1);
+  OpFoldResult columns = calls.extentOf(init, 1);
+  for (Value weight : op.getWeights()) {
+    calls.requireEqual("weights", weight, 0, groups);
+    calls.requireEqual("weights", weight, op.getTransposed() ? 2 : 1, calls.extentOf(input, 1));
+    calls.requireEqual("weights", weight, op.getTransposed() ? 1 : 2, columns);
+  }
+  for (Value bias : op.getBiases()) {
+    calls.requireEqual("biases", bias, 0, groups);
+    calls.requireEqual("biases", bias, 1, columns);
+  }
+  calls.requireEqual(op.getIndices() ? "indices" : "input",
+                     op.getIndices() ? op.getIndices() : input, 0, calls.extentOf(init, 0));
+}
+
+static void checkExtents(ExtentChecks &calls, CombineOp op) {
+  calls.requireShape("weights", op.getWeights(), op.getPositions());
+  calls.requireEqual("result", op.getInit(), 0, calls.extentOf(op.getPositions(), 0));
+  calls.requireEqual("result", op.getInit(), 1, calls.extentOf(op.getValues(), 1));
+}
+
+static void checkExtents(ExtentChecks &calls, PlanOp op) {
+  calls.requireShape("weights", op.getWeights(), op.getIds());
+  calls.requireShape("positions", op.getInits()[2], op.getIds());
+}
+
+static void checkExtents(ExtentChecks &calls, RouteOp op) {
+  Value ids = op.getInits()[0], logits = op.getLogits();
+  OpFoldResult tokens = calls.extentOf(logits, 0), experts = calls.extentOf(logits, 1);
+  OpFoldResult chosen = calls.derive(calls.extentOf(ids, 1), 1, 1, -int64_t(op.getShared()));
+  calls.requireEqual("ids", ids, 0, tokens);
+  calls.requireShape("weights", op.getInits()[1], ids);
+  calls.requireEqual("bias", op.getBias(), 0, experts);
+  calls.requireEqual("table", op.getTable(), 1, chosen);
+  calls.requireEqual("tokens", op.getTokens(), 0, tokens);
+}
+
+static void checkExtents(ExtentChecks &calls, ExpertFFNOp op) {
+  Value input = op.getInput(), down = op.getDown();
+  bool transposed = op.getTransposed();
+  int64_t rows = transposed ? 2 : 1, columns = transposed ? 1 : 2;
+  OpFoldResult tokens = calls.extentOf(input, 0), experts = calls.extentOf(down, 0);
+  OpFoldResult wide =
+      calls.derive(calls.extentOf(down, rows), op.getFused() == Fusion::Separate ? 1 : 2, 1, 0);
+  calls.requireEqual("ids", op.getIds(), 0, tokens);
+  calls.requireShape("weights", op.getWeights(), op.getIds());
+  calls.requireEqual("result", op.getInit(), 0, tokens);
+  calls.requireEqual("down", down, columns, calls.extentOf(op.getInit(), 1));
+  for (Value up : op.getUp()) {
+    calls.requireEqual("up", up, 0, experts);
+    calls.requireEqual("up", up, rows, calls.extentOf(input, 1));
+    calls.requireEqual("up", up, columns, wide);
+  }
+  for (Value bias : op.getUpBiases()) {
+    calls.requireEqual("up_bias", bias, 0, experts);
+    calls.requireEqual("up_bias", bias, 1, wide);
+  }
+  calls.requireEqual("down_bias", op.getDownBias(), 0, experts);
+  if (Value bias = op.getDownBias())
+    calls.requireEqual("down_bias", bias, 1, calls.extentOf(op.getInit(), 1));
+}
+
+static void checkExtents(ExtentChecks &calls, ExchangeOp op) {
+  Value values = op.getValues(), offsets = op.getOffsets();
+  for (int64_t i : {0, 2})
+    calls.requireEqual("received", op.getInits()[0], i, calls.extentOf(values, i));
+  calls.requireEqual("offsets", offsets, 0, calls.extentOf(values, 0));
+  calls.requireShape("bounds", op.getInits()[1], offsets);
+  calls.requireEqual("place", op.getPlace(), 0, calls.derive(calls.extentOf(offsets, 1), 1, 1, -1));
+}
+
+static void checkExtents(ExtentChecks &calls, ResidencyOp op) {
+  OpFoldResult slots = calls.extentOf(op.getSlots(), 0);
+  calls.requireEqual("stamps", op.getStamps(), 0, slots);
+  for (Value init : op.getInits().drop_front())
+    calls.requireEqual("result", init, 0, slots);
+}
+
+static void checkExtents(ExtentChecks &calls, DepthOp op) {
+  OpFoldResult rows = calls.extentOf(op.getMask(), 0);
+  for (Value input : op.getInputs())
+    calls.requireEqual("input", input, 0, rows);
+  for (Value init : op.getInits())
+    calls.requireEqual("result", init, 0, rows);
+}
+
 namespace {
 struct CheckIndices : moe::impl::CheckIndicesBase<CheckIndices> {
   void runOnOperation() override {
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
-      if (isa<GroupedMatmulOp, PlanOp, ExpertFFNOp, RouteOp>(op))
+      if (isa<CombineOp, DepthOp, ExchangeOp, ExpertFFNOp, GroupedMatmulOp, PlanOp, ResidencyOp,
+              RouteOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
       OpBuilder b(op);
+      ExtentChecks calls(b, op->getLoc());
+      llvm::TypeSwitch<Operation *>(op)
+          .Case<CombineOp, DepthOp, ExchangeOp, ExpertFFNOp, GroupedMatmulOp, PlanOp, ResidencyOp,
+                RouteOp>([&](auto op) { checkExtents(calls, op); });
       Checker checker(b, op->getLoc());
       ReferenceBuilder &m = checker.m;
       if (auto matmul = dyn_cast<GroupedMatmulOp>(op)) {
@@ -158,7 +259,7 @@ struct CheckIndices : moe::impl::CheckIndicesBase<CheckIndices> {
           checkNumbers(checker, layer.getIds(),
                        down.isDynamicDim(0) ? m.dim(layer.getDown(), 0)
                                             : m.constant(down.getDimSize(0)));
-      } else if (auto route = cast<RouteOp>(op); route.getTable()) {
+      } else if (auto route = dyn_cast<RouteOp>(op); route && route.getTable()) {
         checker.checkRange(route.getTokens(), 0, m.dim(route.getTable(), 0),
                            "token {0} is out of range for a table of {1}");
       }

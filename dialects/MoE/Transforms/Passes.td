@@ -94,7 +94,8 @@ def CheckIndices : Pass<"moe-check-indices"> {
     Checked are the offsets and indices of `moe.grouped_matmul`, the numbers of
     experts of `moe.plan` and `moe.expert_ffn`, and the tokens of the tables of
     `moe.route`. Kernels clamp them besides, so that nothing outside is touched
-    before the call fails.
+    before the call fails. Extents that verifiers compare where types tell them are
+    compared by `weft.assert` where only the call does.
   }];
   let dependentDialects = ["::weft::WeftDialect", "::mlir::scf::SCFDialect"];
 }

@@ -63,40 +63,52 @@ template <typename OpTy> static LogicalResult verifyChunkOperands(OpTy op, Shape
 }
 
 /// The extents of states, and the number of chunks.
-static void setChunks(ShapeChecker &shapes, Operation *op, Value value, int64_t chunk) {
+static void setChunks(ShapeChecker &shapes, Value value, int64_t chunk) {
   RankedTensorType type = typeOf(value);
   if (type.getRank() != 4)
     return;
-  int64_t tokens = type.getDimSize(1);
-  shapes.set('H', type.getDimSize(2));
-  if (!ShapedType::isDynamic(tokens) && chunk > 0)
-    shapes.set('J', tokens / chunk + (tokens % chunk != 0));
+  shapes.set('H', value, 2);
+  if (chunk < 1)
+    return;
+  // Tokens over chunks, rounded up; no sum of theirs overflows.
+  chunk = std::min(chunk, int64_t(1) << 62);
+  shapes.set('Z', value, 1);
+  shapes.derive('J', 'Z', 1, 1, chunk - 1);
+  shapes.derive('J', 'J', 1, chunk);
+}
+
+LogicalResult weft::ssm::verifyShapes(ChunkSummaryOp op, ShapeChecker &shapes) {
+  setChunks(shapes, op.getValue(), static_cast<int64_t>(op.getChunk()));
+  Type compute = computeTypeOf(typeOf(op.getValue()).getElementType());
+  if (failed(verifyChunkOperands(op, shapes)))
+    return failure();
+  StringRef factors = hasDiagonalSummary(op.getTransition()) ? "BJHK" : "BJHKK";
+  return failure(failed(shapes.check("M", op.getInits()[0], factors, compute)) ||
+                 failed(shapes.check("U", op.getInits()[1], "BJHKV", compute)));
+}
+
+LogicalResult weft::ssm::verifyShapes(ChunkApplyOp op, ShapeChecker &shapes) {
+  setChunks(shapes, op.getValue(), static_cast<int64_t>(op.getChunk()));
+  Type compute = computeTypeOf(typeOf(op.getValue()).getElementType());
+  if (failed(verifyChunkOperands(op, shapes)))
+    return failure();
+  return failure(failed(shapes.check("query", op.getQuery(), "BThK")) ||
+                 failed(shapes.check("states", op.getStates(), "BJHKV", compute)) ||
+                 failed(shapes.check("output", op.getInits()[0], "BTHV")));
 }
 
 LogicalResult ChunkSummaryOp::verify() {
   if (getInits().size() != 2 || getResults().size() != 2)
     return emitOpError("expects 2 inits, and as many results");
   ShapeChecker shapes(*this);
-  setChunks(shapes, *this, getValue(), static_cast<int64_t>(getChunk()));
-  Type compute = computeTypeOf(typeOf(getValue()).getElementType());
-  if (failed(verifyChunkOperands(*this, shapes)))
-    return failure();
-  StringRef factors = hasDiagonalSummary(getTransition()) ? "BJHK" : "BJHKK";
-  return failure(failed(shapes.check("M", getInits()[0], factors, compute)) ||
-                 failed(shapes.check("U", getInits()[1], "BJHKV", compute)));
+  return verifyShapes(*this, shapes);
 }
 
 LogicalResult ChunkApplyOp::verify() {
   if (getInits().size() != 1 || getResults().size() != 1)
     return emitOpError("expects 1 init, and as many results");
   ShapeChecker shapes(*this);
-  setChunks(shapes, *this, getValue(), static_cast<int64_t>(getChunk()));
-  Type compute = computeTypeOf(typeOf(getValue()).getElementType());
-  if (failed(verifyChunkOperands(*this, shapes)))
-    return failure();
-  return failure(failed(shapes.check("query", getQuery(), "BThK")) ||
-                 failed(shapes.check("states", getStates(), "BJHKV", compute)) ||
-                 failed(shapes.check("output", getInits()[0], "BTHV")));
+  return verifyShapes(*this, shapes);
 }
 
 LogicalResult ChunkSummaryOp::reifyResultShapes(OpBuilder &builder,

@@ -12,6 +12,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace weft::ssm;
@@ -50,6 +51,26 @@ static LogicalResult verifyRule(DiscretizeOp op) {
   return success();
 }
 
+LogicalResult weft::ssm::verifyShapes(DiscretizeOp op, ShapeChecker &shapes) {
+  bool states = op.getRate() && typeOf(op.getRate()).getRank() == 2;
+  StringRef rate = states ? "DN" : "D", result = states ? "BTDN" : "BTD";
+  if (failed(shapes.check("delta", op.getDelta(), "BTD")) ||
+      failed(shapes.check("rate", op.getRate(), rate)) ||
+      failed(shapes.check("imag", op.getImag(), rate)) ||
+      failed(shapes.check("bias", op.getBias(), "D")) ||
+      failed(shapes.check("gate", op.getGate(), "BTD")) ||
+      failed(shapes.check("offsets", op.getOffsets(), "O", IntegerType::get(op.getContext(), 32))))
+    return failure();
+  for (Value init : op.getInits())
+    if (failed(shapes.check("result", init, result)))
+      return failure();
+  if (op.getOffsets() && (states || shapes.get('B') != 1))
+    return op.emitOpError("expects a batch of 1 and a rate of rank 1 where there are offsets");
+  if (op.getOffsets() && shapes.get('O') == 0)
+    return op.emitOpError("expects at least one offset");
+  return success();
+}
+
 LogicalResult DiscretizeOp::verify() {
   if (failed(verifyRule(*this)))
     return failure();
@@ -57,23 +78,7 @@ LogicalResult DiscretizeOp::verify() {
   if (failed(verifyInitCount(*this, getInits(), count, count)))
     return failure();
   ShapeChecker shapes(*this);
-  bool states = getRate() && typeOf(getRate()).getRank() == 2;
-  StringRef rate = states ? "DN" : "D", result = states ? "BTDN" : "BTD";
-  if (failed(shapes.check("delta", getDelta(), "BTD")) ||
-      failed(shapes.check("rate", getRate(), rate)) ||
-      failed(shapes.check("imag", getImag(), rate)) ||
-      failed(shapes.check("bias", getBias(), "D")) ||
-      failed(shapes.check("gate", getGate(), "BTD")) ||
-      failed(shapes.check("offsets", getOffsets(), "O", IntegerType::get(getContext(), 32))))
-    return failure();
-  for (Value init : getInits())
-    if (failed(shapes.check("result", init, result)))
-      return failure();
-  if (getOffsets() && (states || shapes.get('B') != 1))
-    return emitOpError("expects a batch of 1 and a rate of rank 1 where there are offsets");
-  if (getOffsets() && shapes.get('O') == 0)
-    return emitOpError("expects at least one offset");
-  return success();
+  return verifyShapes(*this, shapes);
 }
 
 LogicalResult DiscretizeOp::reifyResultShapes(OpBuilder &builder,
@@ -87,17 +92,16 @@ LogicalResult DiscretizeOp::reifyResultShapes(OpBuilder &builder,
 
 /// The extents of states: rows and tokens.
 static LogicalResult verifyConvStates(CausalConv1dOp op, ShapeChecker &shapes) {
-  int64_t width = shapes.get('W'), sequences = shapes.get('B');
+  int64_t width = shapes.get('W');
+  shapes.derive('G', 'B', 1);
   if (op.getOffsets()) {
-    if (sequences != 1)
+    if (shapes.get('B') != 1)
       return op.emitOpError("expects a batch of 1 where offsets divide the tokens");
-    int64_t bounds = shapes.get('O');
-    if (bounds == 0)
+    if (shapes.get('O') == 0)
       return op.emitOpError("expects at least one offset");
-    sequences = ShapedType::isDynamic(bounds) ? bounds : bounds - 1;
+    shapes.derive('G', 'O', 1, 1, -1);
   }
   auto i32 = IntegerType::get(op.getContext(), 32);
-  shapes.set('G', sequences);
   // 128 bits: the dilation can be any number.
   __int128 history = static_cast<__int128>(width - 1) * op.getDilation();
   if (history > std::numeric_limits<int32_t>::max())
@@ -117,22 +121,26 @@ static LogicalResult verifyConvStates(CausalConv1dOp op, ShapeChecker &shapes) {
   return success();
 }
 
+LogicalResult weft::ssm::verifyShapes(CausalConv1dOp op, ShapeChecker &shapes) {
+  if (failed(shapes.check("input", op.getInput(), "BTC")) ||
+      failed(shapes.check("filter", op.getFilter(), "CW")) ||
+      failed(shapes.check("bias", op.getBias(), "C")) ||
+      failed(shapes.check("output", op.getInits()[0], "BTC")) ||
+      failed(shapes.check("offsets", op.getOffsets(), "O", IntegerType::get(op.getContext(), 32))))
+    return failure();
+  if (ShapedType::isDynamic(shapes.get('W')) || shapes.get('W') < 1)
+    return op.emitOpError("expects a filter of static width, at least 1, got ")
+           << op.getFilter().getType();
+  return verifyConvStates(op, shapes);
+}
+
 LogicalResult CausalConv1dOp::verify() {
   if (failed(verifyInitCount(*this, getInits(), 1, 2)))
     return failure();
   if (auto dilation = static_cast<int64_t>(getDilation()); dilation < 1)
     return emitOpError("expects a dilation of at least 1, got ") << dilation;
   ShapeChecker shapes(*this);
-  if (failed(shapes.check("input", getInput(), "BTC")) ||
-      failed(shapes.check("filter", getFilter(), "CW")) ||
-      failed(shapes.check("bias", getBias(), "C")) ||
-      failed(shapes.check("output", getInits()[0], "BTC")) ||
-      failed(shapes.check("offsets", getOffsets(), "O", IntegerType::get(getContext(), 32))))
-    return failure();
-  if (ShapedType::isDynamic(shapes.get('W')) || shapes.get('W') < 1)
-    return emitOpError("expects a filter of static width, at least 1, got ")
-           << getFilter().getType();
-  return verifyConvStates(*this, shapes);
+  return verifyShapes(*this, shapes);
 }
 
 LogicalResult CausalConv1dOp::reifyResultShapes(OpBuilder &builder,
@@ -144,18 +152,20 @@ LogicalResult CausalConv1dOp::reifyResultShapes(OpBuilder &builder,
 // LongConvOp and ReduceStateOp
 //===----------------------------------------------------------------------===//
 
+LogicalResult weft::ssm::verifyShapes(LongConvOp op, ShapeChecker &shapes) {
+  return success(succeeded(shapes.check("input", op.getInput(), "BTD")) &&
+                 succeeded(shapes.check("filter", op.getFilter(), "DL")) &&
+                 succeeded(shapes.check("skip", op.getSkip(), "D")) &&
+                 succeeded(shapes.check("pre", op.getPre(), "BTD")) &&
+                 succeeded(shapes.check("post", op.getPost(), "BTD")) &&
+                 succeeded(shapes.check("output", op.getInits()[0], "BTD")));
+}
+
 LogicalResult LongConvOp::verify() {
   if (failed(verifyInitCount(*this, getInits(), 1, 1)))
     return failure();
   ShapeChecker shapes(*this);
-  if (failed(shapes.check("input", getInput(), "BTD")) ||
-      failed(shapes.check("filter", getFilter(), "DL")) ||
-      failed(shapes.check("skip", getSkip(), "D")) ||
-      failed(shapes.check("pre", getPre(), "BTD")) ||
-      failed(shapes.check("post", getPost(), "BTD")) ||
-      failed(shapes.check("output", getInits()[0], "BTD")))
-    return failure();
-  return success();
+  return verifyShapes(*this, shapes);
 }
 
 LogicalResult LongConvOp::reifyResultShapes(OpBuilder &builder,
@@ -163,25 +173,28 @@ LogicalResult LongConvOp::reifyResultShapes(OpBuilder &builder,
   return reifyInits(*this, builder, shapes);
 }
 
+LogicalResult weft::ssm::verifyShapes(ReduceStateOp op, ShapeChecker &shapes) {
+  StringRef result = op.getOffsets() ? "GHKV" : "BHKV";
+  if (failed(shapes.check("value", op.getValue(), "BTHV")) ||
+      failed(shapes.check("key", op.getKey(), "BThK")) ||
+      failed(shapes.check("weights", op.getWeights(), "BTH")) ||
+      failed(shapes.check("offsets", op.getOffsets(), "O", IntegerType::get(op.getContext(), 32))))
+    return failure();
+  if (op.getOffsets()) {
+    if (shapes.get('B') != 1)
+      return op.emitOpError("expects a batch of 1 where offsets divide the tokens");
+    if (shapes.get('O') == 0)
+      return op.emitOpError("expects at least one offset");
+    shapes.derive('G', 'O', 1, 1, -1);
+  }
+  return shapes.check("result", op.getInits()[0], result, sumTypeOf(op.getValue()));
+}
+
 LogicalResult ReduceStateOp::verify() {
   if (failed(verifyInitCount(*this, getInits(), 1, 1)))
     return failure();
   ShapeChecker shapes(*this);
-  StringRef result = getOffsets() ? "GHKV" : "BHKV";
-  if (failed(shapes.check("value", getValue(), "BTHV")) ||
-      failed(shapes.check("key", getKey(), "BThK")) ||
-      failed(shapes.check("weights", getWeights(), "BTH")) ||
-      failed(shapes.check("offsets", getOffsets(), "O", IntegerType::get(getContext(), 32))))
-    return failure();
-  if (getOffsets()) {
-    if (shapes.get('B') != 1)
-      return emitOpError("expects a batch of 1 where offsets divide the tokens");
-    if (shapes.get('O') == 0)
-      return emitOpError("expects at least one offset");
-    if (!ShapedType::isDynamic(shapes.get('O')))
-      shapes.set('G', shapes.get('O') - 1);
-  }
-  return shapes.check("result", getInits()[0], result, sumTypeOf(getValue()));
+  return verifyShapes(*this, shapes);
 }
 
 LogicalResult ReduceStateOp::reifyResultShapes(OpBuilder &builder,
@@ -315,4 +328,38 @@ LogicalResult ScanRegionOp::canonicalize(ScanRegionOp op, PatternRewriter &rewri
                                             op.getInits()[0], op.getDimension(), op.getExclusive(),
                                             op.getReverse());
   return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Extents that only calls know
+//===----------------------------------------------------------------------===//
+
+void weft::ssm::checkExtents(Operation *op, ExtentChecks &calls) {
+  ShapeChecker shapes(op, &calls);
+  auto checkLead = [&](StringRef operand, Value value, Value other, int64_t count) {
+    for (int64_t i = 0; i < count; ++i)
+      calls.requireEqual(operand, value, i, calls.extentOf(other, i));
+  };
+  llvm::TypeSwitch<Operation *>(op)
+      .Case<CausalConv1dOp, ChunkApplyOp, ChunkSummaryOp, DiscretizeOp, LongConvOp, ReduceStateOp,
+            ScanOp, StepOp>([&](auto op) { (void)verifyShapes(op, shapes); })
+      .Case([&](SegsumOp op) {
+        int64_t rank = typeOf(op.getDecay()).getRank();
+        checkLead("result", op.getInits()[0], op.getDecay(), rank);
+        calls.requireEqual("result", op.getInits()[0], rank,
+                           calls.extentOf(op.getDecay(), rank - 1));
+      })
+      .Case([&](SolveTrilOp op) {
+        int64_t rank = typeOf(op.getMatrix()).getRank();
+        calls.requireEqual("matrix", op.getMatrix(), rank - 1,
+                           calls.extentOf(op.getMatrix(), rank - 2));
+        checkLead("rhs", op.getRhs(), op.getMatrix(), rank - 1);
+        calls.requireShape("result", op.getInits()[0], op.getRhs());
+      })
+      .Case([&](ScanRegionOp op) {
+        for (Value input : op.getInputs().drop_front())
+          calls.requireShape("input", input, op.getInputs()[0]);
+        for (Value init : op.getInits())
+          calls.requireShape("result", init, op.getInputs()[0]);
+      });
 }

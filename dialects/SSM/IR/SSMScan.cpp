@@ -83,11 +83,6 @@ template <typename OpTy> static LogicalResult verifyNumbers(OpTy op) {
 // Shapes
 //===----------------------------------------------------------------------===//
 
-/// `extent` times `factor`, where it is known.
-static int64_t times(int64_t extent, int64_t factor) {
-  return ShapedType::isDynamic(extent) ? extent : extent * factor;
-}
-
 /// The rank of the decay says whether it is a head's or a row's.
 template <typename OpTy> static LogicalResult verifyDecays(OpTy op, ShapeChecker &shapes) {
   Transition transition = op.getTransition();
@@ -113,26 +108,25 @@ template <typename OpTy> static LogicalResult verifyDecays(OpTy op, ShapeChecker
   return success();
 }
 
-template <typename OpTy>
-static LogicalResult verifyShapes(OpTy op, ShapeChecker &shapes, int64_t batch, int64_t tokens) {
+template <typename OpTy> static LogicalResult verifyOperandShapes(OpTy op, ShapeChecker &shapes) {
   bool isVector = op.getState() == State::Vector;
   Type compute = computeTypeOf(typeOf(op.getValue()).getElementType());
   if (op.getInits().size() < 2)
     return op->emitOpError("expects inits of the output and of the state");
   Value output = op.getInits()[0], final = op.getInits()[1];
-  shapes.set('B', batch);
-  shapes.set('T', tokens);
+  shapes.set('B', output, 0);
+  shapes.set('T', output, 1, op.getReads());
   if (failed(shapes.check("final", final, isVector ? "RHK" : "RHKV", compute)))
     return failure();
-  shapes.set('S', times(tokens, op.getSubsteps()));
-  shapes.set('E', times(tokens, op.getTransition() == Transition::Householder ? op.getSubsteps()
-                                                                              : op.getRank()));
-  shapes.set('Q', times(tokens, op.getReads()));
+  shapes.derive('S', 'T', op.getSubsteps());
+  shapes.derive('E', 'T',
+                op.getTransition() == Transition::Householder ? op.getSubsteps() : op.getRank());
+  shapes.derive('Q', 'T', op.getReads());
   int64_t heads = shapes.get('H'), rows = shapes.get('K');
   if (isComplex(op.getTransition())) {
     if (ShapedType::isDynamic(rows) || rows % 2 != 0)
       return op->emitOpError("expects states of pairs of rows, got ") << final.getType();
-    shapes.set('P', rows / 2);
+    shapes.derive('P', 'K', 1, 2);
   }
   if (op.getQuery()) {
     RankedTensorType query = typeOf(op.getQuery());
@@ -145,7 +139,7 @@ static LogicalResult verifyShapes(OpTy op, ShapeChecker &shapes, int64_t batch, 
     if (failed(shapes.check("query", op.getQuery(), grouped ? "bqGK" : "bqhK")))
       return failure();
     if (!grouped)
-      shapes.set('G', heads);
+      shapes.derive('G', 'H', 1);
     if (failed(shapes.check("output", output, isVector ? "BQG" : "BQGV")))
       return failure();
   } else if (failed(shapes.check("output", output, isVector ? "BTHK" : "BTHKV"))) {
@@ -166,12 +160,10 @@ static LogicalResult verifyShapes(OpTy op, ShapeChecker &shapes, int64_t batch, 
 }
 
 /// The rows of states: those of `initial` and of the result are as many as there
-/// are sequences, unless slots name them.
+/// are sequences ('N'), unless slots name them.
 template <typename OpTy>
-static LogicalResult verifyRows(OpTy op, ShapeChecker &shapes, int64_t sequences,
-                                int64_t directions) {
+static LogicalResult verifyRows(OpTy op, ShapeChecker &shapes, int64_t directions) {
   auto i32 = IntegerType::get(op->getContext(), 32);
-  shapes.set('N', sequences);
   if (failed(shapes.check("sources", op.getSources(), "N", i32)) ||
       failed(shapes.check("destinations", op.getDestinations(), "N", i32)))
     return failure();
@@ -179,7 +171,8 @@ static LogicalResult verifyRows(OpTy op, ShapeChecker &shapes, int64_t sequences
     return op->emitOpError("expects tokens where slots are given");
   if (op.getSources() && !op.getInitial())
     return op->emitOpError("takes 'sources' only with 'initial'");
-  int64_t rows = times(shapes.get('N'), directions);
+  shapes.derive('M', 'N', directions);
+  int64_t rows = shapes.get('M');
   auto differs = [&](int64_t have) {
     return !ShapedType::isDynamic(have) && !ShapedType::isDynamic(rows) && have != rows;
   };
@@ -189,23 +182,22 @@ static LogicalResult verifyRows(OpTy op, ShapeChecker &shapes, int64_t sequences
     if (value && !slots && differs(typeOf(value).getDimSize(0)))
       return op->emitOpError("expects '")
              << name << "' to have " << rows << " rows, got " << value.getType();
+    else if (value && !slots)
+      shapes.checkRows(name, value, 'M');
   return success();
 }
 
-/// The extent of the first dimension, and of the second by `reads`, of the output.
-template <typename OpTy> static FailureOr<std::pair<int64_t, int64_t>> batchAndTokens(OpTy op) {
+/// The output has a batch, and tokens times `reads`.
+template <typename OpTy> static LogicalResult verifyOutput(OpTy op) {
   if (op.getInits().size() < 2)
     return op->emitOpError("expects inits of the output and of the state");
   RankedTensorType output = typeOf(op.getInits()[0]);
   if (output.getRank() < 3)
     return op->emitOpError("expects an output of rank 3 to 5, got ") << output;
   int64_t tokens = output.getDimSize(1);
-  if (!ShapedType::isDynamic(tokens) && op.getReads() > 0) {
-    if (tokens % op.getReads() != 0)
-      return op->emitOpError("has ") << tokens << " outputs, no multiple of its reads";
-    tokens /= op.getReads();
-  }
-  return std::pair(output.getDimSize(0), tokens);
+  if (!ShapedType::isDynamic(tokens) && op.getReads() > 0 && tokens % op.getReads() != 0)
+    return op->emitOpError("has ") << tokens << " outputs, no multiple of its reads";
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -220,14 +212,13 @@ static LogicalResult verifySequences(ScanOp op, ShapeChecker &shapes) {
   if (failed(shapes.check("offsets", op.getOffsets(), "O", i32)) ||
       failed(shapes.check("order", op.getOrder(), "T", i32)))
     return failure();
-  int64_t sequences = shapes.get('B');
+  shapes.derive('N', 'B', 1);
   if (op.getOffsets()) {
-    if (sequences != 1)
+    if (shapes.get('B') != 1)
       return op->emitOpError("expects a batch of 1 where offsets divide the tokens");
-    int64_t bounds = shapes.get('O');
-    if (bounds == 0)
+    if (shapes.get('O') == 0)
       return op->emitOpError("expects at least one offset");
-    sequences = ShapedType::isDynamic(bounds) ? bounds : bounds - 1;
+    shapes.derive('N', 'O', 1, 1, -1);
   }
   if (bidirectional && (op.getSources() || op.getDestinations()))
     return op->emitOpError("takes no slots in both directions");
@@ -236,7 +227,7 @@ static LogicalResult verifySequences(ScanOp op, ShapeChecker &shapes) {
   if (static_cast<int64_t>(op.getChunk()) < 0)
     return op->emitOpError("expects a chunk of at least 0 tokens, got ")
            << static_cast<int64_t>(op.getChunk());
-  return verifyRows(op, shapes, sequences, bidirectional ? 2 : 1);
+  return verifyRows(op, shapes, bidirectional ? 2 : 1);
 }
 
 static LogicalResult verifyCheckpoints(ScanOp op, ShapeChecker &shapes) {
@@ -245,26 +236,31 @@ static LogicalResult verifyCheckpoints(ScanOp op, ShapeChecker &shapes) {
     return op->emitOpError("expects a third init and result exactly if it emits checkpoints");
   if (!emits)
     return success();
-  int64_t count = op.getCount(), tokens = shapes.get('T');
+  int64_t count = op.getCount();
   if (count < 1)
     return op->emitOpError("expects a count of at least 1, got ") << count;
   bool every = op.getEmit() == Emit::Every;
-  shapes.set('C', every ? (ShapedType::isDynamic(tokens) ? tokens : tokens / count) : count);
-  shapes.set('F', every || !op.getOffsets() ? shapes.get('B') : shapes.get('N'));
+  if (every)
+    shapes.derive('C', 'T', 1, count);
+  else
+    shapes.set('C', count);
+  shapes.derive('F', every || !op.getOffsets() ? 'B' : 'N', 1);
   return shapes.check("checkpoints", op.getInits()[2],
                       op.getState() == State::Vector ? "FCHK" : "FCHKV",
                       typeOf(op.getInits()[1]).getElementType());
 }
 
+LogicalResult weft::ssm::verifyShapes(ScanOp op, ShapeChecker &shapes) {
+  if (failed(verifyOperandShapes(op, shapes)) || failed(verifySequences(op, shapes)))
+    return failure();
+  return verifyCheckpoints(op, shapes);
+}
+
 LogicalResult ScanOp::verify() {
-  FailureOr<std::pair<int64_t, int64_t>> extents = batchAndTokens(*this);
-  if (failed(extents) || failed(verifyNumbers(*this)) || failed(verifyOperands(*this)))
+  if (failed(verifyOutput(*this)) || failed(verifyNumbers(*this)) || failed(verifyOperands(*this)))
     return failure();
   ShapeChecker shapes(*this);
-  if (failed(verifyShapes(*this, shapes, extents->first, extents->second)) ||
-      failed(verifySequences(*this, shapes)))
-    return failure();
-  return verifyCheckpoints(*this, shapes);
+  return verifyShapes(*this, shapes);
 }
 
 LogicalResult ScanOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
@@ -292,18 +288,22 @@ LogicalResult ScanOp::canonicalize(ScanOp op, PatternRewriter &rewriter) {
 // StepOp
 //===----------------------------------------------------------------------===//
 
-LogicalResult StepOp::verify() {
-  FailureOr<std::pair<int64_t, int64_t>> extents = batchAndTokens(*this);
-  if (failed(extents) || failed(verifyNumbers(*this)) || failed(verifyOperands(*this)))
+LogicalResult weft::ssm::verifyShapes(StepOp op, ShapeChecker &shapes) {
+  if (failed(verifyOperandShapes(op, shapes)))
     return failure();
-  if (extents->second != 1)
+  shapes.derive('N', 'B', 1);
+  return verifyRows(op, shapes, 1);
+}
+
+LogicalResult StepOp::verify() {
+  if (failed(verifyOutput(*this)) || failed(verifyNumbers(*this)) || failed(verifyOperands(*this)))
+    return failure();
+  if (typeOf(getInits()[0]).getDimSize(1) != static_cast<int64_t>(getReads()))
     return emitOpError("expects an output of one token, got ") << getInits()[0].getType();
   if (getInits().size() != 2)
     return emitOpError("expects inits of the output and of the state");
   ShapeChecker shapes(*this);
-  if (failed(verifyShapes(*this, shapes, extents->first, 1)))
-    return failure();
-  return verifyRows(*this, shapes, shapes.get('B'), 1);
+  return verifyShapes(*this, shapes);
 }
 
 LogicalResult StepOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {

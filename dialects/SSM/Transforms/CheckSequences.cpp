@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/SSM/IR/SSM.h"
+#include "dialects/SSM/IR/SSMShapes.h"
 #include "dialects/SSM/Transforms/Passes.h"
 #include "dialects/Weft/IR/IndexMath.h"
 #include "weft-runtime/module.h"
@@ -156,10 +157,12 @@ struct CheckSequences : weft::ssm::impl::CheckSequencesBase<CheckSequences> {
         return;
       SmallVector<Requirement> requirements = requirementsOf(op);
       b.setInsertionPoint(op);
+      weft::ExtentChecks extents(b, op->getLoc());
+      checkExtents(op, extents);
       for (const Requirement &requirement : requirements)
         if (seen.insert({op->getBlock(), requirement.tensor, requirement.bounded}).second)
           createCheck(b, op->getLoc(), requirement);
-      if (!requirements.empty())
+      if (!requirements.empty() || extents.hasAny())
         op->setAttr(kChecked, b.getUnitAttr());
     });
   }

@@ -27,6 +27,9 @@ static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(valu
 /// Whether `op` convolves each channel of [B, C, T] with a filter of its own, padded by
 /// all that it reaches back.
 static bool isDepthwiseCausal(weft::ConvOp op) {
+  // The filter is read as [C, W], which packed numbers are not reshaped to.
+  if (op.hasPackedFilter())
+    return false;
   RankedTensorType input = typeOf(op.getInput()), filter = typeOf(op.getFilter());
   if (op.getTransposed() || input.getRank() != 3 || !isa<FloatType>(input.getElementType()) ||
       filter.getElementType() != input.getElementType() ||

@@ -165,6 +165,7 @@ static tensor::InsertSliceOp findInsertion(Value read, int64_t t) {
 
 static std::optional<Reads> matchReads(Chain &chain) {
   Reads reads;
+  Value whole;
   for (auto [t, state] : llvm::enumerate(chain.states)) {
     weft::ContractOp reader = findReader(state, chain);
     if (!reader || !isReadOfStates(reader, state.getResult(0)))
@@ -179,6 +180,12 @@ static std::optional<Reads> matchReads(Chain &chain) {
     // Each is put into what the one before was put into.
     if (!insert || (t != 0 && insert.getDest() != reads.result.getResult()) ||
         (t != 0 && !reads.result->hasOneUse()))
+      return std::nullopt;
+    // They fill the tensor: the scan's output replaces it.
+    if (t == 0)
+      whole = insert.getDest();
+    SmallVector<OpFoldResult> sizes = insert.getMixedSizes();
+    if (!isWhole(sizes[0], whole, 0) || !isWhole(sizes[1], whole, 1))
       return std::nullopt;
     reads.result = insert;
   }

@@ -12,7 +12,8 @@ def DecomposeSparse : Pass<"sparse-decompose"> {
   let description = [{
     At stage `fuse`, before kernels are made: the steps of an operation (sort, select,
     gather) have loops of their own, so each becomes a kernel that runs in parallel, and
-    elementwise ones merge with their neighbours.
+    elementwise ones merge with their neighbours. Extents that verifiers compare where
+    types tell them are compared before, where only the call does.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",

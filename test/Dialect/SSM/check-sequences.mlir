@@ -44,3 +44,15 @@ func.func @none(%x: tensor<1x9x3xf32>, %w: tensor<3x4xf32>, %o: tensor<3xi32>, %
       outs(%init : tensor<1x9x3xf32>) {ssm.checked} -> tensor<1x9x3xf32>
   return %a, %b : tensor<1x9x3xf32>, tensor<1x9x3xf32>
 }
+
+// CHECK-LABEL: @extents
+// CHECK: weft.assert %{{.*}}, 3, "'next state' has an extent of {0} in dimension 0, expected {1}"
+// CHECK: weft.assert %{{.*}}, 11, "offset {0} is out of order or of the range [0, {1}]"
+// CHECK-NOT: weft.assert
+// CHECK: ssm.causal_conv1d {{.*}} {ssm.checked}
+func.func @extents(%x: tensor<1x7x6xf32>, %w: tensor<6x4xf32>, %o: tensor<?xi32>, %e: tensor<1x7x6xf32>, %s: tensor<?x3x6xf32>)
+    -> (tensor<1x7x6xf32>, tensor<?x3x6xf32>) {
+  %r:2 = ssm.causal_conv1d ins(%x, %w : tensor<1x7x6xf32>, tensor<6x4xf32>) offsets(%o : tensor<?xi32>)
+      outs(%e, %s : tensor<1x7x6xf32>, tensor<?x3x6xf32>) -> tensor<1x7x6xf32>, tensor<?x3x6xf32>
+  return %r#0, %r#1 : tensor<1x7x6xf32>, tensor<?x3x6xf32>
+}

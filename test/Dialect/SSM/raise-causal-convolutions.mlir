@@ -55,3 +55,17 @@ func.func @init(%x: tensor<2x3x9xf32>, %w: tensor<3x1x4xf32>, %init: tensor<2x3x
       outs(%init : tensor<2x3x9xf32>) -> tensor<2x3x9xf32>
   return %c : tensor<2x3x9xf32>
 }
+
+// A filter that is packed stays one.
+// CHECK-LABEL: @packed
+// CHECK-NOT: ssm.causal_conv1d
+// CHECK: weft.conv
+!f = !weft.packed<8x1x4xf32, #weft.format<elem = #lowp.int<8, signed>>>
+func.func @packed(%x: tensor<1x8x9xf32>, %w: !f) -> tensor<1x8x9xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x8x9xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<1x8x9xf32>) -> tensor<1x8x9xf32>
+  %y = weft.conv strides = [1] dilations = [1] pads = [3, 0] groups = 8
+      ins(%x, %w : tensor<1x8x9xf32>, !f) outs(%i : tensor<1x8x9xf32>) -> tensor<1x8x9xf32>
+  return %y : tensor<1x8x9xf32>
+}

@@ -296,6 +296,8 @@ case("mask", mask=(rng.random((2, 1, 5, 7)) < 0.5).astype("i1"))
 case("mask-heads", mask=(rng.random((2, 5, 1)) < 0.5).astype("i1"), log=True)
 case("alibi", slopes=np.array([0.5, 0.25], "f4"), causal=True, offset=2)
 case("sinks", sinks=np.array([0.5, -INF], "f4"), log=True)
+case("sinks-no-heads", "sd,td,te->se", sinks=np.array([0.5], "f4"), sizes={"h": 1}, log=True)
+case("sinks-wide", sinks=np.array([0.5, -2], "f8"), log=True)
 case("sinks-empty", sinks=np.array([0.5, 2], "f4"), sizes={"t": 0}, log=True)
 case("lengths", lengths=np.array([3, 9], I32), causal=True, starts=np.array([1, 4], I32))
 case("lengths-none", lengths=np.array([0, -5], I32), log=True)
@@ -676,6 +678,24 @@ bad_case("bad-rows", {"r": (normal(9, 4), list("td")), "o": (np.array([0, 8, 3],
                       "c": (normal(2, 5, 4), list("bTd"))},
          "  %y = attn.kv_append layout = \"td->btd\" ins(%r : {t:r}) row_offsets(%o : {t:o})\n"
          "    outs(%c : {t:y}) -> {t:y}\n", list("bTd"), "offset 3 of a sequence")
+# Extents that only the call knows: each letter is a symbol of its own.
+extents = [("fewer-values", {"v": "bhue"}, {"u": 2}, "'value' has an extent of 2 in dimension 2, expected 7"),
+           ("fewer-biases", {"bias": "bhsu"}, {"u": 3}, "'bias' has an extent of 3 in dimension 3, expected 7"),
+           ("fewer-sinks", {"sinks": "u"}, {"u": 1}, "'sinks' has an extent of 1 in dimension 0, expected 4"),
+           ("no-divisor", {"k": "bHtd", "v": "bHte"}, {"H": 3},
+            "'key' has an extent of 3 in dimension 1, expected a divisor of 4")]
+for name, letters, sizes, sentence in extents:
+    sizes = {"b": 1, "h": 4, "s": 5, "t": 7, "d": 6, "e": 3, **sizes}
+    letters = {"q": "bhsd", "k": "bhtd", "v": "bhte", **letters, "iy": "bhse"}
+    more = "".join(f" {key}(%{key} : {{t:{key}}})" for key in ("bias", "sinks") if key in letters)
+    bad_case(name, {key: (normal(*(sizes[n] for n in dims)), list(dims)) for key, dims in letters.items()},
+             "  %y = attn.attend layout = \"bhsd,bhtd,bhte->bhse\"\n"
+             f"    ins(%q, %k, %v : {{t:q}}, {{t:k}}, {{t:v}}){more} outs(%iy : {{t:y}}) -> {{t:y}}\n",
+             list("bhse"), sentence)
+bad_case("fewer-rows", {"r": (normal(2, 3, 4, 6), list("bhtd")), "n": (np.array([0, 0], I32), ["b"]),
+                        "c": (normal(2, 5, 9, 6), list("bHTd"))},
+         "  %y = attn.kv_append layout = \"bhtd->bhtd\" ins(%r : {t:r}) starts(%n : {t:n})\n"
+         "    outs(%c : {t:y}) -> {t:y}\n", list("bHTd"), "'rows' has an extent of 3 in dimension 1, expected 5")
 
 
 print(f"{runner.count} cases, {len(runner.failures)} failures: {runner.failures}")

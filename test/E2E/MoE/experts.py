@@ -206,3 +206,22 @@ for token in (5, -1, 2**40):
     refused(f"token {token}", f.text(), {"x": numbers((2, 4), "f32"), "t": np.zeros((5, 2), np.int64),
                                          "n": np.array([0, token])},
             f"token {token} is out of range for a table of 5")
+
+# Extents that only the call knows.
+f = Function()
+x, o = f.input("x", [3, 4], "f32"), f.input("o", ["G"], "i32")
+w, y = f.input("w", ["E", 4, 5], "f32"), f.zeros("init", [3, 5], "f32")
+f.add(f"%y = moe.grouped_matmul ins(%x : {x}) weights(%w : {w}) offsets(%o : {o}) outs(%init : {y}) -> {y}")
+f.results = [("%y", y)]
+refused("more offsets than weights", f.text(),
+        {"x": numbers((3, 4), "f32"), "w": numbers((2, 4, 5), "f32"), "o": np.zeros(9001, np.int32)},
+        "'weights' has an extent of 2 in dimension 0, expected 9000")
+
+f = Function()
+v, p = f.input("v", [4, 4], "f32"), f.input("p", ["T", 1], "i32")
+w, y = f.input("w", ["U", 1], "f32"), f.zeros("init", ["T", 4], "f32")
+f.add(f"%y = moe.combine ins(%v, %p : {v}, {p}) weights(%w : {w}) outs(%init : {y}) -> {y}")
+f.results = [("%y", y)]
+refused("fewer weights than positions", f.text(),
+        {"v": numbers((4, 4), "f32"), "w": numbers((1, 1), "f32"), "p": np.zeros((5000, 1), np.int32)},
+        "'weights' has an extent of 1 in dimension 0, expected 5000")

@@ -82,6 +82,7 @@ def route(name, experts=8, slots=2, element="f32", lengths=(0, 1, 7, 33), ties=F
 
 route("olmoe: softmax, top-k")
 route("static", static=True, lengths=(1, 5))
+route("no slots", slots=0, normalize="sum", epsilon=1e-20)
 route("qwen3: softmax, top-k, normalized", experts=16, slots=4, normalize="sum")
 route("mixtral: top-k, softmax", score="identity", normalize="softmax")
 route("llama4: top-1, sigmoid", score="sigmoid", slots=1, by_logits=True)

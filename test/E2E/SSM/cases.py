@@ -298,6 +298,22 @@ conv_case("conv-slots", B=1, T=11, offsets=bounds, state=6, rows=5, sources=I(4,
 conv_case("conv-slots-batch", B=3, state=4, rows=6, sources=I(3, 0, -1), destinations=I(5, 1, 0),
           init=(None, 7), dynamics=("",))
 
+# Rows of states that only the call knows: one for each sequence.
+if only.search("conv-rows"):
+    run.refuses("conv-rows", """
+func.func @main(%n: index {weft.symbol = "n"}, %m: index {weft.symbol = "m"},
+                %x: tensor<1x7x5xf32> {weft.name = "x"}, %w: tensor<5x4xf32> {weft.name = "w"},
+                %o: tensor<?xi32> {weft.name = "o", weft.dims = ["n"]},
+                %s: tensor<?x3x5xf32> {weft.name = "s", weft.dims = ["m", 3, 5]})
+    -> (tensor<1x7x5xf32> {weft.name = "y"}, tensor<?x3x5xf32> {weft.name = "next"}) {
+  %e = tensor.empty() : tensor<1x7x5xf32>
+  %r:2 = ssm.causal_conv1d ins(%x, %w : tensor<1x7x5xf32>, tensor<5x4xf32>) offsets(%o : tensor<?xi32>)
+      outs(%e, %s : tensor<1x7x5xf32>, tensor<?x3x5xf32>) -> tensor<1x7x5xf32>, tensor<?x3x5xf32>
+  return %r#0, %r#1 : tensor<1x7x5xf32>, tensor<?x3x5xf32>
+}
+""", {"x": normal(1, 7, 5).astype("f4"), "w": normal(5, 4).astype("f4"), "o": I(*[0] * 901),
+      "s": np.zeros((2, 3, 5), "f4")}, "'next state' has an extent of 2 in dimension 0, expected 900")
+
 
 def simple(name, head, operands, inits, want, dynamics, refused=None):
     if only.search(name):

@@ -249,4 +249,16 @@ cases.run("expand-outside",
           f.text(f"  %y = sparse.expand dimension = 0 ins(%v, %p : {v_type}, {p_type}) "
                  f"outs(%base : {b_type}) -> {b_type}", [("y", b_type)]), f.feed, {"y": want})
 
+# A mask of more slices than there are.
+f = Function()
+x_type = f.argument("x", numbers((3,)), ["n"])
+m_type = f.argument("mask", np.ones(900, np.int8), ["m"])
+f.argument("q", np.zeros(2, np.int32), ["p"])
+cases.run("compact-outside",
+          f.text("  %v = tensor.empty(%p) : tensor<?xf32>\n  %e = tensor.empty(%p) : tensor<?xi32>\n"
+                 f"  %y, %r = sparse.compact dimension = 0 ins(%x, %mask : {x_type}, {m_type}) "
+                 "outs(%v, %e : tensor<?xf32>, tensor<?xi32>) -> tensor<?xf32>, tensor<?xi32>",
+                 [("y", "tensor<?xf32>"), ("r", "tensor<?xi32>")]), f.feed, {},
+          error="'mask' has an extent of 900 in dimension 0, expected 3")
+
 cases.finish()

@@ -1,6 +1,6 @@
 // Offsets and pages are tested by the host; what has none is left alone.
 
-// RUN: weft-opt %s --weft-check-attention --canonicalize | FileCheck %s
+// RUN: weft-opt %s --weft-check-attention --cse --canonicalize | FileCheck %s
 
 // CHECK-LABEL: func @ragged
 // CHECK: %[[FIRST:.*]] = linalg.generic {{.*}} iterator_types = ["reduction"]} ins(%{{.*}} : tensor<4xi32>)
@@ -27,4 +27,28 @@ func.func @pages(%q: tensor<2x9x8xf32>, %k: tensor<5x4x8xf32>, %n: tensor<2xi32>
 func.func @dense(%q: tensor<9x8xf32>, %o: tensor<9x8xf32>) -> tensor<9x8xf32> {
   %y = attn.attend layout = "sd,td,te->se" ins(%q, %q, %q : tensor<9x8xf32>, tensor<9x8xf32>, tensor<9x8xf32>) outs(%o : tensor<9x8xf32>) -> tensor<9x8xf32>
   return %y : tensor<9x8xf32>
+}
+
+// CHECK-LABEL: func @extents
+// CHECK: weft.assert %{{.*}}, 3, "'value' has an extent of {0} in dimension 2, expected {1}"
+// CHECK: weft.assert %{{.*}}, 3, "'bias' has an extent of {0} in dimension 2, expected {1}"
+// CHECK-NOT: weft.assert
+// CHECK: attn.attend
+func.func @extents(%q: tensor<1x6x3x8xf32>, %k: tensor<1x2x?x8xf32>, %v: tensor<1x2x?x8xf32>, %bias: tensor<1x3x?xf32>, %o: tensor<1x6x3x8xf32>) -> tensor<1x6x3x8xf32> {
+  %y = attn.attend layout = "bhsd,bhtd,bhte->bhse" ins(%q, %k, %v : tensor<1x6x3x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>)
+    bias(%bias : tensor<1x3x?xf32>) outs(%o : tensor<1x6x3x8xf32>) -> tensor<1x6x3x8xf32>
+  return %y : tensor<1x6x3x8xf32>
+}
+
+// CHECK-LABEL: func @heads
+// CHECK: weft.assert %{{.*}}, 3, "'key' has an extent of {0} in dimension 1, expected a divisor of {1}"
+// CHECK-NOT: weft.assert
+// CHECK: attn.attend
+func.func @heads(%q: tensor<1x?x3x8xf32>, %k: tensor<1x?x5x8xf32>) -> tensor<1x?x3x8xf32> {
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %q, %c1 : tensor<1x?x3x8xf32>
+  %o = tensor.empty(%n) : tensor<1x?x3x8xf32>
+  %y = attn.attend layout = "bhsd,bhtd,bhte->bhse" ins(%q, %k, %k : tensor<1x?x3x8xf32>, tensor<1x?x5x8xf32>, tensor<1x?x5x8xf32>)
+    outs(%o : tensor<1x?x3x8xf32>) -> tensor<1x?x3x8xf32>
+  return %y : tensor<1x?x3x8xf32>
 }

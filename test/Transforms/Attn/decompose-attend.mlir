@@ -60,3 +60,60 @@ module attributes {weft.target = #weft.target<"gpu", cpu = "sm_80", features = "
     return %y : tensor<3x8xf32>
   }
 }
+
+// -----
+
+// A read that is guarded stays guarded: the bias has fewer elements than there are keys.
+// CHECK-LABEL: func @guarded
+// CHECK-SAME: %[[BIAS:[a-z0-9]*]]: tensor<3xf32>
+// CHECK: linalg.generic {{.*}} ins(%{{[a-z0-9]*}} : tensor<1x1x1x4xf32>) outs
+// CHECK: scf.if
+// CHECK-NEXT: tensor.extract %[[BIAS]]
+func.func @guarded(%bias: tensor<3xf32>, %q: tensor<1x1x1x2xf32>, %k: tensor<1x1x4x2xf32>) -> tensor<1x1x1x2xf32> {
+  %i = tensor.empty() : tensor<1x1x1x2xf32>
+  %y = attn.attend layout = "bhsd,bhtd,bhte->bhse" ins(%q, %k, %k : tensor<1x1x1x2xf32>, tensor<1x1x4x2xf32>, tensor<1x1x4x2xf32>)
+    outs(%i : tensor<1x1x1x2xf32>) score {
+  ^bb0(%score: f32, %b: index, %h: index, %s: index, %t: index):
+    %n = arith.constant 3 : index
+    %in = arith.cmpi slt, %t, %n : index
+    %v = scf.if %in -> (f32) {
+      %x = tensor.extract %bias[%t] : tensor<3xf32>
+      scf.yield %x : f32
+    } else {
+      scf.yield %score : f32
+    }
+    attn.yield %v : f32
+  } -> tensor<1x1x1x2xf32>
+  return %y : tensor<1x1x1x2xf32>
+}
+
+// -----
+
+// More elements than keys are no operand of the loops either, also behind a cast.
+// CHECK-LABEL: func @longer
+// CHECK: linalg.generic {{.*}} ins(%{{[a-z0-9]*}} : tensor<1x1x1x4xf32>) outs
+// CHECK: tensor.extract
+func.func @longer(%bias: tensor<9xf32>, %q: tensor<1x1x1x2xf32>, %k: tensor<1x1x4x2xf32>) -> tensor<1x1x1x2xf32> {
+  %i = tensor.empty() : tensor<1x1x1x2xf32>
+  %known = tensor.cast %bias : tensor<9xf32> to tensor<?xf32>
+  %y = attn.attend layout = "bhsd,bhtd,bhte->bhse" ins(%q, %k, %k : tensor<1x1x1x2xf32>, tensor<1x1x4x2xf32>, tensor<1x1x4x2xf32>)
+    outs(%i : tensor<1x1x1x2xf32>) score {
+  ^bb0(%score: f32, %b: index, %h: index, %s: index, %t: index):
+    %x = tensor.extract %known[%t] : tensor<?xf32>
+    %v = arith.addf %score, %x : f32
+    attn.yield %v : f32
+  } -> tensor<1x1x1x2xf32>
+  return %y : tensor<1x1x1x2xf32>
+}
+
+// -----
+
+// Sinks can be wider than what scores are computed in; without heads there is one.
+// CHECK-LABEL: func @wide_sinks
+// CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<2x3xf32>, tensor<1xf64>)
+// CHECK: arith.truncf %{{.*}} : f64 to f32
+func.func @wide_sinks(%q: tensor<2x3x4xf32>, %k: tensor<2x5x4xf32>, %sinks: tensor<1xf64>, %i: tensor<2x3x4xf32>) -> tensor<2x3x4xf32> {
+  %y = attn.attend layout = "bsd,btd,bte->bse" ins(%q, %k, %k : tensor<2x3x4xf32>, tensor<2x5x4xf32>, tensor<2x5x4xf32>)
+    sinks(%sinks : tensor<1xf64>) outs(%i : tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
+  return %y : tensor<2x3x4xf32>
+}

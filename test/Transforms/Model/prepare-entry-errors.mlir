@@ -13,3 +13,11 @@ func.func @main(%x: tensor<?xf32>) -> index {
   %n = tensor.dim %x, %c0 : tensor<?xf32>
   return %n : index
 }
+
+// -----
+
+func.func @main(%x: tensor<4xui32>) -> tensor<4xi32> {
+  // expected-error @below {{takes 'tensor<4xui32>' for 'tensor<4xi32>', expected ranked tensors of floats and of integers without a sign}}
+  %y = tensor.bitcast %x : tensor<4xui32> to tensor<4xi32>
+  return %y : tensor<4xi32>
+}

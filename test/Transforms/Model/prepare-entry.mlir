@@ -39,3 +39,15 @@ func.func @complete(%n: index {weft.symbol = "n", weft.range = array<i64: 1, 9>}
 func.func @packed(%w: !p {weft.name = "w", weft.dims = ["n", 64]}) -> !p {
   return %w : !p
 }
+
+// -----
+
+// CHECK-LABEL: func.func @bitcast
+// CHECK: %[[BITS:.*]] = linalg.generic {{.*}} ins(%{{.*}} : tensor<?x3xf32>) outs(%{{.*}} : tensor<?x3xi32>)
+// CHECK: arith.bitcast %{{.*}} : f32 to i32
+// CHECK-NOT: tensor.bitcast
+// CHECK: return %[[BITS]]
+func.func @bitcast(%x: tensor<?x3xf32>) -> tensor<?x3xi32> {
+  %y = tensor.bitcast %x : tensor<?x3xf32> to tensor<?x3xi32>
+  return %y : tensor<?x3xi32>
+}
