@@ -109,6 +109,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addPass(lowp::createRaiseQuantization());
     passManager.addPass(moe::createRaiseExperts());
     passManager.addPass(moe::createRaiseRouting());
     addCleanup(passManager);

@@ -15,6 +15,8 @@ three roundings of each weight: (2 K + 3) * 2^-24, with a factor of 2 for bias a
 ONNX Runtime's CPU kernels ignore packed zero points where there is a group index, so
 they are no oracle here.
 
+quantized.py has the models of QuantizeLinear and DequantizeLinear.
+
 Usage: cases.py WEFT-PROGRAM"""
 
 import os
@@ -27,6 +29,8 @@ import onnx
 from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
+
+import quantized
 
 weft = sys.argv[1]
 folder = tempfile.TemporaryDirectory()
@@ -149,6 +153,10 @@ for table, name in ((FP4, "fp4"), (NF4, "nf4")):
                            block_size=block, quant_type=int(name == "nf4"))
         run(f"bnb4-{name}-{k}x{n}-{block}", node, {"B": data.reshape(-1), "S": absmax},
             rng.standard_normal((3, k)).astype(np.float32), weights, 0.0)
+
+more, failed = quantized.run_all(weft, folder.name)
+count += more
+failures += failed
 
 if failures:
     sys.exit(f"{len(failures)} cases failed: {', '.join(failures)}")
