@@ -144,10 +144,10 @@ bits_case(8, 16, 48, 5, rows=(2, 0, 3))
 bits_case(4, 32, 512, 512, "packed", rows=(1,))
 
 for table, name in ((FP4, "fp4"), (NF4, "nf4")):
-    for k, n, block in ((64, 20, 64), (34, 7, 16), (128, 65, 64)):
-        data = rng.integers(0, 256, (n, k // 2), dtype=np.uint8)
+    for k, n, block in ((64, 20, 64), (34, 7, 16), (128, 65, 64), (33, 8, 16), (33, 7, 64)):
+        data = rng.integers(0, 256, -(-n * k // 2), dtype=np.uint8)
         absmax = (rng.random(-(-n * k // block)) + 0.1).astype(np.float32)
-        both = np.stack([data >> 4, data & 15], -1).reshape(n, k)
+        both = np.stack([data >> 4, data & 15], -1).reshape(-1)[:n * k].reshape(n, k)
         weights = np.array(table)[both] * absmax[np.arange(n * k) // block].reshape(n, k)
         node = h.make_node("MatMulBnb4", ["x", "B", "S"], ["y"], domain="com.microsoft", K=k, N=n,
                            block_size=block, quant_type=int(name == "nf4"))

@@ -354,6 +354,17 @@ static LogicalResult buildMatMulNBits(NodeContext &node) {
   });
 }
 
+/// Bytes with their halves exchanged.
+static FailureOr<TensorValue> swapHalves(NodeContext &node, const TensorValue &bytes) {
+  return elementwiseTo(node, {bytes}, bytes.elementType, bytes.dims,
+                       [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                         Value four = makeIntScalar(b, loc, args[0].getType(), 4);
+                         Value up = arith::ShLIOp::create(b, loc, args[0], four);
+                         Value down = arith::ShRUIOp::create(b, loc, args[0], four);
+                         return arith::OrIOp::create(b, loc, up, down);
+                       });
+}
+
 /// Inputs: A [..., K], B (4-bit codes of [N, K], the first of two in the upper half of
 /// a byte), absmax of the row-major blocks. The result is A * B'.
 static LogicalResult buildMatMulBnb4(NodeContext &node) {
@@ -371,10 +382,8 @@ static LogicalResult buildMatMulBnb4(NodeContext &node) {
       codes.elementType != ElementType::UInt8 || a.rank() < 1)
     return node.error("has inputs " + describe(a) + ", " + describe(codes) + " and " +
                       describe(scales) + ", expected floats, uint8 and floats");
-  if (k % 2 != 0)
-    return node.unsupported("has rows of " + Twine(k) + " codes, expected whole bytes");
-  int64_t blocks = llvm::divideCeil(n * k, block);
-  if (failed(requireEqual(node, node.dims.product(codes.dims), node.dims.constant(n * k / 2),
+  int64_t blocks = llvm::divideCeil(n * k, block), bytes = llvm::divideCeil(n * k, 2);
+  if (failed(requireEqual(node, node.dims.product(codes.dims), node.dims.constant(bytes),
                           "has an input of {0} bytes, expected {1}")) ||
       failed(requireEqual(node, node.dims.product(scales.dims), node.dims.constant(blocks),
                           "has an input of {0} scales, expected {1}")) ||
@@ -386,17 +395,25 @@ static LogicalResult buildMatMulBnb4(NodeContext &node) {
     MLIRContext *context = node.context();
     auto scale = lowp::ScaleAttr::get(context, lowp::Role::Multiply, {block},
                                       TypeAttr::get(storageType(context, scales.elementType)));
-    auto pack = lowp::WordsPackAttr::get(context, /*axis=*/1, /*word=*/8, /*multiple=*/1, {1, 0});
+    // Rows that do not fill bytes are a stream of codes, the lower half of a byte first.
+    bool isStream = k % 2 != 0;
+    PackInterface pack;
+    if (!isStream)
+      pack = cast<PackInterface>(mlir::Attribute(
+          lowp::WordsPackAttr::get(context, /*axis=*/1, /*word=*/8, /*multiple=*/1, {1, 0})));
     auto format = LeafFormatAttr::get(
         context, lowp::TableElementAttr::getNamed(context, table == 0 ? "fp4" : "nf4"),
-        cast<ScaleInterface>(mlir::Attribute(scale)), StructureInterface(),
-        cast<PackInterface>(mlir::Attribute(pack)));
+        cast<ScaleInterface>(mlir::Attribute(scale)), StructureInterface(), pack);
     DimBuilder &d = node.dims;
-    Value bytes = node.value(reshape(node, in[1], {d.constant(n), d.constant(k / 2)}));
+    FailureOr<TensorValue> stored =
+        isStream ? swapHalves(node, reshape(node, in[1], {d.constant(bytes)}))
+                 : reshape(node, in[1], {d.constant(n), d.constant(k / 2)});
+    if (failed(stored))
+      return failure();
     Value factors = node.value(reshape(node, in[2], {d.constant(blocks)}));
     Value weights = AssembleOp::create(node.b, node.b.getLoc(),
                                        PackedType::get({n, k}, storageType(context, sum), format),
-                                       ValueRange{bytes, factors});
+                                       ValueRange{node.value(*stored), factors});
     TensorValue product = multiplyPacked(node, cast(node, in[0], sum), weights, n);
     return SmallVector<TensorValue>{cast(node, product, type)};
   });
