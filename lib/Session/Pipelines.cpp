@@ -119,6 +119,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createRaiseContractions());
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    passManager.addPass(lowp::createRaiseQuantization());
     passManager.addPass(attn::createRaiseSoftmax());
     passManager.addPass(moe::createRaiseExperts());
     passManager.addPass(moe::createRaiseDenseExperts());

@@ -44,8 +44,7 @@ public:
   ConvolutionLowering(ConvOp conv, RewriterBase &b)
       : conv(conv), b(b), loc(conv.getLoc()),
         rank(cast<RankedTensorType>(conv.getInput().getType()).getRank()), groups(conv.getGroups()),
-        splits(groups > 1 && groups != cast<RankedTensorType>(conv.getFilterType()).getDimSize(0)) {
-  }
+        splits(groups > 1 && groups != conv.getFilterType().getDimSize(0)) {}
   void run();
 
 private:
@@ -59,6 +58,7 @@ private:
   Value flattenInit(Value value);
   Value flattenElementwise(linalg::LinalgOp op);
   Value columns();
+  Value filterMatrix();
   Value contract(Value init);
 
   ConvOp conv;
@@ -188,7 +188,7 @@ Value ConvolutionLowering::flattenInit(Value value) {
 Value ConvolutionLowering::columns() {
   Value input = conv.getInput();
   auto type = cast<RankedTensorType>(input.getType());
-  auto filter = cast<RankedTensorType>(conv.getFilterType());
+  ShapedType filter = conv.getFilterType();
   auto result = cast<RankedTensorType>(conv.getInit().getType());
   auto zeros = [](ArrayRef<int64_t> values) {
     return llvm::all_of(values, [](int64_t v) { return v == 0; });
@@ -253,7 +253,8 @@ Value ConvolutionLowering::columns() {
   for (OpFoldResult &position : positions)
     position = getAsOpFoldResult(cast<Value>(position));
   for (int64_t i = 1; i < rank; ++i)
-    rows.push_back(tensor::getMixedSize(b, loc, conv.getFilter(), i));
+    rows.push_back(conv.hasPackedFilter() ? OpFoldResult(b.getIndexAttr(filter.getDimSize(i)))
+                                          : tensor::getMixedSize(b, loc, conv.getFilter(), i));
   SmallVector<OpFoldResult> sizes{tensor::getMixedSize(b, loc, input, 0), b.getIndexAttr(groups),
                                   product(rows), product(positions)};
   Value empty = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
@@ -262,16 +263,42 @@ Value ConvolutionLowering::columns() {
                           strides, dilations, pads);
 }
 
+/// The filter as [m, k] or [g, m, k]. A packed one is codes and nothing else, which are
+/// unpacked in this shape.
+Value ConvolutionLowering::filterMatrix() {
+  SmallVector<ReassociationIndices> dimensions{{0}, {}};
+  for (int64_t i = 1; i < rank; ++i)
+    dimensions.back().push_back(i);
+  auto shape = [&](Value value) {
+    Value matrix = collapse(value, dimensions);
+    return splits ? split(matrix, 0) : matrix;
+  };
+  auto packed = dyn_cast<PackedType>(conv.getFilter().getType());
+  if (!packed)
+    return shape(conv.getFilter());
+  RankedTensorType codes = packed.getComponentTypes().front();
+  Value component =
+      DisassembleOp::create(b, loc, TypeRange{codes}, conv.getFilter()).getComponents().front();
+  if (codes.getRank() == rank)
+    component = shape(component);
+  SmallVector<int64_t> extents{packed.getDimSize(0), 1};
+  for (int64_t extent : packed.getShape().drop_front())
+    extents.back() *= extent;
+  if (splits) {
+    extents.front() /= groups;
+    extents.insert(extents.begin(), groups);
+  }
+  auto type = PackedType::get(extents, packed.getElementType(), packed.getFormat());
+  Value empty = tensor::EmptyOp::create(b, loc, extents, packed.getElementType());
+  return UnpackOp::create(b, loc, empty.getType(),
+                          AssembleOp::create(b, loc, type, component).getResult(), empty);
+}
+
 /// The contraction of the filter with the columns, over [n, m, q] or
 /// [n, g, m, q], and k.
 Value ConvolutionLowering::contract(Value init) {
   Value column = columns();
-  ReassociationIndices reduced;
-  for (int64_t i = 1; i < rank; ++i)
-    reduced.push_back(i);
-  Value filter = collapse(conv.getFilter(), {{0}, reduced});
-  if (splits)
-    filter = split(filter, 0);
+  Value filter = filterMatrix();
   unsigned q = loops() - 1, k = loops();
   AffineExpr group = groups == 1 ? getAffineConstantExpr(0, b.getContext()) : dim(1);
   SmallVector<AffineExpr> output, weights{dim(1)};

@@ -15,10 +15,18 @@
 using namespace mlir;
 using namespace weft;
 
+/// Whether a packed tensor can be seen as one of another shape: codes in row-major
+/// order, and nothing beside them.
+static bool isReshapable(PackedType type) {
+  auto format = dyn_cast<LeafFormatAttr>(type.getFormat());
+  return format && format.getScales().empty() && !format.getStructure() && !format.getPack() &&
+         format.getElem().getNumbersPerCode() == 1 && type.getComponentTypes().size() == 1;
+}
+
 bool ConvOp::isContraction() {
   auto input = cast<RankedTensorType>(getInput().getType());
   ShapedType filter = getFilterType();
-  if (getTransposed() || hasPackedFilter() ||
+  if (getTransposed() || (hasPackedFilter() && !isReshapable(cast<PackedType>(filter))) ||
       ShapedType::isDynamicShape(filter.getShape().drop_front(2)))
     return false;
   // Splitting channels into groups needs their number.

@@ -313,7 +313,8 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
     }
     bool hasPackedFilter() { return ::mlir::isa<PackedType>(getFilter().getType()); }
     /// Whether this is a contraction of the filter with the columns of
-    /// `weft.im2col`: not transposed, kernel and groups of static extents.
+    /// `weft.im2col`: not transposed, kernel and groups of static extents, and a
+    /// packed filter nothing but codes.
     bool isContraction();
   }];
   let assemblyFormat = [{

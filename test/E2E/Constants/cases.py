@@ -120,14 +120,22 @@ case("shared", [N("Gemm", ["x", "w"], ["a"], transB=1), N("MatMul", ["x", "w"], 
 case("beside", N("Gemm", ["x", "w"], ["y"], transB=1), {"x": x}, {"w": w}, d(x) @ d(w).T,
      gone=transposed, tolerance=128 * EPSILON, flags=("--embed-limit=100",))
 
-# Quantized weights, per channel: exact in float32 up to the product.
+# Quantized weights, per channel, stay codes; scales follow the product.
 q = rng.integers(-128, 128, (40, 33)).astype(np.int8)
 s = (rng.random(33) + 0.5).astype(np.float32)
 z = rng.integers(-8, 8, 33).astype(np.int8)
 x = f(4, 40)
 weight = (d(q) - d(z)) * d(s)
 case("dequantized", [N("DequantizeLinear", ["q", "s", "z"], ["w"], axis=1), N("MatMul", ["x", "w"], ["y"])],
-     {"x": x}, {"q": q, "s": s, "z": z}, d(x) @ weight, gone=("xi8>",), tolerance=128 * EPSILON)
+     {"x": x}, {"q": q, "s": s, "z": z}, d(x) @ weight, gone=("weft.unpack", "constant.*tensor<40x33xf32>"),
+     tolerance=128 * EPSILON)
+
+# Where nothing takes codes, and codes of 32 bits, they become numbers.
+case("dequantized-sum", [N("DequantizeLinear", ["q", "s", "z"], ["w"], axis=1),
+                         N("DequantizeLinear", ["b", "s"], ["c"], axis=0), N("Add", ["w", "c"], ["a"]),
+                         N("Mul", ["a", "x"], ["y"])],
+     {"x": x[:, :33].copy()[:1]}, {"q": q, "s": s, "z": z, "b": np.arange(33, dtype=np.int32)},
+     d(x)[:1, :33] * (weight + np.arange(33) * d(s)), gone=("xi8>", "xi32>"), tolerance=128 * EPSILON)
 
 # Weights of other types and layouts in a chain.
 a, b = f(20, 30).astype(np.float16), f(20, 10).astype(np.float16)

@@ -15,6 +15,8 @@ three roundings of each weight: (2 K + 3) * 2^-24, with a factor of 2 for bias a
 ONNX Runtime's CPU kernels ignore packed zero points where there is a group index, so
 they are no oracle here.
 
+quantized.py has the models of QuantizeLinear and DequantizeLinear.
+
 Usage: cases.py WEFT-PROGRAM"""
 
 import os
@@ -27,6 +29,8 @@ import onnx
 from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
+
+import quantized
 
 weft = sys.argv[1]
 folder = tempfile.TemporaryDirectory()
@@ -140,15 +144,19 @@ bits_case(8, 16, 48, 5, rows=(2, 0, 3))
 bits_case(4, 32, 512, 512, "packed", rows=(1,))
 
 for table, name in ((FP4, "fp4"), (NF4, "nf4")):
-    for k, n, block in ((64, 20, 64), (34, 7, 16), (128, 65, 64)):
-        data = rng.integers(0, 256, (n, k // 2), dtype=np.uint8)
+    for k, n, block in ((64, 20, 64), (34, 7, 16), (128, 65, 64), (33, 8, 16), (33, 7, 64)):
+        data = rng.integers(0, 256, -(-n * k // 2), dtype=np.uint8)
         absmax = (rng.random(-(-n * k // block)) + 0.1).astype(np.float32)
-        both = np.stack([data >> 4, data & 15], -1).reshape(n, k)
+        both = np.stack([data >> 4, data & 15], -1).reshape(-1)[:n * k].reshape(n, k)
         weights = np.array(table)[both] * absmax[np.arange(n * k) // block].reshape(n, k)
         node = h.make_node("MatMulBnb4", ["x", "B", "S"], ["y"], domain="com.microsoft", K=k, N=n,
                            block_size=block, quant_type=int(name == "nf4"))
         run(f"bnb4-{name}-{k}x{n}-{block}", node, {"B": data.reshape(-1), "S": absmax},
             rng.standard_normal((3, k)).astype(np.float32), weights, 0.0)
+
+more, failed = quantized.run_all(weft, folder.name)
+count += more
+failures += failed
 
 if failures:
     sys.exit(f"{len(failures)} cases failed: {', '.join(failures)}")

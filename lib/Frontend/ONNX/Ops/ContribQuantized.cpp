@@ -91,6 +91,55 @@ static LogicalResult buildMatMulIntegerToFloat(NodeContext &node) {
   });
 }
 
+/// Inputs: A, its scale and zero point, B, its scale and zero point (of columns, where they
+/// are several), C (int32, in the scale of the product), the result's scale and zero point.
+static LogicalResult buildQGemm(NodeContext &node) {
+  const TensorValue &a = node.input(0), &c = node.input(3);
+  if (failed(require8Bit(node, {a, c})))
+    return failure();
+  for (size_t i : {1, 4, 7})
+    if (node.hasInput(i) && node.input(i).elementType != ElementType::Float)
+      return node.error("has a scale " + describe(node.input(i)) + ", expected float");
+  if (a.rank() != 2 || c.rank() != 2 ||
+      (node.hasInput(6) && node.input(6).elementType != ElementType::Int32))
+    return node.error("expects two matrices and a bias of int32");
+  bool quantizes = node.hasInput(7);
+  ElementType type = !quantizes         ? ElementType::Float
+                     : node.hasInput(8) ? node.input(8).elementType
+                                        : ElementType::UInt8;
+  if (quantizes && type != ElementType::Int8 && type != ElementType::UInt8)
+    return node.unsupported("quantizes to " + name(type));
+  double alpha = node.getFloat("alpha", 1);
+  bool transA = node.getInt("transA", 0) != 0, transB = node.getInt("transB", 0) != 0;
+  return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    TensorValue left = transA ? transpose(node, in[0], {1, 0}) : in[0];
+    TensorValue right = transB ? transpose(node, in[3], {1, 0}) : in[3];
+    FailureOr<TensorValue> product = matmulIntegers(node, left, right, in.find(2), in.find(5));
+    if (failed(product))
+      return failure();
+    auto numbers = [&](const TensorValue &x) {
+      return x.rank() == 1 && x.staticDim(0) == 1 ? reshape(node, x, {}) : x;
+    };
+    SmallVector<TensorValue> inputs{*product, numbers(in[1]), numbers(in[4])};
+    for (size_t i : {6, 7, 8})
+      if (in.has(i))
+        inputs.push_back(numbers(in[i]));
+    return oneOutput(elementwiseTo(
+        node, inputs, type, product->dims, [&](OpBuilder &b, Location loc, ValueRange args) {
+          ScalarMath m{b, loc};
+          size_t next = 3;
+          Value sum = in.has(6) ? m.add(args[0], args[next++]) : args[0];
+          Value factor = m.mul(m.mul(args[1], args[2]), m.like(args[1], alpha));
+          if (quantizes)
+            factor = m.div(factor, args[next++]);
+          Value scaled =
+              m.mul(castScalar(b, loc, sum, ElementType::Int32, ElementType::Float), factor);
+          return quantizes ? quantizeScalar(b, loc, scaled, in.has(8) ? args[next] : Value(), type)
+                           : scaled;
+        }));
+  });
+}
+
 /// The code of `bits` bits at position `index` of bytes in which the lowest bits
 /// come first; `read` gives the byte (i8) at a position.
 static Value unpackCode(ScalarMath &m, Value index, int64_t bits,
@@ -305,6 +354,17 @@ static LogicalResult buildMatMulNBits(NodeContext &node) {
   });
 }
 
+/// Bytes with their halves exchanged.
+static FailureOr<TensorValue> swapHalves(NodeContext &node, const TensorValue &bytes) {
+  return elementwiseTo(node, {bytes}, bytes.elementType, bytes.dims,
+                       [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                         Value four = makeIntScalar(b, loc, args[0].getType(), 4);
+                         Value up = arith::ShLIOp::create(b, loc, args[0], four);
+                         Value down = arith::ShRUIOp::create(b, loc, args[0], four);
+                         return arith::OrIOp::create(b, loc, up, down);
+                       });
+}
+
 /// Inputs: A [..., K], B (4-bit codes of [N, K], the first of two in the upper half of
 /// a byte), absmax of the row-major blocks. The result is A * B'.
 static LogicalResult buildMatMulBnb4(NodeContext &node) {
@@ -322,10 +382,8 @@ static LogicalResult buildMatMulBnb4(NodeContext &node) {
       codes.elementType != ElementType::UInt8 || a.rank() < 1)
     return node.error("has inputs " + describe(a) + ", " + describe(codes) + " and " +
                       describe(scales) + ", expected floats, uint8 and floats");
-  if (k % 2 != 0)
-    return node.unsupported("has rows of " + Twine(k) + " codes, expected whole bytes");
-  int64_t blocks = llvm::divideCeil(n * k, block);
-  if (failed(requireEqual(node, node.dims.product(codes.dims), node.dims.constant(n * k / 2),
+  int64_t blocks = llvm::divideCeil(n * k, block), bytes = llvm::divideCeil(n * k, 2);
+  if (failed(requireEqual(node, node.dims.product(codes.dims), node.dims.constant(bytes),
                           "has an input of {0} bytes, expected {1}")) ||
       failed(requireEqual(node, node.dims.product(scales.dims), node.dims.constant(blocks),
                           "has an input of {0} scales, expected {1}")) ||
@@ -337,17 +395,25 @@ static LogicalResult buildMatMulBnb4(NodeContext &node) {
     MLIRContext *context = node.context();
     auto scale = lowp::ScaleAttr::get(context, lowp::Role::Multiply, {block},
                                       TypeAttr::get(storageType(context, scales.elementType)));
-    auto pack = lowp::WordsPackAttr::get(context, /*axis=*/1, /*word=*/8, /*multiple=*/1, {1, 0});
+    // Rows that do not fill bytes are a stream of codes, the lower half of a byte first.
+    bool isStream = k % 2 != 0;
+    PackInterface pack;
+    if (!isStream)
+      pack = cast<PackInterface>(mlir::Attribute(
+          lowp::WordsPackAttr::get(context, /*axis=*/1, /*word=*/8, /*multiple=*/1, {1, 0})));
     auto format = LeafFormatAttr::get(
         context, lowp::TableElementAttr::getNamed(context, table == 0 ? "fp4" : "nf4"),
-        cast<ScaleInterface>(mlir::Attribute(scale)), StructureInterface(),
-        cast<PackInterface>(mlir::Attribute(pack)));
+        cast<ScaleInterface>(mlir::Attribute(scale)), StructureInterface(), pack);
     DimBuilder &d = node.dims;
-    Value bytes = node.value(reshape(node, in[1], {d.constant(n), d.constant(k / 2)}));
+    FailureOr<TensorValue> stored =
+        isStream ? swapHalves(node, reshape(node, in[1], {d.constant(bytes)}))
+                 : reshape(node, in[1], {d.constant(n), d.constant(k / 2)});
+    if (failed(stored))
+      return failure();
     Value factors = node.value(reshape(node, in[2], {d.constant(blocks)}));
     Value weights = AssembleOp::create(node.b, node.b.getLoc(),
                                        PackedType::get({n, k}, storageType(context, sum), format),
-                                       ValueRange{bytes, factors});
+                                       ValueRange{node.value(*stored), factors});
     TensorValue product = multiplyPacked(node, cast(node, in[0], sum), weights, n);
     return SmallVector<TensorValue>{cast(node, product, type)};
   });
@@ -485,6 +551,44 @@ static LogicalResult buildQLinearConcat(NodeContext &node) {
 // Lookups
 //===----------------------------------------------------------------------===//
 
+/// Rows of a packed table [V, D], as GatherBlockQuantized has it along axis 0.
+static Value embedBlocks(NodeContext &node, const CompositeInputs &in, int64_t bits, int64_t block,
+                         ArrayRef<OpFoldResult> dims) {
+  MLIRContext *context = node.context();
+  ElementType type = in[2].elementType;
+  int64_t rows = in[0].staticDim(0), columns = in[0].staticDim(1) * 8 / bits;
+  SmallVector<int64_t> shape{1, block};
+  SmallVector<ScaleInterface> scales;
+  auto add = [&](lowp::ScaleAttr scale) {
+    scales.push_back(cast<ScaleInterface>(mlir::Attribute(scale)));
+  };
+  SmallVector<size_t> inputs{0};
+  if (in.has(3)) {
+    inputs.push_back(3);
+    int64_t blocks = llvm::divideCeil(columns, block);
+    add(lowp::ScaleAttr::get(context, lowp::Role::ZeroPoint, shape,
+                             rowsOfCodes(context, bits, blocks, 1, {})));
+  } else {
+    add(lowp::ScaleAttr::get(context, lowp::Role::ZeroPoint, std::ldexp(1.0, int(bits) - 1)));
+  }
+  inputs.push_back(2);
+  add(lowp::ScaleAttr::get(context, lowp::Role::Multiply, shape,
+                           TypeAttr::get(storageType(context, type))));
+  auto packed = PackedType::get({rows, columns}, storageType(context, type),
+                                rowsOfCodes(context, bits, columns, 1, scales));
+  SmallVector<Value> components;
+  for (auto [i, component] : llvm::zip(inputs, packed.getComponentTypes())) {
+    Dims extents;
+    for (int64_t extent : component.getShape())
+      extents.push_back(node.dims.constant(extent));
+    components.push_back(node.value(reshape(node, in[i], extents)));
+  }
+  Location loc = node.b.getLoc();
+  Value table = AssembleOp::create(node.b, loc, packed, components);
+  Value init = makeEmpty(node, type, dims);
+  return EmbedOp::create(node.b, loc, init.getType(), table, node.value(in[1]), init);
+}
+
 /// Inputs: data (uint8 with `bits` packed along the last dimension), indices,
 /// scales, zero points. Blocks of `block_size` along `quantize_axis` share a
 /// scale.
@@ -525,7 +629,12 @@ static LogicalResult buildGatherBlockQuantized(NodeContext &node) {
   dims.append(data.dims.begin() + *gatherAxis + 1, data.dims.end() - 1);
   dims.push_back(width);
   ElementType type = scales.elementType;
+  bool isTable = rank == 2 && *gatherAxis == 0 && !ShapedType::isDynamic(data.staticDim(0)) &&
+                 !ShapedType::isDynamic(data.staticDim(1));
   return buildComposite(node, [&](const CompositeInputs &in) -> Outputs {
+    if (isTable)
+      return SmallVector<TensorValue>{
+          makeValue(embedBlocks(node, in, bits, block, dims), type, dims)};
     Value codes = node.value(in[0]), ids = node.value(in[1]), factors = node.value(in[2]);
     Value zeros = in.has(3) ? node.value(in[3]) : Value();
     return SmallVector<TensorValue>{
@@ -564,6 +673,7 @@ void weft::onnx::registerContribQuantizedOps(Registrar &registrar) {
              {"MatMulIntegerToFloat", 1, 4, 7, buildMatMulIntegerToFloat},
              {"MatMulBnb4", 1, 3, 3, buildMatMulBnb4},
              {"MatMulNBits", 1, 3, 6, buildMatMulNBits},
+             {"QGemm", 1, 6, 9, buildQGemm},
              {"QLinearAdd", 1, 7, 8, buildQLinearAdd},
              {"QLinearMul", 1, 7, 8, buildQLinearMul},
              {"QLinearSigmoid", 1, 4, 5, buildQLinearSigmoid},

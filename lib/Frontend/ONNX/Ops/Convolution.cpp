@@ -317,11 +317,11 @@ static LogicalResult buildConvTranspose(NodeContext &node) {
 //===----------------------------------------------------------------------===//
 
 /// An 8-bit tensor less its zero point (a scalar, or one for each extent of
-/// `axis`), as int32.
+/// `axis`), as signed integers of up to 16 bits.
 static FailureOr<TensorValue> withoutZeroPoint(NodeContext &node, const TensorValue &x,
                                                const TensorValue *zeroPoint, int64_t axis) {
   if (!zeroPoint)
-    return cast(node, x, ElementType::Int32);
+    return isUnsigned(x.elementType) ? cast(node, x, ElementType::Int16) : x;
   if (zeroPoint->elementType != x.elementType)
     return node.error("has a zero point of type " + name(zeroPoint->elementType) +
                       " for a tensor of type " + name(x.elementType));
@@ -332,12 +332,12 @@ static FailureOr<TensorValue> withoutZeroPoint(NodeContext &node, const TensorVa
   if (zero.rank() == 1 && zero.staticDim(0) != 1)
     shape[axis] = zero.dims[0];
   zero = reshape(node, zero, shape);
-  return elementwiseTo(node, {x, zero}, ElementType::Int32, x.dims,
+  return elementwiseTo(node, {x, zero}, ElementType::Int16, x.dims,
                        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
                          Value value =
-                             castScalar(b, loc, args[0], x.elementType, ElementType::Int32);
+                             castScalar(b, loc, args[0], x.elementType, ElementType::Int16);
                          Value subtrahend =
-                             castScalar(b, loc, args[1], x.elementType, ElementType::Int32);
+                             castScalar(b, loc, args[1], x.elementType, ElementType::Int16);
                          return arith::SubIOp::create(b, loc, value, subtrahend);
                        });
 }

@@ -104,21 +104,18 @@ static LogicalResult buildDequantizeLinear(NodeContext &node) {
   return buildComposite(
       node, [&](const CompositeInputs &in) -> FailureOr<SmallVector<TensorValue>> {
         QuantParameters parameters = readParameters(node, in, addsZeroPoint(x.elementType));
-        TensorValue codes = toNumbers(node, in[0]);
-        FailureOr<TensorValue> numbers = elementwiseQuantized(
-            node, codes, parameters, type,
-            [&](OpBuilder &b, Location loc, Value code, Value factor, Value zero) {
-              Value number;
-              if (isFloat(codes.elementType)) {
-                number = zero ? Value(arith::SubFOp::create(b, loc, code, zero)) : code;
-                number = castScalar(b, loc, number, ElementType::Float, wide);
-              } else {
-                number = centerScalar(b, loc, code, zero, x.elementType,
-                                      storageType(node.context(), wide));
-              }
-              factor = castScalar(b, loc, factor, parameters.scale.elementType, wide);
-              return castScalar(b, loc, arith::MulFOp::create(b, loc, number, factor), wide, type);
-            });
+        FailureOr<TensorValue> numbers =
+            hasPackedCodes(x.elementType)
+                ? unpackQuantized(node, in[0], parameters, type)
+                : elementwiseQuantized(
+                      node, in[0], parameters, type,
+                      [&](OpBuilder &b, Location loc, Value code, Value factor, Value zero) {
+                        Value number = centerScalar(b, loc, code, zero, x.elementType,
+                                                    storageType(node.context(), wide));
+                        factor = castScalar(b, loc, factor, parameters.scale.elementType, wide);
+                        number = arith::MulFOp::create(b, loc, number, factor);
+                        return castScalar(b, loc, number, wide, type);
+                      });
         if (failed(numbers))
           return failure();
         return SmallVector<TensorValue>{*numbers};

@@ -9,6 +9,7 @@
 
 #include "Frontend/ONNX/Importer.h"
 #include "Frontend/ONNX/PackedOps.h"
+#include "dialects/LowP/IR/LowP.h"
 
 using namespace mlir;
 using namespace weft;
@@ -145,6 +146,136 @@ FailureOr<TensorValue> weft::onnx::elementwiseQuantized(
                        });
 }
 
+//===----------------------------------------------------------------------===//
+// Packed tensors
+//===----------------------------------------------------------------------===//
+
+bool weft::onnx::hasPackedCodes(ElementType type) {
+  return isPacked(type) || type == ElementType::Int8 || type == ElementType::UInt8;
+}
+
+namespace {
+/// Puts the format of a quantized tensor together, and its components.
+class QuantizedFormat {
+public:
+  QuantizedFormat(NodeContext &node, const TensorValue &x, const QuantParameters &parameters)
+      : node(node), x(x), parameters(parameters) {}
+  LogicalResult addLevel(lowp::Role role, const TensorValue &parameter);
+  TensorValue unpack(ElementType type);
+
+private:
+  /// What the codes of `type` mean.
+  ElementInterface elementOf(ElementType type);
+  /// The extents of the blocks that share an element of `parameter`.
+  FailureOr<SmallVector<int64_t>> blockOf(const TensorValue &parameter, Dims &dims);
+  /// The tensor of codes as a component of extents `dims`.
+  Value codesOf(const TensorValue &codes, const Dims &dims);
+
+  NodeContext &node;
+  const TensorValue &x;
+  const QuantParameters &parameters;
+  SmallVector<ScaleInterface> scales;
+  SmallVector<Value> components;
+};
+} // namespace
+
+ElementInterface QuantizedFormat::elementOf(ElementType type) {
+  if (isPacked(type))
+    return cast<LeafFormatAttr>(packedType(node.context(), type, ArrayRef<int64_t>()).getFormat())
+        .getElem();
+  return lowp::IntElementAttr::get(node.context(), 8, !isUnsigned(type));
+}
+
+Value QuantizedFormat::codesOf(const TensorValue &codes, const Dims &dims) {
+  if (isPacked(codes.elementType) && sharesBytes(codes.elementType))
+    return componentOf(node, packValue(node, codes)); // a stream, whatever the extents
+  TensorValue shaped = codes;
+  if (!llvm::equal(codes.dims, dims))
+    shaped = reshape(node, codes, dims);
+  return isPacked(codes.elementType) ? componentOf(node, packValue(node, shaped))
+                                     : node.value(shaped);
+}
+
+FailureOr<SmallVector<int64_t>> QuantizedFormat::blockOf(const TensorValue &parameter, Dims &dims) {
+  dims.clear();
+  if (isSingle(parameter))
+    return SmallVector<int64_t>();
+  FailureOr<int64_t> axis = normalizeAxis(node, parameters.axis, x.rank());
+  if (failed(axis))
+    return failure();
+  bool blocked = parameters.blockSize > 0 && parameter.rank() == x.rank();
+  if (!blocked && parameter.rank() != 1)
+    return node.error("has a scale or zero point " + describe(parameter) + " for " + describe(x) +
+                      ", expected one number, one for each position along an axis, or blocks");
+  SmallVector<int64_t> block(x.rank(), blocked ? 1 : 0);
+  block[*axis] = blocked ? parameters.blockSize : 1;
+  dims.assign(x.rank(), node.dims.constant(1));
+  if (!blocked) {
+    if (failed(requireExtent(node, parameter.dims[0], x.dims[*axis], "scales along the axis")))
+      return failure();
+    dims[*axis] = x.dims[*axis];
+    return block;
+  }
+  for (int64_t i = 0; i < x.rank(); ++i) {
+    dims[i] = i == *axis ? node.dims.ceilDiv(x.dims[i], node.dims.constant(parameters.blockSize))
+                         : x.dims[i];
+    if (failed(requireExtent(node, parameter.dims[i], dims[i], "scales in a dimension")))
+      return failure();
+  }
+  return block;
+}
+
+LogicalResult QuantizedFormat::addLevel(lowp::Role role, const TensorValue &parameter) {
+  Dims dims;
+  FailureOr<SmallVector<int64_t>> block = blockOf(parameter, dims);
+  if (failed(block))
+    return failure();
+  mlir::Attribute storage;
+  if (hasPackedCodes(parameter.elementType)) {
+    storage = LeafFormatAttr::get(node.context(), elementOf(parameter.elementType));
+    components.push_back(codesOf(parameter, dims));
+  } else {
+    storage = TypeAttr::get(storageType(node.context(), parameter.elementType));
+    components.push_back(node.value(reshape(node, parameter, dims)));
+  }
+  auto scale = lowp::ScaleAttr::get(node.context(), role, *block, storage);
+  scales.push_back(cast<ScaleInterface>(mlir::Attribute(scale)));
+  return success();
+}
+
+TensorValue QuantizedFormat::unpack(ElementType type) {
+  auto format = LeafFormatAttr::get(node.context(), elementOf(x.elementType), scales,
+                                    StructureInterface(), PackInterface());
+  TensorValue result = makeValue(makeEmpty(node, type, x.dims), type, x.dims);
+  auto numbers = cast<RankedTensorType>(result.value.getType());
+  auto packed = PackedType::get(numbers.getShape(), numbers.getElementType(), format);
+  components.insert(components.begin(), codesOf(x, x.dims));
+  Value assembled = AssembleOp::create(node.b, node.b.getLoc(), packed, components);
+  result.value = UnpackOp::create(node.b, node.b.getLoc(), numbers, assembled, result.value);
+  return result;
+}
+
+FailureOr<TensorValue> weft::onnx::unpackQuantized(NodeContext &node, const TensorValue &x,
+                                                   const QuantParameters &parameters,
+                                                   ElementType type) {
+  QuantizedFormat format(node, x, parameters);
+  if (parameters.zeroPoint) {
+    const TensorValue &zero = *parameters.zeroPoint;
+    if (zero.rank() != parameters.scale.rank() && !(isSingle(zero) && isSingle(parameters.scale)))
+      return node.error("has a scale " + describe(parameters.scale) + " and a zero point " +
+                        describe(zero) + ", expected equal shapes");
+    if (failed(format.addLevel(lowp::Role::ZeroPoint, zero)))
+      return failure();
+  }
+  if (failed(format.addLevel(lowp::Role::Multiply, parameters.scale)))
+    return failure();
+  return format.unpack(type);
+}
+
+//===----------------------------------------------------------------------===//
+// Reference bodies
+//===----------------------------------------------------------------------===//
+
 FailureOr<TensorValue> weft::onnx::dequantize(NodeContext &node, const TensorValue &x,
                                               const TensorValue &scale,
                                               const TensorValue *zeroPoint) {
@@ -226,7 +357,8 @@ LogicalResult weft::onnx::require8Bit(NodeContext &node, ArrayRef<TensorValue> i
   return success();
 }
 
-/// `x` less its zero point: 9 bits, as int16.
+/// `x` less its zero point, which is one for all elements or for each position of the last
+/// dimension, or broadcasts against `x`: 9 bits, as int16.
 static FailureOr<TensorValue> centered(NodeContext &node, const TensorValue &x,
                                        const TensorValue *zeroPoint) {
   if (!zeroPoint)
@@ -237,7 +369,15 @@ static FailureOr<TensorValue> centered(NodeContext &node, const TensorValue &x,
   if (auto numbers = constantNumbers(*zeroPoint))
     if (llvm::all_of(*numbers, [](double number) { return number == 0; }))
       return x;
-  TensorValue zero = isSingle(*zeroPoint) ? reshape(node, *zeroPoint, {}) : *zeroPoint;
+  if (isSingle(*zeroPoint) || zeroPoint->rank() == 1) {
+    QuantParameters parameters{*zeroPoint, std::nullopt};
+    parameters.axis = -1;
+    QuantizedFormat format(node, x, parameters);
+    if (failed(format.addLevel(lowp::Role::ZeroPoint, *zeroPoint)))
+      return failure();
+    return format.unpack(ElementType::Int16);
+  }
+  const TensorValue &zero = *zeroPoint;
   return elementwiseTo(node, {x, zero}, ElementType::Int16, x.dims,
                        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
                          Value code =

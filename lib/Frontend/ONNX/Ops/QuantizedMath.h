@@ -38,6 +38,14 @@ elementwiseQuantized(NodeContext &node, const TensorValue &x, const QuantParamet
                                                     mlir::Value, mlir::Value)>
                          body);
 
+/// Whether the codes of `type` are elements of packed tensors: all but wide integers.
+bool hasPackedCodes(ElementType type);
+/// The numbers of quantized `x`, whose codes are packed, as `type`: the tensor of codes
+/// and its parameters as packed tensor, which is unpacked, so that what computes with it
+/// can take it as it is.
+mlir::FailureOr<TensorValue> unpackQuantized(NodeContext &node, const TensorValue &x,
+                                             const QuantParameters &parameters, ElementType type);
+
 /// `x` as f32 from codes with a scale and a zero point (may be null) for the
 /// whole tensor.
 mlir::FailureOr<TensorValue> dequantize(NodeContext &node, const TensorValue &x,
