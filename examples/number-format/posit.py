@@ -35,6 +35,7 @@ def value(code, bits, exponent_bits):
 class Posit(F.Element):
     def __init__(self, bits, exponent_bits):
         self.bits, self.text = bits, f"#posit.element<{bits}, {exponent_bits}>"
+        self.exact_in_f16 = (bits - 2) << exponent_bits <= 14
         values = [value(code, bits, exponent_bits) for code in range(1 << bits)]
         self.numbers = np.array([np.nan if v is None else float(v) for v in values])
         # Sums of numbers like 2^24 say nothing.

@@ -11,11 +11,13 @@
 #include "Session/Messages.h"
 #include "Session/RunStage.h"
 #include "dialects/Weft/IR/Weft.h"
+#include "transforms/Model/Passes.h"
 #include "transforms/Printing/WeightFiles.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/Support/Path.h"
 
@@ -53,10 +55,20 @@ std::string Compilation::summaryOf(Stage stage) {
   }
 }
 
+/// Constants that contradict their format are the input's fault, which a pass that
+/// fails is not.
+static LogicalResult verifyConstants(ModuleOp module) {
+  PassManager passManager(module.getContext());
+  passManager.addPass(createVerifyPackedConstants());
+  return passManager.run(module);
+}
+
 ExitCode Compilation::runPasses(Stage stage, TimingScope &timing) {
   TimingScope scope = timing.nest(stageName(stage));
   hasReported = false;
   std::string lastPass;
+  if (stage == Stage::Model && failed(verifyConstants(*module)))
+    return ExitCode::Error;
   if (succeeded(runStage(stage, *module, registry, options.pipeline, options.verifyEach, scope,
                          llvm::sys::path::stem(options.input), reproduce, lastPass))) {
     releaseUnusedWeights(*module);

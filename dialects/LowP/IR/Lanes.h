@@ -85,6 +85,9 @@ struct Lanes {
     auto have = mlir::cast<mlir::FloatType>(mlir::getElementTypeOrSelf(x));
     if (have == element)
       return x;
+    // Of f16 and bf16 neither has all numbers of the other.
+    if (have.getWidth() == element.getWidth())
+      return convert(convert(x, b.getF32Type()), element);
     if (have.getWidth() < element.getWidth())
       return mlir::arith::ExtFOp::create(b, loc, type(element), x);
     return mlir::arith::TruncFOp::create(b, loc, type(element), x);

@@ -140,8 +140,9 @@ def LowP_CodebookElementAttr : LowP_Element<"CodebookElement", "codebook",
   let description = [{
     A component `table` has 2^bits entries of `numbers` numbers each, for each
     block of the tensor (blocks as in `#lowp.scale`; `[]`: one table for all). A
-    code of 1 to 16 bits stands for `numbers` neighbours along the last dimension
-    (AQLM, QuIP#, GPTVQ; with one number: SqueezeLLM, LUT-GEMM).
+    code of 1 to 16 bits stands for `numbers` neighbours along the last dimension of
+    what is stored (AQLM, QuIP#, GPTVQ; with one number: SqueezeLLM, LUT-GEMM). Blocks
+    consist of whole codes.
 
     ```mlir
     #lowp.codebook<8, 4, [], f16>

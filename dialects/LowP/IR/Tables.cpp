@@ -291,7 +291,12 @@ LogicalResult CodebookElementAttr::verifyExpressed(EmitError emitError, Type typ
 }
 
 LogicalResult CodebookElementAttr::verifyShape(EmitError emitError, ArrayRef<int64_t> shape) const {
-  return verifyBlockOf(emitError, getBlock(), shape);
+  if (failed(verifyBlockOf(emitError, getBlock(), shape)))
+    return failure();
+  if (!getBlock().empty() && getBlock().back() % getNumbers() != 0)
+    return emitError() << "codes of " << getNumbers() << " numbers do not divide blocks of "
+                       << getBlock().back();
+  return success();
 }
 
 LogicalResult CodebookElementAttr::verifyOptions(EmitError emitError,

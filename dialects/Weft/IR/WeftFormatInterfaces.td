@@ -20,8 +20,9 @@ def Weft_ElementInterface : AttrInterface<"ElementInterface"> {
   let methods = [
     InterfaceMethod<"Bits of a code: 1 to 16, 32 or 64.", "unsigned", "getBits", (ins)>,
     InterfaceMethod<[{
-      How many numbers one code stands for: neighbours along the last dimension,
-      whose extent they divide.
+      How many numbers one code stands for: neighbours along the last stored
+      dimension, whose extent they divide unless data decides it. The position that
+      decodeAt is given has a last index that says which of them, modulo their count.
     }], "int64_t", "getNumbersPerCode", (ins), [{}], [{ return 1; }]>,
     InterfaceMethod<[{
       Tensors that the meaning of codes is looked up in. `type` has the logical

@@ -30,12 +30,29 @@ static Value toExpressed(OpBuilder &b, Location loc, Value x, Type expressed) {
   return arith::TruncFOp::create(b, loc, expressed, x);
 }
 
+/// Where an element looks its number up: `at`, but as the number of its code that it is.
+/// Where all numbers are stored the two are the same.
+static SmallVector<Value> elementPosition(LeafFormatAttr format, OpBuilder &b, Location loc,
+                                          const PackedPosition &at, const PackedPosition &stored) {
+  SmallVector<Value> position(at.position);
+  int64_t numbers = format.getElem().getNumbersPerCode();
+  if (numbers == 1 || !format.getStructure())
+    return position;
+  Value count = arith::ConstantIndexOp::create(b, loc, numbers);
+  Value &last = position.back();
+  last = arith::SubIOp::create(b, loc, last, arith::RemUIOp::create(b, loc, last, count));
+  last = arith::AddIOp::create(b, loc, last,
+                               arith::RemUIOp::create(b, loc, stored.position.back(), count));
+  return position;
+}
+
 /// What the code at `stored` means at a logical position.
 static Value decodeCode(LeafFormatAttr format, OpBuilder &b, Location loc, Value code,
                         ShapedType type, const LeafParts &parts, ValueRange element,
                         ValueRange scales, const PackedPosition &at, const PackedPosition &stored) {
   Type computeType = getComputeType(format, type.getElementType());
-  Value number = format.getElem().decodeAt(b, loc, code, computeType, at.with(element));
+  SmallVector<Value> position = elementPosition(format, b, loc, at, stored);
+  Value number = format.getElem().decodeAt(b, loc, code, computeType, {element, at.dims, position});
   for (auto [scale, components] : llvm::zip(format.getScales(), parts.scales))
     number = scale.apply(
         b, loc, number,

@@ -9,7 +9,7 @@
 x targets and compares each with NumPy in float64 on the numbers that formats.py
 decodes. On the CPU no tensor of decoded numbers may exist after stage `fuse`.
 
-Usage: cases.py WEFT-PROGRAM [--target=cpu,emulation] [--sample=N] [--filter=REGEX]
+Usage: cases.py WEFT-PROGRAM [--target=cpu,emulation,emulation/lanes64] [--sample=N] [--filter=REGEX]
                 [--page=FILE] [--jobs=N] [--load-plugin=FILE --elements=FILE]
        cases.py --emit=FOLDER [--sample=N] [--filter=REGEX]    writes the modules, runs nothing
 
@@ -23,6 +23,7 @@ at most eight operations on both sides, each rounded once."""
 import argparse
 import concurrent.futures
 import dataclasses
+import functools
 import importlib.util
 import os
 import random
@@ -115,23 +116,30 @@ class Operation:
     body: callable  # names, packed type -> lines, result type
     reference: callable  # numbers, operands -> the result
     signed: bool = False  # the bound is of the operands as they are
+    expressed: str = "f32"
+    # numbers, their magnitudes, operands -> what is added to the bound
+    error: callable = None
 
 
-def zeros(name, shape):
-    kind = f"tensor<{'x'.join(map(str, shape))}xf32>"
-    return kind, [f"%{name}z = arith.constant 0.0 : f32", f"%{name}e = tensor.empty() : {kind}",
-                  f"%{name}i = linalg.fill ins(%{name}z : f32) outs(%{name}e : {kind}) -> {kind}"]
+def zeros(name, shape, element="f32"):
+    kind = f"tensor<{'x'.join(map(str, shape))}x{element}>"
+    return kind, [f"%{name}z = arith.constant 0.0 : {element}",
+                  f"%{name}e = tensor.empty() : {kind}",
+                  f"%{name}i = linalg.fill ins(%{name}z : {element}) outs(%{name}e : {kind}) -> {kind}"]
 
 
-def contraction(m, n=24, k=96):
+def contraction(m, n=24, k=96, expressed="f32"):
+    """Of f64, or in f32."""
+    compute = "f64" if expressed == "f64" else "f32"
+
     def body(name, packed, operand):
-        kind, lines = zeros(name, (m, n))
+        kind, lines = zeros(name, (m, n), compute)
         maps = ", ".join(f"affine_map<(m, n, k) -> ({x})>" for x in ("m, k", "n, k", "m, n"))
         return lines + [f"%{name}y = weft.contract indexing_maps = [{maps}] ins(%{name}x0, %{name}w : "
                         f"{operand[0]}, {packed}) outs(%{name}i : {kind}) -> {kind}"], kind
     return Operation((n, k), k,
-                     lambda rng: [F.Component(rng.standard_normal((m, k)).astype("f4"), "f32")],
-                     body, lambda w, x: x.astype("f8") @ w.T)
+                     lambda rng: [F.floats(rng.standard_normal((m, k)), compute)[1]],
+                     body, lambda w, x: x.astype("f8") @ w.T, expressed=expressed)
 
 
 def convolution(outputs=6, channels=16, size=7):
@@ -200,9 +208,49 @@ def attention(tokens=40, size=16, columns=96, queries=3):
     return operation
 
 
+def softmax(scores):
+    weights = np.exp(scores - scores.max(1, keepdims=True))
+    return weights / weights.sum(1, keepdims=True)
+
+
+def attention_to(values, tokens=40, columns=96, queries=3):
+    """The numbers are the keys, and the values if there are none. A score that is wrong
+    by d makes a weight wrong by a factor of at most exp(2 d)."""
+    def body(name, packed, operands):
+        kind, lines = zeros(name, (queries, values or columns))
+        v, v_type = (f"%{name}x1", operands[1]) if values else (f"%{name}w", packed)
+        return lines + [f'%{name}y = attn.attend scale = 0.25 layout = "sd,td,te->se" '
+                        f"ins(%{name}x0, %{name}w, {v} : {operands[0]}, {packed}, {v_type}) "
+                        f"outs(%{name}i : {kind}) -> {kind}"], kind
+
+    def operands(rng):
+        return [F.Component(rng.uniform(-0.1, 0.1, (queries, columns)).astype("f4"), "f32")] + [
+            F.Component(rng.uniform(-1, 1, (tokens, values)).astype("f4"), "f32")
+            for _ in range(values != 0)]
+
+    def reference(k, q, v=None):
+        return softmax(q.astype("f8") @ k.T * 0.25) @ (k if v is None else v)
+
+    def error(k, magnitude, q, v=None):
+        wrong = (columns + 16) * 2.0**-24 * (abs(q).astype("f8") @ magnitude.T * 0.25).max()
+        sizes = magnitude if v is None else abs(v)
+        size = softmax(q.astype("f8") @ k.T * 0.25) @ sizes
+        # Weights below the smallest number of f32 are 0.
+        return ((np.expm1(min(2 * wrong, 700)) + (tokens + 64) * 2.0**-24) * size
+                + 2.0**-125 * sizes.sum(0))
+    operation = Operation((tokens, columns), 0, operands, body, reference, error=error)
+    operation.signed = True
+    return operation
+
+
 OPERATIONS = {"contract-1": contraction(1), "contract-37": contraction(37),
+              "contract-f16": contraction(5, expressed="f16"),
+              "contract-bf16": contraction(5, expressed="bf16"),
+              "contract-f64": contraction(5, expressed="f64"),
               "conv-3x3": convolution(), "embed": embedding(), "experts": experts(),
-              "attend": attention()}
+              "attend": attention(), "attend-keys": attention_to(16), "attend-both": attention_to(0)}
+# Roundings of numbers to the expressed type, and of what is computed.
+ROUNDING = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 0, "f64": 0}
 
 
 #===----------------------------------------------------------------------===#
@@ -233,7 +281,8 @@ class Cell:
         numbers, components, magnitude = F.build(rng, shape, self.element, self.scales,
                                                  self.structure)
         operands = self.operation.operands(rng)
-        packed = (f"!weft.packed<{'x'.join(map(str, shape))}xf32, "
+        expressed = self.operation.expressed
+        packed = (f"!weft.packed<{'x'.join(map(str, shape))}x{expressed}, "
                   f"{F.format_text(self.element, self.scales, self.structure)}>")
         arguments = [(f"%{name}c{i}", c) for i, c in enumerate(components)]
         arguments += [(f"%{name}x{i}", c) for i, c in enumerate(operands)]
@@ -244,7 +293,14 @@ class Cell:
         want = self.operation.reference(numbers, *arrays)
         sizes = [abs(a) if a.dtype.kind == "f" and not self.operation.signed else a
                  for a in arrays]
-        bound = (self.operation.k + 16) * 2.0**-24 * self.operation.reference(magnitude, *sizes)
+        if self.operation.error:
+            return lines + body, arguments, kind, want, self.operation.error(numbers, magnitude, *arrays)
+        unit = 2.0**-53 if expressed == "f64" else 2.0**-24
+        bound = (self.operation.k + 16) * unit + ROUNDING[expressed]
+        bound = bound * self.operation.reference(magnitude, *sizes)
+        # Below the smallest normal number of f16, all roundings are of one size.
+        if expressed == "f16":
+            bound = bound + 2.0**-25 * self.operation.reference(np.ones(shape), *sizes)
         return lines + body, arguments, kind, want, bound
 
 
@@ -258,8 +314,8 @@ def find_decoded(weft, path, cells, folder):
                    check=True, capture_output=True, timeout=600)
     with open(dump) as file:
         text = file.read()
-    for shape in {cell.operation.shape for cell in cells}:
-        kind = f"tensor<{'x'.join(map(str, shape))}xf32>"
+    for shape, expressed in {(c.operation.shape, c.operation.expressed) for c in cells}:
+        kind = f"tensor<{'x'.join(map(str, shape))}x{expressed}>"
         if kind in text:
             return f"there is a {kind} after fuse"
     return None
@@ -290,9 +346,10 @@ def run(weft, target, cells, folder):
         shape = "".join(f"{n}x" for n in component.array.shape)
         inputs.append(f"--input={shape}{component.element}=@{data}")
     command = [weft, "run", path, *PLUGINS, *inputs, f"--output-dir={folder}/out", "--quiet", "--no-cache",
-               "--threads=1", f"--target={target}"]
-    if target == "emulation":
+               "--threads=1", f"--target={target.split('/')[0]}"]
+    if target.startswith("emulation"):
         command.append("--device=emulation")
+    command += [f"--chip={chip}" for chip in target.split("/")[1:]]
     result = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if result.returncode != 0:
         if len(cells) == 1:
@@ -314,19 +371,39 @@ def run(weft, target, cells, folder):
     return errors
 
 
+@functools.cache
+def stored_shape(structure, shape):
+    """And whether data decides the last extent."""
+    rng = np.random.default_rng(0)
+    stored = STRUCTURES[structure].choose(rng, shape)[0]
+    return stored, len(stored) == 1 and isinstance(STRUCTURES[structure], (F.Unstructured, F.CSC))
+
+
+def fits(element, structure, shape):
+    """Whether codes of the element can be those that the structure stores."""
+    if structure == "sum":
+        return fits(element, "dense", shape)
+    if structure == "low-rank":
+        rank = F.LowRank.rank
+        return (fits(element, "dense", (*shape[:-1], rank))
+                and fits(element, "dense", (*shape[:-2], rank, shape[-1])))
+    stored, is_data = stored_shape(structure, shape)
+    if isinstance(element, F.Words) and element.axis >= len(stored):
+        return False
+    return is_data or stored[-1] % element.per_code == 0
+
+
 def is_legal(key):
-    """Cells that mean something; all others have tests of what refuses them."""
+    """Cells that mean something; illegal.py has what refuses all others."""
     element, scales, structure, operation = key
-    numbers = ELEMENTS[element].per_code
-    shape = OPERATIONS[operation].shape
-    if numbers > 1 and (structure != "dense" or shape[-1] % numbers):
+    if not fits(ELEMENTS[element], structure, OPERATIONS[operation].shape):
         return False
-    # Tables are of logical blocks, words along a logical dimension; what a structure
-    # stores has neither, and the factors of a product have other extents.
-    if isinstance(ELEMENTS[element], F.Words) and structure not in ("dense", "2:4", "6:8", "sum"):
-        return False
-    if structure == "low-rank" and len(shape) > 3:
-        return False
+    expressed = OPERATIONS[operation].expressed
+    if expressed == "f16":
+        # What is beyond 65504 is infinite.
+        if structure == "low-rank" or scales not in ("none", "tensor", "channel", "group", "zero"):
+            return False
+        return scales != "none" or ELEMENTS[element].exact_in_f16
     return True
 
 

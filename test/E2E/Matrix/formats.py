@@ -68,7 +68,7 @@ class Element:
     bits = 8
     per_code = 1
     expressed = "f32"
-    exact = True  # unscaled numbers are exact in f32
+    exact_in_f16 = True
 
     def codes(self, rng, shape):
         return rng.integers(0, 1 << self.bits, shape)
@@ -105,6 +105,7 @@ class Float(Element):
 
     def __init__(self, name):
         self.bits, self.dtype = self.TYPES[name]
+        self.exact_in_f16 = name != "f8E8M0FNU"
         self.text = f"#lowp.float<{name}>"
         numbers = np.arange(1 << self.bits, dtype=np.uint8).view(self.dtype).astype(np.float64)
         # Sums of numbers like 2^127 say nothing.
@@ -160,7 +161,7 @@ class Binary(Element):
 class Table(Element):
     # From the QLoRA paper, ggml and bitsandbytes' documentation.
     NAMED = {
-        "nf4": [-1.0, -0.6961928, -0.52507305, -0.39491749, -0.28444138, -0.18477343, -0.09105004,
+        "nf4": [-1.0, -0.6961928, -0.52507305, -0.39491749, -0.28444138, -0.18477343, -0.091050036,
                 0.0, 0.0795803, 0.1609302, 0.2461123, 0.33791524, 0.44070983, 0.562617, 0.72295684,
                 1.0],
         "iq4_nl": [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113],
@@ -169,7 +170,7 @@ class Table(Element):
 
     def __init__(self, entries):
         self.entries = np.array(self.NAMED.get(entries, entries) if isinstance(entries, str)
-                                else entries, np.float64)
+                                else entries, np.float32).astype(np.float64)
         self.bits = len(self.entries).bit_length() - 1
         inner = entries if isinstance(entries, str) else str([float(x) for x in entries])
         self.text = f"#lowp.table<{inner}>"
@@ -204,8 +205,7 @@ class Codebook(Element):
     def decode(self, codes, tables, shape):
         """`codes` repeated for each number; `shape` is the logical one."""
         where, _ = blocks_of(shape, self.block)
-        number = np.indices(shape)[-1] % self.per_code
-        return self.table[(*where, codes, number)]
+        return self.table[(*where, codes, self.number % self.per_code)]
 
 
 class Repacked(Element):
@@ -473,10 +473,11 @@ def build_leaf(rng, shape, element, scales=(), structure=None):
     """`build` for a format that is one `#weft.format`."""
     stored, present, where, extra = (structure or Dense()).choose(rng, shape)
     d = element.per_code
-    code_shape = (*stored[:-1], stored[-1] // d) if d > 1 else stored
+    code_shape = (*stored[:-1], -(-stored[-1] // d)) if d > 1 else stored
     codes = element.codes(rng, code_shape)
     tables = element.components(rng, shape)
     at = (*where[:-1], where[-1] // d) if d > 1 else where
+    element.number = where[-1]  # of its code, modulo how many a code has
     if codes.size:
         mine = codes[at] if shape else codes
     else:
