@@ -155,6 +155,7 @@ func.func @f(%a: !a, %s: tensor<4x2xf16>) -> !b {
   // expected-error @below {{has parameter 0 of type 'tensor<4x2xf16>', the format has 'tensor<4x2xf32>'}}
   %b = weft.repack %a parameters(%s : tensor<4x2xf16>) : !a -> !b
   return %b : !b
+}
 
 // -----
 

@@ -283,8 +283,8 @@ func.func @main(%w: !p {weft.name = "w"}) -> tensor<4x16xf32> {
   %y = weft.unpack ins(%w : !p) outs(%e : tensor<4x16xf32>) -> tensor<4x16xf32>
   return %y : tensor<4x16xf32>
 }
-""", {"w.codes": values, "w.offsets": offsets, "w.indices": columns, "w.scale.codes": of_scales[0],
-      "w.scale.offsets": of_scales[1], "w.scale.indices": of_scales[2]},
+""", {"w.codes": values, "w.offsets": offsets, "w.columns": columns, "w.scale.codes": of_scales[0].view(np.int32),
+      "w.scale.offsets": of_scales[1], "w.scale.columns": of_scales[2]},
      {"output0": few * np.repeat(scales, 8, axis=1).astype(np.float64)})
 
 for name in failures:
