@@ -19,6 +19,7 @@ mlir::LogicalResult registerSSMDialect(Registrar &registrar) {
   registrar.addPass(ssm::createRaiseLoops);
   registrar.addPass(ssm::createRaiseRecurrences);
   registrar.addPass(ssm::createRaiseSegmentSums);
+  registrar.addPass(ssm::createSplitScans);
   return mlir::success();
 }
 

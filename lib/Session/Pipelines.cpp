@@ -147,6 +147,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(attn::createCheckAttention());
     passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(sparse::createDecomposeSparse());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createSplitScans());
     passManager.addPass(createConvertPacked());
     passManager.addPass(createPadConvolutions());
     passManager.addPass(createFoldUnitExtents());

@@ -155,8 +155,8 @@ def Attn_AttendOp : Attn_AttendLike<"attend"> {
 
     `bias`, `mask` and `block_mask` broadcast to their four dimensions: leading ones may
     lack, and where the type has extent 1 there is one for all. Without `scale` it is
-    one over the root of the extent of d. Values of keys that are not visible
-    are finite.
+    one over the root of the extent of d. Behind `key_lengths` keys and values can be
+    anything; those of other keys that are not visible are finite.
 
     Rows without a visible key give zeros. With `empty_rows = nan` they give NaN, as
     softmax over scores of minus infinity does; with `mask_nan` also rows with

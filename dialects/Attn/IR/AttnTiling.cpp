@@ -78,8 +78,8 @@ bool AttentionTile::isWhole(char letter) {
   auto tile = tileOf(letter);
   if (!tile)
     return true;
-  OpFoldResult extent = tensor::getMixedSize(b, loc, a.query, *findLetter(a.layout.query, letter));
-  return isConstantIntValue(tile->first, 0) && isEqualConstantIntOrValue(tile->second, extent);
+  return isConstantIntValue(tile->first, 0) &&
+         isExtentOf(tile->second, a.query, *findLetter(a.layout.query, letter));
 }
 
 /// The heads of keys that belong to the tile's of queries.
@@ -95,9 +95,10 @@ LogicalResult AttentionTile::chooseKeyHeads() {
     return failure();
   IndexMath m{b, loc};
   Value count = extentOf(m, a.key, *findLetter(a.layout.key, 'h'));
-  Value groups = m.div(m.dim(a.query, *findLetter(a.layout.query, 'h')), count);
+  Value groups =
+      m.div(m.dim(a.query, *findLetter(a.layout.query, 'h')), m.max(count, m.constant(1)));
   Value head = getValueOrCreateConstantIndexOp(b, loc, tile->first);
-  keyHeads = {OpFoldResult(m.div(head, groups)), b.getIndexAttr(1)};
+  keyHeads = {OpFoldResult(m.div(head, m.max(groups, m.constant(1)))), b.getIndexAttr(1)};
   return success();
 }
 

@@ -49,6 +49,7 @@ private:
   Value buildProducts();
   Value buildScores(Value products);
   Value buildWeights(Value scores);
+  Value visibleValues();
   Value buildResult(Value weights);
   Value empty(StringRef letters) {
     return tensor::EmptyOp::create(b, loc, extentsOf(letters), type);
@@ -402,6 +403,29 @@ Value Decomposition::buildWeights(Value scores) {
                  });
 }
 
+/// Values of keys that count. A cache holds anything behind them, and a weight of 0
+/// makes NaN of a NaN.
+Value Decomposition::visibleValues() {
+  std::optional<int64_t> batch = findLetter(a.layout.value, 'b'),
+                         key = findLetter(a.layout.value, 't');
+  auto valueType = dyn_cast<RankedTensorType>(a.value.getType());
+  if (!a.keyLengths || !valueType || !batch)
+    return a.value;
+  Value empty = tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, a.value),
+                                        valueType.getElementType());
+  AffineMap identity = b.getMultiDimIdentityMap(valueType.getRank());
+  return generic(a.value, identity, empty, identity,
+                 [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                   Value t = linalg::IndexOp::create(b, loc, *key);
+                   Value length = readMetadata(b, loc, a.keyLengths,
+                                               linalg::IndexOp::create(b, loc, *batch).getResult());
+                   Value counts =
+                       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, t, length);
+                   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(args[0].getType()));
+                   return arith::SelectOp::create(b, loc, counts, args[0], zero);
+                 });
+}
+
 /// Weights times values, in the order of the result.
 Value Decomposition::buildResult(Value weights) {
   std::string scores = split(scoreLetters), result = split(a.layout.result),
@@ -415,8 +439,9 @@ Value Decomposition::buildResult(Value weights) {
   bool isDirect = !isGrouped && outType.getElementType() == type;
   Value init = isDirect ? linalg::FillOp::create(b, loc, number(0), out).getResult(0)
                         : filled(result, number(0));
-  Value product = ContractOp::create(b, loc, init.getType(), weights, a.value, /*bias=*/Value(),
-                                     init, b.getAffineMapArrayAttr(maps), /*unsignedLhs=*/false,
+  Value product = ContractOp::create(b, loc, init.getType(), weights, visibleValues(),
+                                     /*bias=*/Value(), init, b.getAffineMapArrayAttr(maps),
+                                     /*unsignedLhs=*/false,
                                      /*unsignedRhs=*/false, /*compute=*/ComputeAttr());
   product = joinHeads(product, a.layout.result);
   if (outType.getElementType() != type) {

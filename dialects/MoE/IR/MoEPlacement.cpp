@@ -10,6 +10,8 @@
 
 #include "mlir/IR/PatternMatch.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace weft;
 using namespace weft::moe;
@@ -185,6 +187,8 @@ private:
   /// i8 [E]: which experts are wanted.
   Value wanted();
   Value now();
+  /// The stamp of a slot, all of them earlier where they come to the end of i32.
+  Value stampOf(Value slot);
   /// The slot that was used least recently, before `time`; -1 if all are in use.
   Value oldest(Value stamps, Value time);
   Value isSet(Value marks, Value i) {
@@ -194,7 +198,7 @@ private:
 
   ReferenceBuilder m;
   ResidencyOp op;
-  Value count, experts;
+  Value count, experts, beyond;
 };
 } // namespace
 
@@ -217,7 +221,15 @@ Value ResidencyReference::now() {
   Value largest = m.loop(m.constant(0), count, m.constant(0), [&](Value s, ValueRange carried) {
     return SmallVector<Value>{m.max(carried[0], m.toIndex(m.read(op.getStamps(), s)))};
   })[0];
-  return m.add(largest, m.constant(1));
+  Value next = m.add(largest, m.constant(1));
+  beyond = m.max(m.constant(0), m.sub(next, m.constant(std::numeric_limits<int32_t>::max())));
+  return m.sub(next, beyond);
+}
+
+Value ResidencyReference::stampOf(Value slot) {
+  Value stamp = m.read(op.getStamps(), slot);
+  Value earlier = m.toI32(m.max(m.constant(0), m.sub(m.toIndex(stamp), beyond)));
+  return m.select(m.cmp(arith::CmpIPredicate::sgt, beyond, m.constant(0)), earlier, stamp);
 }
 
 Value ResidencyReference::oldest(Value stamps, Value time) {
@@ -236,8 +248,7 @@ SmallVector<Value> ResidencyReference::lower() {
   SmallVector<Value> start{m.fill(inits[0], none), m.fill(inits[1], none), inits[2], inits[3]};
   // What is there: its place, and a new stamp if it is wanted.
   SmallVector<Value> kept = m.loop(zero, count, start, [&](Value s, ValueRange c) {
-    Value raw = m.read(op.getSlots(), s), expert = m.toIndex(raw),
-          stamp = m.read(op.getStamps(), s);
+    Value raw = m.read(op.getSlots(), s), expert = m.toIndex(raw), stamp = stampOf(s);
     SmallVector<Value> placed = m.branch(
         m.within(expert, experts),
         [&] {

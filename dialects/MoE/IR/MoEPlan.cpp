@@ -161,7 +161,7 @@ SmallVector<Value> PlanReference::lower() {
   offsets = m.loop(zero, groups, {offsets, zero}, [&](Value g, ValueRange carried) {
     Value size = m.toIndex(m.read(counted[1], g));
     if (op.getPadded())
-      size = capacity;
+      size = m.min(capacity, slotsExtent);
     else if (int64_t align = op.getAlign(); align != 1)
       size = m.mul(m.div(m.add(size, m.constant(align - 1)), m.constant(align)), m.constant(align));
     // Never beyond the positions that there are.

@@ -90,8 +90,8 @@ def SSM_ScanOp : SSM_Op<"scan", [AttrSizedOperandSegments]> {
     `emit = window, count = n`: [B or G, n, H, K, V] has the last n states, oldest first; rows that
     there are too few tokens for keep the init's.
 
-    `chunk` is the number of tokens that a target should take together, 0 if it may choose: results
-    do not depend on it but for rounding.
+    `chunk` is the number of tokens to take together, 0 if the target may choose (`ssm-split-scans`):
+    results do not depend on it but for rounding.
 
     ```mlir
     func.func @main(%q: tensor<2x9x4x8xf32>, %k: tensor<2x9x4x8xf32>, %v: tensor<2x9x4x6xf32>,

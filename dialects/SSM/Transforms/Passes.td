@@ -27,6 +27,21 @@ def RaiseRecurrences : Pass<"ssm-raise-recurrences", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"raised", "raised", "Number of recurrences raised">];
 }
 
+def SplitScans : Pass<"ssm-split-scans", "::mlir::func::FuncOp"> {
+  let summary = "Scans that say how many tokens to take together are computed in chunks";
+  let description = [{
+    An outer `ssm.scan` with `chunk = c` becomes an `ssm.chunk_summary` (what each chunk does to a
+    state; chunks are independent), an `ssm.scan` over chunks (the states that they begin with)
+    and an `ssm.chunk_apply` (their outputs, independent again), so that tokens are
+    computed in parallel too. Results differ by rounding. Stays: what the operations of
+    chunks do not say (ragged sequences, an order, checkpoints, other directions, broadcast tokens),
+    and fewer tokens than a chunk has.
+  }];
+  let dependentDialects = ["::weft::ssm::SSMDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"numSplit", "num-split", "Number of scans split">];
+}
+
 def RaiseLoops : Pass<"ssm-raise-loops", "::mlir::func::FuncOp"> {
   let summary = "Loops over tokens become ssm.scan";
   let description = [{

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
 
 namespace weft {
@@ -81,6 +82,17 @@ struct IndexMath {
     return clamp(select(negative, add(i, extent), i), extent);
   }
 };
+
+/// Whether `size` is an extent of `tensor`, as far as it can be seen without building
+/// anything.
+inline bool isExtentOf(mlir::OpFoldResult size, mlir::Value tensor, int64_t dim) {
+  auto type = mlir::cast<mlir::RankedTensorType>(tensor.getType());
+  if (!type.isDynamicDim(dim))
+    return mlir::isConstantIntValue(size, type.getDimSize(dim));
+  auto value = mlir::dyn_cast<mlir::Value>(size);
+  auto op = value ? value.getDefiningOp<mlir::tensor::DimOp>() : mlir::tensor::DimOp();
+  return op && op.getSource() == tensor && op.getConstantIndex() == dim;
+}
 
 /// Whether no dimension in `dims` of `tensor` is empty, or null where the type says
 /// that none is.

@@ -151,7 +151,8 @@ METADATA = [("bias", "bias", None), ("mask", "mask", None), ("block_mask", "bloc
 
 
 def case(name, layout="bhsd,bhtd,bhte->bhse", kind="f4", log=False, result=None, region_text="",
-         modes=(False, True), sizes=None, keys=None, pieces=None, result_kind=None, **config):
+         modes=(False, True), sizes=None, keys=None, pieces=None, result_kind=None, poison=False,
+         **config):
     operands, lo = layout.split("->")
     lq, lk, lv = operands.split(",")
     sizes = {"b": 2, "h": 2, "s": 5, "t": 7, "d": 6, "e": 3, **(sizes or {})}
@@ -164,6 +165,11 @@ def case(name, layout="bhsd,bhtd,bhte->bhse", kind="f4", log=False, result=None,
         return ["H" if n == "h" and isKeys and heads != sizes["h"] else n for n in letters]
 
     q, k, v = (normal(*shape(x, i > 0), kind=kind) for i, x in enumerate((lq, lk, lv)))
+    if poison:  # a cache holds anything behind its lengths
+        for x, letters in ((k, lk), (v, lv)):
+            moved = np.moveaxis(x, (letters.index("b"), letters.index("t")), (0, 1))
+            for b, length in enumerate(config["lengths"]):
+                moved[b, max(length, 0):] = np.nan
     inputs = {"q": (q, dims(lq, False)), "k": (k, dims(lk, True)), "v": (v, dims(lv, True))}
     clauses = ""
     # Of one width, so that a dimension of extent 1 is one in the type too.
@@ -300,6 +306,8 @@ case("sinks-no-heads", "sd,td,te->se", sinks=np.array([0.5], "f4"), sizes={"h": 
 case("sinks-wide", sinks=np.array([0.5, -2], "f8"), log=True)
 case("sinks-empty", sinks=np.array([0.5, 2], "f4"), sizes={"t": 0}, log=True)
 case("lengths", lengths=np.array([3, 9], I32), causal=True, starts=np.array([1, 4], I32))
+case("lengths-poison", lengths=np.array([3, 6], I32), poison=True, log=True)
+case("lengths-poison-order", "bshd,bthd,bthe->bshe", lengths=np.array([0, 7], I32), poison=True)
 case("lengths-none", lengths=np.array([0, -5], I32), log=True)
 case("starts-offset", causal=True, starts=np.array([1, -4], np.int64), offset=2)
 case("empty-nan", causal=True, offset=-2, empty="nan")

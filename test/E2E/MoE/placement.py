@@ -108,6 +108,15 @@ for count in (0, 1, 4, 12):
               {k: np.array(v, np.int32) for k, v in zip(["place", "loads", "after", "used"], want)}, 0)
         slots, stamps = want[2], want[3]
 
+# Stamps at the end of i32 become earlier together, and keep their order.
+last = np.iinfo(np.int32).max
+have = run(module, {"ids": np.array([[7, 8]], np.int32), "slots": np.array([1, 2, 3], np.int32),
+                    "stamps": np.array([last, last - 5, last - 2], np.int32)})
+check("residency at the last stamp", have, {
+    "place": np.array([-1, 0, -1, -1, -1, -1, -1, 1, 2, -1], np.int32),
+    "loads": np.array([-1, 7, 8], np.int32), "after": np.array([1, 7, 8], np.int32),
+    "used": np.array([last - 1, last, last], np.int32)}, 0)
+
 # Mixture of depths: the layer is row-wise, so that the mask can be anything.
 f = Function()
 x, m, s = f.input("x", ["T", 8], "f32"), f.input("mask", ["T"], "i8"), f.input("s", ["T"], "f32")

@@ -233,6 +233,12 @@ scan_case("empty-vector", "vector", "diag", decay="row", initial=True, T=0)
 # Chunks change nothing, and one token is a step.
 for chunk in (1, 3, 64):
     scan_case(f"chunk-{chunk}", "outer", "diag", decay="row", chunk=chunk, dynamics=("",))
+    scan_case(f"chunk-{chunk}-householder", "outer", "householder", decay="head", initial=True, chunk=chunk,
+              dynamics=("", "BTSQERI"))
+for kind, rest in {"identity": {}, "scalar": {"decay": "head", "rate": "head"}, "diag_plus_lowrank": {"decay": "row"},
+                   "diag": {"decay": "row", "linear": True}}.items():
+    scan_case(f"chunked-{kind}", "outer", kind, initial=True, chunk=4, dynamics=("", "BTSQERI"), **rest)
+scan_case("chunk-reverse", "outer", "scalar", decay="head", chunk=3, direction="reverse", dynamics=("",))
 for kind in ("scalar", "householder"):
     scan_case(f"step-{kind}", "outer", kind, decay="head", T=1, op="ssm.step", initial=True,
               dynamics=("", "BI", "BIHKV"))
