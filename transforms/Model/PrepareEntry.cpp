@@ -49,14 +49,23 @@ private:
 };
 } // namespace
 
+/// Whether callers can hand over values of a type.
+static bool isTensor(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return isa<PackedType>(type);
+  Type element = tensor.getElementType();
+  return !element.isInteger() || element.getIntOrFloatBitWidth() % 8 == 0;
+}
+
 LogicalResult Entry::verify() {
-  auto isTensor = llvm::IsaPred<RankedTensorType, PackedType>;
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
     if (isTensor(type) || (type.isIndex() && function.getArgAttr(i, WeftDialect::symbolAttrName)))
       continue;
     return function.emitError("argument ")
            << i << " of the entry '" << function.getSymName() << "' is of type " << type
-           << ", expected a ranked tensor, a packed one, or an index with '"
+           << ", expected a ranked tensor of floats or whole bytes, a packed one, or an index with "
+              "'"
            << WeftDialect::symbolAttrName << "'";
   }
   for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
@@ -64,7 +73,7 @@ LogicalResult Entry::verify() {
         (!type.isIndex() || i == 0 || !function.getResultAttr(0, WeftDialect::nameAttrName)))
       return function.emitError("result ")
              << i << " of the entry '" << function.getSymName() << "' is of type " << type
-             << ", expected a ranked tensor or a packed one";
+             << ", expected a ranked tensor of floats or whole bytes, or a packed one";
   return success();
 }
 

@@ -174,7 +174,7 @@ struct LowerScan : weft::impl::LowerScanBase<LowerScan> {
     for (ScanOp op : scans) {
       rewriter.setInsertionPoint(op);
       int64_t rank = cast<RankedTensorType>(op.getInput().getType()).getRank();
-      if (op.getDimension() + 1 != rank) {
+      if (static_cast<int64_t>(op.getDimension()) + 1 != rank) {
         rewriter.replaceOp(op, scanBlocks(rewriter, op));
         continue;
       }

@@ -35,7 +35,7 @@ static bool isDiagonal(Transition transition) {
 }
 
 /// Whether a scan says nothing that the operations of chunks cannot.
-static bool canBeSplit(ScanOp op) {
+static bool canBeSplit(ssm::ScanOp op) {
   Transition transition = op.getTransition();
   if (op.getChunk() <= 0 || op.getState() != State::Outer ||
       (!isDiagonal(transition) && transition != Transition::Householder &&
@@ -57,10 +57,10 @@ static bool canBeSplit(ScanOp op) {
       (op.getInitial() && op.getInitial().getType() != final))
     return false;
   int64_t tokens = output.getDimSize(1);
-  return ShapedType::isDynamic(tokens) || tokens > op.getChunk();
+  return ShapedType::isDynamic(tokens) || tokens > static_cast<int64_t>(op.getChunk());
 }
 
-static void split(IRRewriter &b, ScanOp op) {
+static void split(IRRewriter &b, ssm::ScanOp op) {
   Location loc = op.getLoc();
   Transition transition = op.getTransition();
   int64_t chunk = op.getChunk();
@@ -85,7 +85,7 @@ static void split(IRRewriter &b, ScanOp op) {
   Value none, decay = isDiagonal(transition) ? factor : none,
               matrix = isDiagonal(transition) ? none : factor;
   Value outs[] = {tensor::EmptyOp::create(b, loc, injected, type), op.getInits()[1]};
-  auto starts = ScanOp::create(
+  auto starts = ssm::ScanOp::create(
       b, loc, outs[0].getType(), outs[1].getType(), Type(), State::Outer,
       isDiagonal(transition) ? Transition::Diagonal : Transition::Dense, /*query=*/none,
       /*key=*/none, update, decay, /*rate=*/none, /*angle=*/none, /*alpha=*/none, /*beta=*/none,
@@ -102,13 +102,13 @@ static void split(IRRewriter &b, ScanOp op) {
 namespace {
 struct SplitScans : ssm::impl::SplitScansBase<SplitScans> {
   void runOnOperation() override {
-    SmallVector<ScanOp> scans;
-    getOperation().walk([&](ScanOp op) {
+    SmallVector<ssm::ScanOp> scans;
+    getOperation().walk([&](ssm::ScanOp op) {
       if (canBeSplit(op))
         scans.push_back(op);
     });
     IRRewriter rewriter(&getContext());
-    for (ScanOp op : scans) {
+    for (ssm::ScanOp op : scans) {
       rewriter.setInsertionPoint(op);
       split(rewriter, op);
       ++numSplit;
