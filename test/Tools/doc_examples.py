@@ -5,14 +5,19 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 #===-------------------------------------------------------------------------===#
-"""Takes the examples out of the documentation of operations, attributes and passes
-(the ```mlir blocks of .td files) and checks each that is a whole function: it must
-parse, verify and print as it is read; where its arguments are plain tensors, it
-is compiled and run too, on zeros for integers and random numbers for floats.
+"""Takes the examples out of the documentation of operations, attributes and types
+(the ```mlir blocks of the dialects' .td files) and checks each.
 
-An operation without such an example is an error, unless it is named below.
+An operation's example is a whole function or kernel. It must parse, verify and
+print as it is read. Then it is compiled and run, on zeros for integers and random
+numbers for floats, unless it is what only later stages have (LATER).
 
-Usage: doc_examples.py WEFT-OPT WEFT [--list]"""
+An example of attributes or types has one after the other, each beginning a line:
+all must parse, and print as what they are read as.
+
+A definition without an example is an error, unless it is named in WITHOUT.
+
+Usage: doc_examples.py WEFT-OPT WEFT [NAME...]"""
 
 import pathlib
 import re
@@ -21,12 +26,33 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DIALECTS = ["LowP", "Sparse", "MoE", "SSM", "Attn"]
-# What is no computation on its own.
-WITHOUT = {"moe.yield", "ssm.yield", "attn.yield", "sparse.yield"}
+DIALECTS = {"Weft": "weft", "LowP": "lowp", "Sparse": "sparse", "MoE": "moe", "SSM": "ssm",
+            "Attn": "attn"}
+# What is no computation on its own, and names for sets of types and attributes.
+WITHOUT = {"weft.yield", "moe.yield", "ssm.yield", "attn.yield",
+           "Sparse_StructureAttr", "Sparse_PackedType"}
+# What only the IR of later stages has, or what needs more than the text; why.
+KERNEL = "kernels are made by stage fuse"
+BUFFERS = "on buffers, which stage buffer makes"
+LATER = {
+    "weft.constant": "its bytes are in the weight store",
+    "weft.kernel": KERNEL,
+    "weft.dispatch": KERNEL,
+    "weft.im2col": "made by stage tile",
+    "weft.output_buffer": BUFFERS,
+    "weft.weight_buffer": BUFFERS,
+    "weft.arena": BUFFERS,
+    "weft.max_workers": BUFFERS,
+    "weft.worker_index": BUFFERS,
+    "weft.alloc": BUFFERS,
+    "weft.release": BUFFERS,
+    "weft.transfer": BUFFERS,
+}
 
 BLOCK = re.compile(r"```mlir\n(.*?)```", re.S)
-OPERATION = re.compile(r"^def \w+Op\s*:\s*\w+<\"(\w+)\"", re.M)
+OPERATION = re.compile(r"def \w+Op\s*:\s*\w+<(?:\w+, )?\"(\w+)\"")
+ATTRIBUTE = re.compile(r"def (\w+(?:Attr|Type))\b")
+DEFINITION = re.compile(r"^def (\w+)\s*:", re.M)
 ARGUMENT = re.compile(r"%\w+: (tensor<[^>]*>|index)(?: \{[^}]*\})?")
 
 
@@ -36,79 +62,114 @@ def dedent(text):
     return "\n".join(line[indent:] for line in lines) + "\n"
 
 
-def sections(path):
-    """(operation's name or None, text of its definition)."""
+def sections(path, pattern):
+    """(name, examples) of each definition that the pattern finds."""
     text = path.read_text()
-    dialect = {"LowP": "lowp", "MoE": "moe", "SSM": "ssm"}.get(path.parts[-3], path.parts[-3].lower())
-    starts = list(OPERATION.finditer(text))
-    for i, match in enumerate(starts):
+    starts = list(DEFINITION.finditer(text))
+    for i, start in enumerate(starts):
         end = starts[i + 1].start() if i + 1 < len(starts) else len(text)
-        yield f"{dialect}.{match[1]}", text[match.start():end]
+        match = pattern.match(text, start.start())
+        if match:
+            yield match[1], [dedent(e) for e in BLOCK.findall(text[start.start():end])]
+
+
+def definitions():
+    """(name, whether it is an operation, examples) of what the dialects define."""
+    for dialect, prefix in DIALECTS.items():
+        for path in sorted((ROOT / "dialects" / dialect / "IR").glob("*.td")):
+            for name, examples in sections(path, OPERATION):
+                yield f"{prefix}.{name}", True, examples
+            for name, examples in sections(path, ATTRIBUTE):
+                yield name, False, examples
+
+
+def is_module(example):
+    return "func.func" in example or "weft.kernel" in example
 
 
 def signature(example):
-    """The types of @main's arguments if the example can be run by itself."""
+    """The types of the function's arguments if the example can be run by itself."""
     head = re.search(r"func\.func @\w+\((.*?)\)\s*(?:->|\{|attributes)", example, re.S)
-    if not head or example.count("func.func") != 1 or "!weft.packed" in head[1]:
+    if not head or example.count("func.func") != 1 or re.search(r": !\w+", head[1]):
         return None
-    arguments = re.findall(r"%\w+:\s*([^,%]*(?:<[^>]*>)?[^,%]*)", head[1])
     types = []
     for argument in ARGUMENT.findall(head[1]):
         if argument == "index":
             if "weft.symbol" not in head[1]:
                 return None
             continue
-        if "?" in argument and "weft.symbol" not in head[1]:
-            return None
         types.append(argument[len("tensor<"):-1].replace("?", "4"))
-    return types if arguments else None
+    return types
 
 
-def check(weft_opt, weft, name, example, folder):
-    """What is wrong with an example, or None."""
-    path = pathlib.Path(folder) / "example.mlir"
-    path.write_text(example)
-    read = subprocess.run([weft_opt, path], capture_output=True, text=True, check=False)
-    if read.returncode:
-        return read.stderr.strip()
-    again = subprocess.run([weft_opt, "-"], input=read.stdout, capture_output=True, text=True,
-                           check=False)
-    if again.returncode or again.stdout != read.stdout:
-        return "prints as something else: " + again.stderr.strip()
-    types = signature(example)
-    if types is None:
-        return None
+def process(*command, **options):
+    """What is wrong with a run, and its output."""
+    run = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    error = run.stderr.strip() or f"exit {run.returncode}"
+    return (error if run.returncode else None), run.stdout
+
+
+def reads_and_prints(weft_opt, path):
+    error, text = process(weft_opt, path)
+    if error:
+        return error
+    error, again = process(weft_opt, "-", input=text)
+    return error or (None if again == text else "prints as something else")
+
+
+def runs(weft, path, types):
     inputs = []
     for kind in types:
         element = kind.split("x")[-1]
         inputs.append(f"--input={kind}" + ("=random" if element in ("f16", "bf16", "f32", "f64")
                                            else ""))
-    run = subprocess.run([weft, "run", path, *inputs, "--quiet", "--no-cache"],
-                         capture_output=True, text=True, check=False)
-    return (run.stderr.strip() or f"exit {run.returncode}") if run.returncode else None
+    return process(weft, "run", path, *inputs, "--quiet", "--no-cache")[0]
+
+
+def check(weft_opt, weft, name, example, path):
+    """(what was done with an example, what is wrong with it or None)"""
+    path.write_text(example)
+    error = reads_and_prints(weft_opt, path)
+    if error or name in LATER:
+        return "read", error
+    types = signature(example)
+    if types is None:
+        return "read", "cannot be run by itself: an argument is packed or an unnamed index"
+    return "run", runs(weft, path, types)
+
+
+def check_attributes(weft_opt, example, path):
+    parts = re.split(r"\n(?=\S)", example.strip())
+    path.write_text("func.func private @f() attributes {" + ", ".join(
+        f"a{i} = {part}" for i, part in enumerate(parts)) + "}\n")
+    return "read", reads_and_prints(weft_opt, path)
 
 
 def main():
     weft_opt, weft = sys.argv[1:3]
-    wrong, count, ran = [], 0, 0
+    wrong, done = [], {"run": 0, "read": 0}
+
+    def note(name, result):
+        done[result[0]] += 1
+        if result[1]:
+            wrong.append(f"{name}: {result[1]}")
+
     with tempfile.TemporaryDirectory() as folder:
-        for dialect in DIALECTS:
-            for path in sorted((ROOT / "dialects" / dialect / "IR").glob("*.td")):
-                if "Ops" not in path.name:
-                    continue
-                for name, text in sections(path):
-                    examples = [dedent(e) for e in BLOCK.findall(text) if "func.func" in e]
-                    if not examples and name not in WITHOUT:
-                        wrong.append(f"{name}: has no example that is a function")
-                    for example in examples:
-                        count += 1
-                        ran += signature(example) is not None
-                        error = check(weft_opt, weft, name, example, folder)
-                        if error:
-                            wrong.append(f"{name}: {error}")
-    print(f"{count} examples, {ran} of them run, {len(wrong)} wrong")
+        module = pathlib.Path(folder) / "example.mlir"
+        for name, is_operation, examples in definitions():
+            if sys.argv[3:] and name not in sys.argv[3:]:
+                continue
+            if is_operation:
+                examples = [example for example in examples if is_module(example)]
+            if not examples and name not in WITHOUT:
+                wrong.append(f"{name}: has no example" + " that is a function" * is_operation)
+            for example in examples:
+                note(name, check(weft_opt, weft, name, example, module) if is_operation
+                     else check_attributes(weft_opt, example, module))
+    print(f"{sum(done.values())} examples: {done['run']} run, {done['read']} read; "
+          f"{len(wrong)} wrong")
     print("\n".join(wrong))
-    return 1 if wrong or not count else 0
+    return 1 if wrong or not done["run"] else 0
 
 
 if __name__ == "__main__":

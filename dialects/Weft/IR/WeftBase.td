@@ -149,6 +149,10 @@ def Weft_TargetAttr : Weft_Attr<"Target", "target"> {
     never "native". `vectorBits` is the widest vector register in bits: 128,
     256 or 512.
     `optLevel` is 0 to 3.
+
+    ```mlir
+    #weft.target<"cpu", cpu = "x86-64-v4", features = "+avx512f", vector_bits = 512, opt_level = 3>
+    ```
   }];
   let genVerifyDecl = 1;
   let parameters = (ins StringRefParameter<>:$name, StringRefParameter<>:$cpu,

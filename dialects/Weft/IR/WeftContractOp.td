@@ -43,12 +43,13 @@ def Weft_ContractOp : Weft_TensorOp<"contract", [
     #result = affine_map<(m, n, k) -> (m, n)>
     !weight = !weft.packed<8x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
 
-    func.func @linear(%x: tensor<?x8xi8>, %w: !weight, %b: tensor<5xi32>, %init: tensor<?x5xi32>)
-        -> tensor<?x5xi32> {
+    func.func @linear(%x: tensor<3x8xi8>, %codes: tensor<20xi8>, %b: tensor<5xi32>,
+                      %init: tensor<3x5xi32>) -> tensor<3x5xi32> {
+      %w = weft.assemble %codes : tensor<20xi8> -> !weight
       %y = weft.contract unsigned_lhs indexing_maps = [#lhs, #rhs, #bias, #result]
-             ins(%x, %w : tensor<?x8xi8>, !weight) bias(%b : tensor<5xi32>)
-             outs(%init : tensor<?x5xi32>) -> tensor<?x5xi32>
-      return %y : tensor<?x5xi32>
+             ins(%x, %w : tensor<3x8xi8>, !weight) bias(%b : tensor<5xi32>)
+             outs(%init : tensor<3x5xi32>) -> tensor<3x5xi32>
+      return %y : tensor<3x5xi32>
     }
     ```
   }];

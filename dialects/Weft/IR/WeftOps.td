@@ -37,7 +37,10 @@ def Weft_ConstantOp : Weft_Op<"constant", [Pure, ConstantLike,
     A constant above 1 KiB. Its bytes lie in the weight store, never in the IR.
 
     ```mlir
-    %w = weft.constant <"fc.weight", "", tensor<16x32xf32>> : tensor<16x32xf32>
+    func.func @weight() -> tensor<16x32xf32> {
+      %w = weft.constant <"fc.weight", "", tensor<16x32xf32>> : tensor<16x32xf32>
+      return %w : tensor<16x32xf32>
+    }
     ```
   }];
   let arguments = (ins Weft_WeightAttr:$value);
@@ -61,10 +64,19 @@ def Weft_CompositeOp : Weft_Op<"composite", [
     around it.
 
     ```mlir
-    %y = weft.composite "onnx.Gelu" {approximate = "none"} ins(%x : tensor<4xf32>) {
-    ^bb0(%arg0: tensor<4xf32>):
-      weft.yield %arg0 : tensor<4xf32>
-    } -> tensor<4xf32>
+    func.func @relu(%x: tensor<4xf32>, %init: tensor<4xf32>) -> tensor<4xf32> {
+      %zero = arith.constant 0.0 : f32
+      %y = weft.composite "onnx.Relu" {} ins(%x : tensor<4xf32>) {
+      ^bb0(%arg0: tensor<4xf32>):
+        %max = linalg.map ins(%arg0 : tensor<4xf32>) outs(%init : tensor<4xf32>)
+          (%e: f32, %old: f32) {
+            %m = arith.maximumf %e, %zero : f32
+            linalg.yield %m : f32
+          }
+        weft.yield %max : tensor<4xf32>
+      } -> tensor<4xf32>
+      return %y : tensor<4xf32>
+    }
     ```
   }];
   let arguments = (ins StrAttr:$name, DictionaryAttr:$config,
@@ -102,8 +114,9 @@ def Weft_KernelOp : Weft_Op<"kernel", [
     nodes live at the dispatches.
 
     ```mlir
-    weft.kernel @relu(%n: index, %x: tensor<?xf32>, %out: tensor<?xf32>) outs 1 {
-      weft.yield %x : tensor<?xf32>
+    weft.kernel @negate(%n: index, %x: tensor<?xf32>, %out: tensor<?xf32>) outs 1 {
+      %y = linalg.map { arith.negf } ins(%x : tensor<?xf32>) outs(%out : tensor<?xf32>)
+      weft.yield %y : tensor<?xf32>
     }
     ```
   }];
@@ -143,7 +156,17 @@ def Weft_DispatchOp : Weft_Op<"dispatch", [AttrSizedOperandSegments,
     kernel computes here.
 
     ```mlir
-    %y = weft.dispatch @relu[%n] ins(%x : tensor<?xf32>) outs(%init : tensor<?xf32>) -> tensor<?xf32>
+    weft.kernel @negate(%n: index, %x: tensor<?xf32>, %out: tensor<?xf32>) outs 1 {
+      %y = linalg.map { arith.negf } ins(%x : tensor<?xf32>) outs(%out : tensor<?xf32>)
+      weft.yield %y : tensor<?xf32>
+    }
+
+    func.func @main(%n: index, %x: tensor<?xf32>) -> tensor<?xf32> {
+      %init = tensor.empty(%n) : tensor<?xf32>
+      %y = weft.dispatch @negate[%n] ins(%x : tensor<?xf32>) outs(%init : tensor<?xf32>)
+        -> tensor<?xf32>
+      return %y : tensor<?xf32>
+    }
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Index>:$sizes,
@@ -166,7 +189,15 @@ def Weft_AssertOp : Weft_Op<"assert", [MemoryEffects<[MemWrite]>]> {
     "{0}" and "{1}" stand for the values. The location names the node.
 
     ```mlir
-    weft.assert %ok, 11, "index {0} is out of range [0, {1})"(%index, %bound)
+    func.func @element(%x: tensor<8xf32>, %i: tensor<i64>) -> tensor<f32> {
+      %bound = arith.constant 8 : index
+      %value = tensor.extract %i[] : tensor<i64>
+      %index = arith.index_cast %value : i64 to index
+      %ok = arith.cmpi ult, %index, %bound : index
+      weft.assert %ok, 11, "index {0} is out of range [0, {1})"(%index, %bound)
+      %y = tensor.extract_slice %x[%index] [1] [1] : tensor<8xf32> to tensor<f32>
+      return %y : tensor<f32>
+    }
     ```
   }];
   let arguments = (ins I1:$condition, I32Attr:$code, StrAttr:$message,
@@ -182,6 +213,26 @@ def Weft_PollOp : Weft_Op<"poll", [MemoryEffects<[MemWrite]>]> {
     A host operation: loops whose number of iterations depends on data have one
     in their body, so that they end soon after a cancellation, also where an
     iteration dispatches nothing.
+
+    ```mlir
+    func.func @halve(%x: tensor<f32>) -> tensor<f32> {
+      %one = arith.constant 1.0 : f32
+      %half = arith.constant 0.5 : f32
+      %y = scf.while (%a = %x) : (tensor<f32>) -> tensor<f32> {
+        weft.poll
+        %e = tensor.extract %a[] : tensor<f32>
+        %large = arith.cmpf ogt, %e, %one : f32
+        scf.condition(%large) %a : tensor<f32>
+      } do {
+      ^bb0(%a: tensor<f32>):
+        %e = tensor.extract %a[] : tensor<f32>
+        %h = arith.mulf %e, %half : f32
+        %next = tensor.from_elements %h : tensor<f32>
+        scf.yield %next : tensor<f32>
+      }
+      return %y : tensor<f32>
+    }
+    ```
   }];
   let assemblyFormat = "attr-dict";
 }
@@ -192,6 +243,14 @@ def Weft_OutputBufferOp : Weft_Op<"output_buffer", [MemoryEffects<[MemWrite]>]> 
     After bufferization: asks the environment for the buffer of output `index`
     with the given dynamic extents. For the component of a packed tensor,
     `packed` is its type and the extents are that type's.
+
+    ```mlir
+    func.func @copy(%n: index, %x: memref<?xf32>) {
+      %y = weft.output_buffer 0(%n) : memref<?xf32>
+      memref.copy %x, %y : memref<?xf32> to memref<?xf32>
+      return
+    }
+    ```
   }];
   let arguments = (ins I64Attr:$index, Variadic<Index>:$sizes,
                        OptionalAttr<TypeAttrOf<Weft_PackedType>>:$packed);
@@ -205,7 +264,17 @@ def Weft_OutputBufferOp : Weft_Op<"output_buffer", [MemoryEffects<[MemWrite]>]> 
 
 def Weft_WeightBufferOp : Weft_Op<"weight_buffer", [Pure]> {
   let summary = "The memory of a weight";
-  let description = [{ What `weft.constant` becomes by bufferization. Read-only. }];
+  let description = [{
+    What `weft.constant` becomes by bufferization. Read-only.
+
+    ```mlir
+    func.func @bias(%y: memref<32xf32>) {
+      %b = weft.weight_buffer <"fc.bias", "", tensor<32xf32>> : memref<32xf32>
+      memref.copy %b, %y : memref<32xf32> to memref<32xf32>
+      return
+    }
+    ```
+  }];
   let arguments = (ins Weft_WeightAttr:$value);
   let results = (outs AnyMemRef:$buffer);
   let assemblyFormat = "$value attr-dict `:` type($buffer)";
@@ -216,6 +285,14 @@ def Weft_ArenaOp : Weft_Op<"arena", [Pure]> {
   let description = [{
     The planned memory of the entry function as bytes; its needed size is
     computed by the function that the entry names in `weft.workspace`.
+
+    ```mlir
+    func.func @temporary(%n: index, %offset: index) -> memref<?xf32> {
+      %arena = weft.arena : memref<?xi8>
+      %t = memref.view %arena[%offset][%n] : memref<?xi8> to memref<?xf32>
+      return %t : memref<?xf32>
+    }
+    ```
   }];
   let results = (outs AnyMemRef:$buffer);
   let assemblyFormat = "attr-dict `:` type($buffer)";
@@ -223,13 +300,35 @@ def Weft_ArenaOp : Weft_Op<"arena", [Pure]> {
 
 def Weft_MaxWorkersOp : Weft_Op<"max_workers", [Pure]> {
   let summary = "How many workers the call may use, at least 1";
+  let description = [{
+    ```mlir
+    func.func @scratch() -> memref<?x64xf32> {
+      %workers = weft.max_workers
+      %scratch = weft.alloc(%workers) : memref<?x64xf32>
+      return %scratch : memref<?x64xf32>
+    }
+    ```
+  }];
   let results = (outs Index:$result);
   let assemblyFormat = "attr-dict";
 }
 
 def Weft_WorkerIndexOp : Weft_Op<"worker_index", [MemoryEffects<[MemRead]>]> {
   let summary = "The number of the worker that runs this iteration";
-  let description = [{ In [0, weft.max_workers); 0 outside of parallel loops. }];
+  let description = [{
+    In [0, weft.max_workers); 0 outside of parallel loops.
+
+    ```mlir
+    weft.kernel @fill(%n: index, %scratch: memref<?xf32>, %out: memref<?xf32>) outs 1 {
+      scf.forall (%i) in (%n) {
+        %worker = weft.worker_index
+        %e = memref.load %scratch[%worker] : memref<?xf32>
+        memref.store %e, %out[%i] : memref<?xf32>
+      }
+      weft.yield
+    }
+    ```
+  }];
   let results = (outs Index:$result);
   let assemblyFormat = "attr-dict";
 }
@@ -239,6 +338,16 @@ def Weft_AllocOp : Weft_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let description = [{
     Asks the environment (size class c); lives until it is released or the call
     ends.
+
+    ```mlir
+    func.func @ones(%n: index) {
+      %one = arith.constant 1.0 : f32
+      %a = weft.alloc(%n) : memref<?xf32>
+      linalg.fill ins(%one : f32) outs(%a : memref<?xf32>)
+      weft.release %a : memref<?xf32>
+      return
+    }
+    ```
   }];
   let arguments = (ins Variadic<Index>:$sizes);
   let results = (outs AnyMemRef:$buffer);
@@ -253,7 +362,10 @@ def Weft_ReleaseOp : Weft_Op<"release", [MemoryEffects<[MemFree]>, AttrSizedOper
     one of `kept`, or of one of `buffers` before it.
 
     ```mlir
-    weft.release %state keeping %next : memref<?xf32> keeping memref<?xf32>
+    func.func @step(%state: memref<?xf32>, %next: memref<?xf32>) -> memref<?xf32> {
+      weft.release %state keeping %next : memref<?xf32> keeping memref<?xf32>
+      return %next : memref<?xf32>
+    }
     ```
   }];
   let arguments = (ins Variadic<AnyMemRef>:$buffers, Variadic<AnyMemRef>:$kept);
@@ -294,9 +406,13 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
     The filter can be packed, if its extents are static.
 
     ```mlir
-    %y = weft.conv strides = [2, 2] dilations = [1, 1] pads = [1, 1, 1, 1] groups = 1
-           ins(%x, %w : tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>)
-           outs(%zero : tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32>
+    func.func @conv(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>, %init: tensor<1x4x4x4xf32>)
+        -> tensor<1x4x4x4xf32> {
+      %y = weft.conv strides = [2, 2] dilations = [1, 1] pads = [1, 1, 1, 1] groups = 1
+             ins(%x, %w : tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>)
+             outs(%init : tensor<1x4x4x4xf32>) -> tensor<1x4x4x4xf32>
+      return %y : tensor<1x4x4x4xf32>
+    }
     ```
   }];
   let arguments = (ins AnyRankedTensor:$input,
@@ -347,10 +463,15 @@ def Weft_Im2colOp : Weft_Op<"im2col", [
     that reads each of its elements once. `weft.conv` has the reference.
 
     ```mlir
-    %columns = weft.im2col kernel = [3, 3] strides = [2, 2] dilations = [1, 1] pads = [1, 1, 1, 1]
-               offset(%q) extents(%h, %w)
-               ins(%x : tensor<1x8x16x16xf32>) outs(%init : tensor<1x1x72x64xf32>)
-               -> tensor<1x1x72x64xf32>
+    func.func @windows(%x: tensor<1x8x16x16xf32>, %q: index, %init: tensor<1x1x72x64xf32>)
+        -> tensor<1x1x72x64xf32> {
+      %extent = arith.constant 8 : index
+      %columns = weft.im2col kernel = [3, 3] strides = [2, 2] dilations = [1, 1] pads = [1, 1, 1, 1]
+                 offset(%q) extents(%extent, %extent)
+                 ins(%x : tensor<1x8x16x16xf32>) outs(%init : tensor<1x1x72x64xf32>)
+                 -> tensor<1x1x72x64xf32>
+      return %columns : tensor<1x1x72x64xf32>
+    }
     ```
   }];
   let arguments = (ins AnyRankedTensor:$input, Index:$offset, Variadic<Index>:$extents,
@@ -379,8 +500,12 @@ def Weft_GatherOp : Weft_TensorOp<"gather"> {
     The result is [batch..., B..., rest of data], as ONNX GatherND has it.
 
     ```mlir
-    %y = weft.gather batch_dims = 0 ins(%data, %ids : tensor<100x8xf32>, tensor<5x1xi64>)
-           outs(%init : tensor<5x8xf32>) -> tensor<5x8xf32>
+    func.func @rows(%data: tensor<100x8xf32>, %ids: tensor<5x1xi64>, %init: tensor<5x8xf32>)
+        -> tensor<5x8xf32> {
+      %y = weft.gather batch_dims = 0 ins(%data, %ids : tensor<100x8xf32>, tensor<5x1xi64>)
+             outs(%init : tensor<5x8xf32>) -> tensor<5x8xf32>
+      return %y : tensor<5x8xf32>
+    }
     ```
   }];
   let arguments = (ins AnyRankedTensor:$data, AnyRankedTensor:$indices,
@@ -435,6 +560,19 @@ def Weft_ScatterOp : Weft_TensorOp<"scatter", [SingleBlock]> {
     order of B: the result is defined also where indices repeat. The region
     gets the element present and the update, and yields the new element.
     Negative indices count from the end, others out of range are clamped.
+
+    ```mlir
+    func.func @add_rows(%x: tensor<100x8xf32>, %ids: tensor<5x1xi64>, %rows: tensor<5x8xf32>)
+        -> tensor<100x8xf32> {
+      %y = weft.scatter ins(%ids, %rows : tensor<5x1xi64>, tensor<5x8xf32>)
+             outs(%x : tensor<100x8xf32>) {
+      ^bb0(%old: f32, %update: f32):
+        %sum = arith.addf %old, %update : f32
+        weft.yield %sum : f32
+      } -> tensor<100x8xf32>
+      return %y : tensor<100x8xf32>
+    }
+    ```
   }];
   let arguments = (ins AnyRankedTensor:$indices, AnyRankedTensor:$updates,
                        AnyRankedTensor:$init);
@@ -460,8 +598,11 @@ def Weft_ScanOp : Weft_TensorOp<"scan"> {
     counts from the end. Accumulates in the element type, in order.
 
     ```mlir
-    %y = weft.scan sum dimension = 0 ins(%x : tensor<8xf32>)
-           outs(%init : tensor<8xf32>) -> tensor<8xf32>
+    func.func @running_sum(%x: tensor<3x8xf32>, %init: tensor<3x8xf32>) -> tensor<3x8xf32> {
+      %y = weft.scan sum dimension = 1 ins(%x : tensor<3x8xf32>)
+             outs(%init : tensor<3x8xf32>) -> tensor<3x8xf32>
+      return %y : tensor<3x8xf32>
+    }
     ```
   }];
   let arguments = (ins Weft_ScanKind:$kind, AnyRankedTensor:$input, AnyRankedTensor:$init,
@@ -484,6 +625,15 @@ def Weft_SortOp : Weft_Op<"sort", [Pure, DestinationStyleOpInterface,
     order if `descending`, ties to the lowest position, NaN as the largest. The
     inits have extent k there: k smaller than the input's is a top-k.
     `isUnsigned` says how integers compare.
+
+    ```mlir
+    func.func @top3(%x: tensor<2x8xf32>, %v: tensor<2x3xf32>, %i: tensor<2x3xi64>)
+        -> (tensor<2x3xf32>, tensor<2x3xi64>) {
+      %values, %indices = weft.sort descending dimension = 1 ins(%x : tensor<2x8xf32>)
+             outs(%v, %i : tensor<2x3xf32>, tensor<2x3xi64>) -> tensor<2x3xf32>, tensor<2x3xi64>
+      return %values, %indices : tensor<2x3xf32>, tensor<2x3xi64>
+    }
+    ```
   }];
   let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$valuesInit,
                        AnyRankedTensor:$indicesInit, I64Attr:$dimension,
@@ -509,6 +659,14 @@ def Weft_NonZeroOp : Weft_Op<"nonzero", [Pure, DestinationStyleOpInterface,
     `indices` is [rank, N] (i64) where N is the number of elements of the input:
     column j holds the j-th tuple in row-major order. `count` is a tensor<i64>
     with the number of tuples; columns from there on are unspecified.
+
+    ```mlir
+    func.func @nonzero(%x: tensor<3x4xf32>, %i: tensor<2x12xi64>, %n: tensor<i64>) -> tensor<i64> {
+      %indices, %count = weft.nonzero ins(%x : tensor<3x4xf32>)
+             outs(%i, %n : tensor<2x12xi64>, tensor<i64>) -> tensor<2x12xi64>, tensor<i64>
+      return %count : tensor<i64>
+    }
+    ```
   }];
   let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$indicesInit,
                        AnyRankedTensor:$countInit);

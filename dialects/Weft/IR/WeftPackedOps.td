@@ -31,8 +31,13 @@ def Weft_AssembleOp : Weft_PackedOp<"assemble"> {
     logical shape; extents of dynamic ones must agree with it.
 
     ```mlir
-    %p = weft.assemble %codes : tensor<8xi8>
-      -> !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
+    !packed = !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
+
+    func.func @assemble(%codes: tensor<8xi8>, %init: tensor<3x5xi8>) -> tensor<3x5xi8> {
+      %p = weft.assemble %codes : tensor<8xi8> -> !packed
+      %y = weft.unpack ins(%p : !packed) outs(%init : tensor<3x5xi8>) -> tensor<3x5xi8>
+      return %y : tensor<3x5xi8>
+    }
     ```
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$components);
@@ -47,8 +52,13 @@ def Weft_DisassembleOp : Weft_PackedOp<"disassemble"> {
     Does no work.
 
     ```mlir
-    %codes = weft.disassemble %p
-      : !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>> -> tensor<8xi8>
+    !packed = !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>
+
+    func.func @codes(%x: tensor<3x5xi8>) -> tensor<8xi8> {
+      %p = weft.pack %x : tensor<3x5xi8> -> !packed
+      %codes = weft.disassemble %p : !packed -> tensor<8xi8>
+      return %codes : tensor<8xi8>
+    }
     ```
   }];
   let arguments = (ins Weft_PackedType:$packed);
@@ -66,8 +76,15 @@ def Weft_UnpackOp : Weft_PackedOp<"unpack", [DestinationStyleOpInterface,
     The numbers of `packed` in its expressed element type.
 
     ```mlir
-    %y = weft.unpack ins(%p : !weft.packed<3x5xi8, #weft.format<elem = #lowp.int<4, signed>>>)
-           outs(%init : tensor<3x5xi8>) -> tensor<3x5xi8>
+    !nf4 = !weft.packed<3x64xf32, #weft.format<elem = #lowp.table<nf4>,
+                                               scales = [#lowp.scale<multiply, [1, 32], f32>]>>
+
+    func.func @unpack(%codes: tensor<96xi8>, %scales: tensor<3x2xf32>, %init: tensor<3x64xf32>)
+        -> tensor<3x64xf32> {
+      %p = weft.assemble %codes, %scales : tensor<96xi8>, tensor<3x2xf32> -> !nf4
+      %y = weft.unpack ins(%p : !nf4) outs(%init : tensor<3x64xf32>) -> tensor<3x64xf32>
+      return %y : tensor<3x64xf32>
+    }
     ```
   }];
   let arguments = (ins Weft_PackedType:$packed, AnyRankedTensor:$init);

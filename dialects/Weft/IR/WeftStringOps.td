@@ -28,7 +28,14 @@ def Weft_StringLiteralOp : Weft_StringOp<"string_literal"> {
     The string at `index`, which must be below their number.
 
     ```mlir
-    %s = weft.string_literal ["monday", "tuesday"] at %i
+    func.func @day(%i: tensor<i64>, %e: tensor<i64>) -> tensor<i64> {
+      %days = linalg.map ins(%i : tensor<i64>) outs(%e : tensor<i64>) (%n: i64, %old: i64) {
+        %index = arith.index_cast %n : i64 to index
+        %s = weft.string_literal ["monday", "tuesday"] at %index
+        linalg.yield %s : i64
+      }
+      return %days : tensor<i64>
+    }
     ```
   }];
   let arguments = (ins StrArrayAttr:$strings, Index:$index);
@@ -41,7 +48,15 @@ def Weft_StringEqualOp : Weft_StringOp<"string_equal"> {
   let summary = "Whether two strings have the same bytes";
   let description = [{
     ```mlir
-    %same = weft.string_equal %a, %b
+    func.func @same(%a: tensor<4xi64>, %b: tensor<4xi64>, %e: tensor<4xi8>) -> tensor<4xi8> {
+      %same = linalg.map ins(%a, %b : tensor<4xi64>, tensor<4xi64>) outs(%e : tensor<4xi8>)
+        (%s: i64, %t: i64, %old: i8) {
+          %equal = weft.string_equal %s, %t
+          %number = arith.extui %equal : i1 to i8
+          linalg.yield %number : i8
+        }
+      return %same : tensor<4xi8>
+    }
     ```
   }];
   let arguments = (ins I64:$lhs, I64:$rhs);
@@ -62,7 +77,13 @@ def Weft_StringCaseOp : Weft_StringOp<"string_case"> {
     the call's.
 
     ```mlir
-    %lower = weft.string_case lower %s
+    func.func @lower(%a: tensor<4xi64>, %e: tensor<4xi64>) -> tensor<4xi64> {
+      %lower = linalg.map ins(%a : tensor<4xi64>) outs(%e : tensor<4xi64>) (%s: i64, %old: i64) {
+        %l = weft.string_case lower %s
+        linalg.yield %l : i64
+      }
+      return %lower : tensor<4xi64>
+    }
     ```
   }];
   let arguments = (ins Weft_LetterCase:$letters, I64:$input);
@@ -76,7 +97,14 @@ def Weft_StringConcatOp : Weft_StringOp<"string_concat"> {
     The memory is the call's.
 
     ```mlir
-    %ab = weft.string_concat %a, %b
+    func.func @concat(%a: tensor<4xi64>, %b: tensor<4xi64>, %e: tensor<4xi64>) -> tensor<4xi64> {
+      %both = linalg.map ins(%a, %b : tensor<4xi64>, tensor<4xi64>) outs(%e : tensor<4xi64>)
+        (%s: i64, %t: i64, %old: i64) {
+          %st = weft.string_concat %s, %t
+          linalg.yield %st : i64
+        }
+      return %both : tensor<4xi64>
+    }
     ```
   }];
   let arguments = (ins I64:$lhs, I64:$rhs);
