@@ -432,6 +432,21 @@ void weft::fuzz::splice(Tokens &tokens, const Tokens &other, Random &random) {
 // libFuzzer
 //===----------------------------------------------------------------------===//
 
+/// The generic form with each operation's own attributes among the others, which MLIR
+/// reads too.
+static std::string withoutProperties(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    bool opens = text.substr(i).starts_with("<{"), closes = text.substr(i).starts_with("}>");
+    if (opens)
+      ++i;
+    out += text[i];
+    if (closes)
+      ++i;
+  }
+  return out;
+}
+
 /// 0 where the result is too long.
 static size_t write(const std::string &text, uint8_t *out, size_t maxSize) {
   if (text.size() > maxSize)
@@ -446,6 +461,8 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max
   std::string text(reinterpret_cast<const char *>(data), size);
   if (below(random, 16) == 0)
     text = toGenericForm(text).value_or(text);
+  if (below(random, 16) == 0)
+    text = withoutProperties(text);
   Tokens tokens = tokenize(text);
   seen.add(tokens);
   mutate(tokens, random);

@@ -64,6 +64,10 @@ struct UpstreamDefect {
 };
 } // namespace
 
+static constexpr StringRef kIntegersFollow =
+    "^[[:space:]]*\\[([[:space:]]*-?[0-9]{1,18}([[:space:]]*,[[:space:]]*-?[0-9]{1,18})*)?"
+    "[[:space:]]*\\]";
+
 static const UpstreamDefect kUpstreamDefects[] = {
     // A use of result number N of a value makes room for N entries.
     {R"(%[A-Za-z0-9_$.-]+#[0-9]{7})", ""},
@@ -71,7 +75,7 @@ static const UpstreamDefect kUpstreamDefects[] = {
     {R"(array<[[:space:]]*index)", ""},
     // linalg.transpose, broadcast and reduce add a list that was not read as a null attribute.
     {R"(linalg\.(transpose|broadcast|reduce)[^=]*(permutation|dimensions)[[:space:]]*=)",
-     R"(^[[:space:]]*\[([[:space:]]*-?[0-9]{1,18}([[:space:]]*,[[:space:]]*-?[0-9]{1,18})*)?[[:space:]]*\])"},
+     kIntegersFollow},
     // linalg.generic takes each iterator type for a string.
     {R"(linalg\.generic[[:space:]]*\{[^}]*iterator_types[[:space:]]*=[[:space:]]*\[)",
      R"(^[[:space:]]*("[^"]*"([[:space:]]*,[[:space:]]*"[^"]*")*)?[[:space:]]*\])"},
