@@ -12,7 +12,8 @@
 
 // CHECK: #[[$CHANNEL:.+]] = affine_map<(d0, d1, d2) -> (d1)>
 // CHECK-LABEL: func.func @snake(
-// CHECK-SAME:      %[[INPUT:.+]]: tensor<2x?x?xf32>, %[[ALPHA:.+]]: tensor<?xf32>
+// CHECK-SAME:      %[[INPUT:[a-z0-9]+]]: tensor<2x?x?xf32>
+// CHECK-SAME:      %[[ALPHA:[a-z0-9]+]]: tensor<?xf32>
 // CHECK: linalg.generic {{.*}}#[[$CHANNEL]]
 // CHECK-SAME: ins(%[[INPUT]], %[[ALPHA]] :
 // CHECK: arith.mulf

@@ -156,7 +156,10 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--readme", action="store_true")
     parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
+    unknown = sorted(set(options.id) - set(identifiers()))
+    if unknown:
+        parser.error(f"there is no example {', '.join(unknown)}; README.md lists them")
     examples = [Example(i) for i in options.id or identifiers()]
     if options.readme:
         page, path = readme(examples), f"{HERE}/README.md"
