@@ -131,14 +131,17 @@ template <typename OpTy> static LogicalResult verifyOperandShapes(OpTy op, Shape
   if (op.getQuery()) {
     RankedTensorType query = typeOf(op.getQuery());
     int64_t queryHeads = query.getRank() == 4 ? query.getDimSize(2) : ShapedType::kDynamic;
-    bool grouped =
-        !ShapedType::isDynamic(queryHeads) && !ShapedType::isDynamic(heads) && queryHeads > heads;
+    bool isKnown = !ShapedType::isDynamic(queryHeads) && !ShapedType::isDynamic(heads);
+    bool grouped = isKnown && queryHeads > heads;
     if (grouped && (heads == 0 || queryHeads % heads != 0))
       return op->emitOpError("has ")
              << queryHeads << " heads of queries, no multiple of the " << heads << " of the state";
-    if (failed(shapes.check("query", op.getQuery(), grouped ? "bqGK" : "bqhK")))
+    StringRef letters = grouped ? "bqGK" : isKnown ? "bqhK" : "bqXK";
+    if (failed(shapes.check("query", op.getQuery(), letters)))
       return failure();
-    if (!grouped)
+    if (!isKnown)
+      shapes.relateHeads("query", op.getQuery(), 2);
+    else if (!grouped)
       shapes.derive('G', 'H', 1);
     if (failed(shapes.check("output", output, isVector ? "BQG" : "BQGV")))
       return failure();

@@ -66,6 +66,12 @@ public:
     if (calls)
       values[name - 'A'] = calls->derive(calls->extentOf(value, dim), 1, divisor, 0);
   }
+  /// Heads of queries divide those of the state ('H') or are a multiple of them; outputs have
+  /// the larger number of both ('G').
+  void relateHeads(llvm::StringRef operand, mlir::Value value, int64_t dim) {
+    if (mlir::OpFoldResult heads = calls ? values['H' - 'A'] : mlir::OpFoldResult())
+      values['G' - 'A'] = calls->requireRelated(operand, value, dim, heads);
+  }
   /// (`from` * factor) / divisor + addend
   void derive(char name, char from, int64_t factor, int64_t divisor = 1, int64_t addend = 0) {
     int64_t known = get(from);

@@ -96,6 +96,20 @@ void ExtentChecks::requireDivisor(StringRef operand, Value value, int64_t dim,
   });
 }
 
+OpFoldResult ExtentChecks::requireRelated(StringRef operand, Value value, int64_t dim,
+                                          OpFoldResult other) {
+  IndexMath m{b, loc};
+  auto divides = [&](Value x, Value y) {
+    Value whole = m.mul(m.div(y, m.max(x, m.constant(1))), x);
+    return m.cmp(arith::CmpIPredicate::eq, whole, y);
+  };
+  require(operand, value, dim, other, "a divisor or a multiple of ",
+          [&](Value x, Value y) -> Value {
+            return arith::OrIOp::create(b, loc, divides(x, y), divides(y, x));
+          });
+  return m.max(m.value(extentOf(value, dim)), m.value(other));
+}
+
 void ExtentChecks::requireShape(StringRef operand, Value value, Value other) {
   if (value)
     for (int64_t i = 0, rank = cast<ShapedType>(value.getType()).getRank(); i < rank; ++i)

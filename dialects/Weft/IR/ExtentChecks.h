@@ -36,6 +36,9 @@ public:
   /// It divides `multiple`.
   void requireDivisor(llvm::StringRef operand, mlir::Value value, int64_t dim,
                       mlir::OpFoldResult multiple);
+  /// It divides `other` or is a multiple of it. Gives the larger of both.
+  mlir::OpFoldResult requireRelated(llvm::StringRef operand, mlir::Value value, int64_t dim,
+                                    mlir::OpFoldResult other);
   /// All dimensions are those of `other`.
   void requireShape(llvm::StringRef operand, mlir::Value value, mlir::Value other);
 
