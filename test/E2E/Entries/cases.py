@@ -287,6 +287,36 @@ func.func @main(%w: !p {weft.name = "w"}) -> tensor<4x16xf32> {
       "w.scale.offsets": of_scales[1], "w.scale.columns": of_scales[2]},
      {"output0": few * np.repeat(scales, 8, axis=1).astype(np.float64)})
 
+# Ranges of numbers that end at 0: -1 and 0, and -15 to 0.
+case("ranges-below-zero", """
+!p = !weft.packed<2x16xf32, #weft.format<elem = #lowp.int<1, signed>, scales = [#lowp.scale<multiply, [1, 16], f32>]>>
+!q = !weft.packed<2x16xf32, #weft.format<elem = #lowp.int<4, unsigned, offset = 15>,
+                                         scales = [#lowp.scale<multiply, [1, 16], f32>]>>
+func.func @main(%x: tensor<2x16xf32>) -> (tensor<2x16xf32>, tensor<2x16xf32>) {
+  %e = tensor.empty() : tensor<2x16xf32>
+  %p = lowp.quantize %x by absmax : tensor<2x16xf32> -> !p
+  %q = lowp.quantize %x by absmax : tensor<2x16xf32> -> !q
+  %a = weft.unpack ins(%p : !p) outs(%e : tensor<2x16xf32>) -> tensor<2x16xf32>
+  %b = weft.unpack ins(%q : !q) outs(%e : tensor<2x16xf32>) -> tensor<2x16xf32>
+  return %a, %b : tensor<2x16xf32>, tensor<2x16xf32>
+}
+""", {"input0": np.full((2, 16), -1.5, np.float32)},
+     {"output0": np.full((2, 16), -1.5), "output1": np.full((2, 16), -1.5)}, 2.0**-22)
+
+# NaN weighs least, so that a group of two takes two.
+case("capacity-with-nan", """
+func.func @main(%ids: tensor<3x1xi32>, %w: tensor<3x1xf32>) -> tensor<2xi32> {
+  %cap = arith.constant 2 : index
+  %o = tensor.empty() : tensor<2xi32>
+  %s = tensor.empty() : tensor<3xi32>
+  %p = tensor.empty() : tensor<3x1xi32>
+  %r:3 = moe.plan drop = least ins(%ids : tensor<3x1xi32>) weights(%w : tensor<3x1xf32>) capacity(%cap)
+    outs(%o, %s, %p : tensor<2xi32>, tensor<3xi32>, tensor<3x1xi32>) -> tensor<2xi32>, tensor<3xi32>, tensor<3x1xi32>
+  return %r#0 : tensor<2xi32>
+}
+""", {"input0": np.zeros((3, 1), np.int32), "input1": np.array([[1], [np.nan], [2]], np.float32)},
+     {"output0": np.array([0, 2])})
+
 for name in failures:
     print("FAILED", name)
 print(f"{count - len(failures)} of {count} cases pass")
