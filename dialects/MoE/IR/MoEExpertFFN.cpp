@@ -240,8 +240,8 @@ Value ExpertFFNReference::up(Value input, Value offsets, Value indices) {
   OpBuilder::InsertionGuard guard(m.b);
   SmallVector<Type> types(op.getUp().size(), op.getSumType());
   types.append(2, m.b.getIndexType());
-  Block *block =
-      m.b.createBlock(&matmul.getEpilogue().front(), {}, types, SmallVector<Location>(types.size(), m.loc));
+  Block *block = m.b.createBlock(&matmul.getEpilogue().front(), {}, types,
+                                 SmallVector<Location>(types.size(), m.loc));
   cloneActivation(m.b, block->getArguments().drop_back(2),
                   [&](Value value) { moe::YieldOp::create(m.b, m.loc, ValueRange{value}); });
   return matmul.getResult();

@@ -82,7 +82,8 @@ LogicalResult RouteOp::verify() {
       !compatible(ids.getDimSize(0), tokens))
     return emitOpError("expects numbers of experts of type tensor<")
            << show(tokens) << "xKxi32>, got " << ids;
-  if (failed(verifyCompatibleShape(weights.getShape(), ids.getShape())) || weights.getElementType() != getComputeType())
+  if (failed(verifyCompatibleShape(weights.getShape(), ids.getShape())) ||
+      weights.getElementType() != getComputeType())
     return emitOpError("expects weights of the shape of the numbers and of ")
            << getComputeType() << ", got " << weights;
   int64_t slots = ids.getDimSize(1), shared = getShared();

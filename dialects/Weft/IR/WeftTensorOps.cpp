@@ -293,7 +293,8 @@ LogicalResult SortOp::verify() {
     return emitOpError("expects positions of type i64, got ") << indices;
   if (values.getElementType() != input.getElementType())
     return emitOpError("input and values differ in element type");
-  if (failed(verifyCompatibleShape(values.getShape(), indices.getShape())) || values.getRank() != input.getRank())
+  if (failed(verifyCompatibleShape(values.getShape(), indices.getShape())) ||
+      values.getRank() != input.getRank())
     return emitOpError("expects values and positions of one shape and of the "
                        "input's rank");
   for (int64_t i = 0; i < input.getRank(); ++i)

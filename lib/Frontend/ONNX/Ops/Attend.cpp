@@ -25,8 +25,9 @@ TensorValue onnx::buildAttend(NodeContext &node, const TensorValue &query, const
     OpBuilder::InsertionGuard guard(b);
     Type index = b.getIndexType();
     Type score = storageType(node.context(), accumulatorType(query.elementType));
-    Block *block = b.createBlock(&attend.getScore().front(), {}, {score, index, index, index, index},
-                                 SmallVector<Location>(5, loc));
+    Block *block =
+        b.createBlock(&attend.getScore().front(), {}, {score, index, index, index, index},
+                      SmallVector<Location>(5, loc));
     ScalarMath m{b, loc};
     SmallVector<Value> at(block->getArguments().drop_front());
     attn::YieldOp::create(b, loc, region(m, block->getArgument(0), at));
