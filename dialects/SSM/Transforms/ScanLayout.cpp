@@ -42,6 +42,24 @@ SmallVector<ReassociationIndices> weft::ssm::groupsAround(const llvm::SmallBitVe
   return groups;
 }
 
+/// `tensor` with dimensions of extent 1 where `units` says so.
+static Value withUnits(OpBuilder &b, Location loc, Value tensor,
+                       const llvm::SmallBitVector &units) {
+  if (units.none())
+    return tensor;
+  SmallVector<OpFoldResult> have = tensor::getMixedSizes(b, loc, tensor), sizes;
+  SmallVector<int64_t> shape;
+  size_t next = 0;
+  for (unsigned i = 0; i < units.size(); ++i) {
+    sizes.push_back(units.test(i) ? OpFoldResult(b.getIndexAttr(1)) : have[next]);
+    shape.push_back(units.test(i) ? 1 : typeOf(tensor).getDimSize(next));
+    next += !units.test(i);
+  }
+  return tensor::ExpandShapeOp::create(
+      b, loc, RankedTensorType::get(shape, typeOf(tensor).getElementType()), tensor,
+      groupsAround(units), sizes);
+}
+
 Value weft::ssm::toScan(OpBuilder &b, Location loc, Value tensor, ArrayRef<int64_t> dims,
                         ArrayRef<int64_t> wanted, bool withTokens) {
   int64_t first = withTokens ? 1 : 0;
@@ -58,20 +76,7 @@ Value weft::ssm::toScan(OpBuilder &b, Location loc, Value tensor, ArrayRef<int64
       order.push_back(0);
     }
   }
-  tensor = transposed(b, loc, tensor, order);
-  if (units.none())
-    return tensor;
-  SmallVector<OpFoldResult> have = tensor::getMixedSizes(b, loc, tensor), sizes;
-  SmallVector<int64_t> shape;
-  size_t next = 0;
-  for (unsigned i = 0; i < units.size(); ++i) {
-    sizes.push_back(units.test(i) ? OpFoldResult(b.getIndexAttr(1)) : have[next]);
-    shape.push_back(units.test(i) ? 1 : typeOf(tensor).getDimSize(next));
-    next += !units.test(i);
-  }
-  return tensor::ExpandShapeOp::create(
-      b, loc, RankedTensorType::get(shape, typeOf(tensor).getElementType()), tensor,
-      groupsAround(units), sizes);
+  return withUnits(b, loc, transposed(b, loc, tensor, order), units);
 }
 
 Value weft::ssm::fromScan(OpBuilder &b, Location loc, Value tensor, ArrayRef<int64_t> dims,
@@ -100,18 +105,5 @@ Value weft::ssm::fromScan(OpBuilder &b, Location loc, Value tensor, ArrayRef<int
     if (name != -1)
       permutation.push_back(llvm::find(have, name) - have.begin());
   }
-  tensor = transposed(b, loc, tensor, permutation);
-  if (added.none())
-    return tensor;
-  SmallVector<OpFoldResult> extents = tensor::getMixedSizes(b, loc, tensor), sizes;
-  SmallVector<int64_t> shape;
-  size_t next = 0;
-  for (unsigned i = 0; i < added.size(); ++i) {
-    sizes.push_back(added.test(i) ? OpFoldResult(b.getIndexAttr(1)) : extents[next]);
-    shape.push_back(added.test(i) ? 1 : typeOf(tensor).getDimSize(next));
-    next += !added.test(i);
-  }
-  return tensor::ExpandShapeOp::create(
-      b, loc, RankedTensorType::get(shape, typeOf(tensor).getElementType()), tensor,
-      groupsAround(added), sizes);
+  return withUnits(b, loc, transposed(b, loc, tensor, permutation), added);
 }
