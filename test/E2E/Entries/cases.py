@@ -98,6 +98,19 @@ def text_of(w):
         "[" + ", ".join(repr(float(x)) for x in row) + "]" for row in w) + "]>"
 
 
+def product_of(weight):
+    """The rest of a function that multiplies %x by a packed weight of type !p."""
+    return f"""
+  %c0 = arith.constant 0 : index
+  %m = tensor.dim %x, %c0 : tensor<?x64xf32>
+  %z = arith.constant 0.0 : f32
+  %e = tensor.empty(%m) : tensor<?x16xf32>
+  %f = linalg.fill ins(%z : f32) outs(%e : tensor<?x16xf32>) -> tensor<?x16xf32>
+  %y = {CONTRACT} ins(%x, %{weight} : tensor<?x64xf32>, !p) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+"""
+
+
 # Sums of 64 products of f32: 64 roundings of at most the sum of the magnitudes (below 64 here).
 BOUND = 64 * 64 * 2.0**-24
 
@@ -157,14 +170,7 @@ packed = SCALED.format(shape="16x64", pack="")
 case("argument", f"""
 !p = {packed}
 func.func @main(%x: tensor<?x64xf32> {{weft.name = "x"}}, %w: !p {{weft.name = "w"}}) -> tensor<?x16xf32> {{
-  %c0 = arith.constant 0 : index
-  %m = tensor.dim %x, %c0 : tensor<?x64xf32>
-  %z = arith.constant 0.0 : f32
-  %e = tensor.empty(%m) : tensor<?x16xf32>
-  %f = linalg.fill ins(%z : f32) outs(%e : tensor<?x16xf32>) -> tensor<?x16xf32>
-  %y = {CONTRACT} ins(%x, %w : tensor<?x64xf32>, !p) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>
-  return %y : tensor<?x16xf32>
-}}
+{product_of("w")}}}
 """, {"x": x, "w.codes": stream(codes), "w.scale": scale}, {"output0": product}, BOUND,
      lambda shown, _: None if "w.codes" in shown and "w.scale" in shown else shown)
 
@@ -190,14 +196,7 @@ case("constant", f"""
 func.func @main(%x: tensor<?x64xf32>) -> tensor<?x16xf32> {{
   %w = arith.constant {text_of(w)} : tensor<16x64xf32>
   %p = lowp.quantize %w by absmax : tensor<16x64xf32> -> !p
-  %c0 = arith.constant 0 : index
-  %m = tensor.dim %x, %c0 : tensor<?x64xf32>
-  %z = arith.constant 0.0 : f32
-  %e = tensor.empty(%m) : tensor<?x16xf32>
-  %f = linalg.fill ins(%z : f32) outs(%e : tensor<?x16xf32>) -> tensor<?x16xf32>
-  %y = {CONTRACT} ins(%x, %p : tensor<?x64xf32>, !p) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>
-  return %y : tensor<?x16xf32>
-}}
+{product_of("p")}}}
 """, {"input0": x}, {"output0": product}, BOUND, packs_early)
 
 # Data decides how many numbers are stored: a compressed constant.
@@ -207,14 +206,7 @@ case("constant-csr", f"""
 func.func @main(%x: tensor<?x64xf32>) -> tensor<?x16xf32> {{
   %w = arith.constant {text_of(sparse)} : tensor<16x64xf32>
   %p = weft.pack %w : tensor<16x64xf32> -> !p
-  %c0 = arith.constant 0 : index
-  %m = tensor.dim %x, %c0 : tensor<?x64xf32>
-  %z = arith.constant 0.0 : f32
-  %e = tensor.empty(%m) : tensor<?x16xf32>
-  %f = linalg.fill ins(%z : f32) outs(%e : tensor<?x16xf32>) -> tensor<?x16xf32>
-  %y = {CONTRACT} ins(%x, %p : tensor<?x64xf32>, !p) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>
-  return %y : tensor<?x16xf32>
-}}
+{product_of("p")}}}
 """, {"input0": x}, {"output0": x.astype(np.float64) @ sparse.T.astype(np.float64)}, BOUND,
      lambda _, source: None if "tensor<16x64xf32>" not in program(
          "compile", "--quiet", source, "--compile-to=fuse", "-o", "-").stdout else "keeps the numbers")
