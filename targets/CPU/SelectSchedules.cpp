@@ -7,9 +7,9 @@
 
 #include "targets/CPU/SelectSchedules.h"
 #include "dialects/Weft/IR/Variants.h"
+#include "targets/CPU/ContractionTiling.h"
 #include "targets/CPU/EstimateCost.h"
 #include "transforms/Fuse/RowOperations.h"
-#include "transforms/Tile/Contraction.h"
 #include "transforms/Tile/Schedule.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -18,16 +18,11 @@
 
 using namespace mlir;
 using namespace weft;
+using cpu::ContractionTiling;
 using cpu::kAssumedExtent;
 
 /// Scalar operations that one work item should compute.
 static constexpr int64_t kItemWork = 32768;
-
-/// Multiply-adds that one work item of a contraction should compute.
-static constexpr int64_t kContractionWork = 1 << 20;
-
-/// The same of one that reads windows, which does fewer of them in a cycle.
-static constexpr int64_t kWindowWork = 1 << 16;
 
 /// What a loop inside of an operation's body counts as: how often it runs is data.
 static constexpr int64_t kLoopWork = 1 << 12;
@@ -49,185 +44,19 @@ static int64_t workPerElement(KernelOp kernel) {
   return most;
 }
 
-namespace {
-/// Rows and columns of a register tile, or of a work item.
-struct Tile {
-  int64_t rows, columns;
-};
-
-/// Chooses the tiles of a contraction.
-///
-/// - Columns: as many vectors as leave registers for the row broadcasts; 12 x 2
-///   accumulators of 32 registers (AVX-512), 6 x 2 of 16 (AVX2).
-/// - An unknown number of rows: lower and wider tiles besides.
-/// - Work items: all of k, a multiple of the register tile, sized so that the
-///   packed columns (k x columns) stay in half of a 1 MiB L2 cache.
-class ContractionTiling {
-public:
-  ContractionTiling(Contraction contraction, int64_t vectorBits);
-
-  Tile registers() const { return registerTile; }
-  /// Pairs of rows and columns of lower register tiles; none if there are always as
-  /// many rows.
-  SmallVector<int64_t> fewRows() const;
-  int64_t lanes() const { return vectorLanes; }
-  /// Of the result's loop `loop` of the contraction; 0: all of it.
-  int64_t itemTile(unsigned loop) const;
-  /// Estimated nanoseconds of an item; 0: as of any kernel.
-  int64_t itemCost() const;
-
-private:
-  void chooseRegisterTile(int64_t vectorBits);
-  void chooseItemTile();
-  void chooseMatrixTiles();
-  int64_t extentOf(unsigned loop) const;
-  int64_t elementBits() const { return contraction.accumulatorType.getIntOrFloatBitWidth(); }
-  int64_t countItems() const {
-    return matrices * llvm::divideCeil(n, item.columns) * llvm::divideCeil(m, item.rows);
-  }
-  /// Columns that register tiles of so many vectors compute for `columns`.
-  int64_t covered(int64_t columns, int64_t vectors) const {
-    return llvm::alignTo(columns, vectors * vectorLanes);
-  }
-  int64_t fewestVectors(int64_t columns, int64_t vectors) const;
-  int64_t itemRows() const { return std::min(m, item.rows); }
-  int64_t itemColumns() const { return std::min(n, item.columns); }
-
-  const Contraction contraction;
-  SmallVector<int64_t> extents; ///< of the contraction's loops
-  int64_t vectorLanes;
-  int64_t m, n, k = 1, matrices = 1;
-  bool readsWindows;
-  Tile registerTile, item;
-  SmallVector<int64_t> matrixTiles; ///< of the loops that are no rows or columns
-  int64_t work = 0;                 ///< multiply-adds of an item
-};
-} // namespace
-
-/// The tile, a multiple of `unit`, that cuts `extent` into as many pieces as
-/// `tile` does, all of about the same size.
-static int64_t balance(int64_t extent, int64_t tile, int64_t unit) {
-  return llvm::alignTo(llvm::divideCeil(extent, llvm::divideCeil(extent, tile)), unit);
+/// Whether a contraction has vectors of at least two elements and no loops without
+/// iterations: these are not worth tiles, and upstream cannot cut them.
+static bool isVectorizable(const Contraction &contraction, int64_t vectorBits) {
+  linalg::GenericOp op = contraction.op;
+  if (!contraction.accumulatorType.isIntOrFloat() ||
+      llvm::is_contained(op.getStaticLoopRanges(), 0))
+    return false;
+  // Elements below a byte lie in memory as bytes.
+  unsigned bits = contraction.accumulatorType.getIntOrFloatBitWidth();
+  return bits >= 8 && vectorBits / bits >= 2;
 }
 
-ContractionTiling::ContractionTiling(Contraction contraction, int64_t vectorBits)
-    : contraction(contraction), extents(contraction.op.getStaticLoopRanges()),
-      vectorLanes(vectorBits / contraction.accumulatorType.getIntOrFloatBitWidth()),
-      m(contraction.m ? extentOf(*contraction.m) : 1), n(extentOf(contraction.n)),
-      readsWindows(contraction.readsWindows()), matrixTiles(extents.size(), 1) {
-  for (unsigned loop : contraction.k)
-    k = std::min<int64_t>(k * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
-  for (unsigned loop : contraction.others)
-    matrices = std::min<int64_t>(matrices * std::max<int64_t>(extentOf(loop), 1), 1 << 20);
-  chooseRegisterTile(vectorBits);
-  chooseItemTile();
-  chooseMatrixTiles();
-}
-
-/// More than a million counts as a million: products of extents stay small.
-int64_t ContractionTiling::extentOf(unsigned loop) const {
-  return std::min<int64_t>(
-      ShapedType::isDynamic(extents[loop]) ? kAssumedExtent * 4 : extents[loop], 1 << 20);
-}
-
-/// Fewer vectors, as long as they cover `columns` no worse.
-int64_t ContractionTiling::fewestVectors(int64_t columns, int64_t vectors) const {
-  while (vectors > 1 && covered(columns, vectors - 1) <= covered(columns, vectors))
-    --vectors;
-  return vectors;
-}
-
-void ContractionTiling::chooseRegisterTile(int64_t vectorBits) {
-  // Vectors that cover n with the least waste, two of them if it does not matter.
-  int64_t accumulators = vectorBits >= 512 ? 24 : 12, vectors = 2;
-  for (int64_t v : {4, 3, 1})
-    if (covered(n, v) < covered(n, vectors))
-      vectors = v;
-  int64_t rows = accumulators / vectors;
-  if (m < rows) {
-    // Few rows: more columns, so that enough multiply-adds are in flight.
-    rows = std::max<int64_t>(m, 1);
-    vectors =
-        std::min<int64_t>(vectorBits >= 512 ? 8 : 4, std::max<int64_t>(1, accumulators / rows));
-    vectors = fewestVectors(n, vectors);
-  }
-  registerTile = {rows, vectors * vectorLanes};
-}
-
-/// As many vectors as there are registers for accumulators, columns and a row, at most
-/// eight, and no more than cover the columns best.
-SmallVector<int64_t> ContractionTiling::fewRows() const {
-  SmallVector<int64_t> tiles;
-  if (!contraction.m || !ShapedType::isDynamic(extents[*contraction.m]) || readsWindows)
-    return tiles;
-  int64_t most = registerTile.rows, registers = vectorLanes * elementBits() >= 512 ? 32 : 16;
-  for (int64_t rows : {int64_t(1), most / 3, 2 * most / 3}) {
-    if (rows >= most || rows <= (tiles.empty() ? 0 : tiles[tiles.size() - 2]))
-      continue;
-    int64_t vectors = std::min<int64_t>(8, (registers - 1) / (rows + 1));
-    tiles.append({rows, fewestVectors(itemColumns(), vectors) * vectorLanes});
-  }
-  return tiles;
-}
-
-void ContractionTiling::chooseItemTile() {
-  auto [rows, columns] = registerTile;
-  int64_t elementBytes = std::max<int64_t>(1, elementBits() / 8);
-  item.columns = std::max<int64_t>(columns, (512 * 1024 / (elementBytes * k)) / columns * columns);
-  item.columns = std::min<int64_t>(item.columns, 256 / columns * columns + columns);
-  item.rows = std::max<int64_t>(rows, 240 / rows * rows);
-  // Windows are read row by row, which may be as long as they like.
-  if (readsWindows)
-    item.columns = llvm::alignTo(n, columns);
-  // At least a few items for each of some threads.
-  while (item.columns > columns && countItems() < 8)
-    item.columns -= columns;
-  if (!readsWindows && n > item.columns)
-    item.columns = balance(n, item.columns, columns);
-  // Few columns: rows are divided too.
-  while (item.rows > 2 * rows && countItems() < 4 &&
-         itemRows() * itemColumns() * k > kContractionWork)
-    item.rows = llvm::alignTo(item.rows / 2, rows);
-  if (m > item.rows)
-    item.rows = balance(m, item.rows, rows);
-}
-
-/// Small matrices are taken several at a time, innermost loops first.
-void ContractionTiling::chooseMatrixTiles() {
-  work = itemRows() * itemColumns() * std::max<int64_t>(k, 1);
-  int64_t itemWork = readsWindows ? kWindowWork : kContractionWork;
-  for (unsigned loop : llvm::reverse(contraction.others)) {
-    if (work >= itemWork)
-      break;
-    int64_t extent = std::max<int64_t>(extentOf(loop), 1);
-    int64_t tile =
-        std::min<int64_t>(extent, llvm::divideCeil(itemWork, std::max<int64_t>(work, 1)));
-    matrixTiles[loop] = balance(extent, tile, 1);
-    work *= matrixTiles[loop];
-  }
-}
-
-int64_t ContractionTiling::itemTile(unsigned loop) const {
-  bool isDynamic = ShapedType::isDynamic(extents[loop]);
-  if (loop == contraction.n)
-    return item.columns < n || (isDynamic && !readsWindows) ? item.columns : 0;
-  if (contraction.m && loop == *contraction.m)
-    return item.rows < m || isDynamic ? item.rows : 0;
-  return extents[loop] == matrixTiles[loop] ? 0 : matrixTiles[loop];
-}
-
-int64_t ContractionTiling::itemCost() const {
-  if (!readsWindows)
-    return 0;
-  // Windows take longer to read than to multiply: about three vectors of
-  // multiply-adds in eight nanoseconds.
-  int64_t perNanosecond = std::max<int64_t>(1, vectorLanes * 3 / 8);
-  return std::max<int64_t>(1, work / perNanosecond);
-}
-
-/// The kernel's only reduction, if it is a contraction that has vectors of at
-/// least two elements and no loops without iterations: these are not worth
-/// tiles, and upstream cannot cut them.
+/// The kernel's only reduction, if it is a contraction that is worth vectors.
 static std::optional<Contraction> matchContraction(KernelOp kernel, int64_t vectorBits) {
   std::optional<Contraction> contraction;
   unsigned reductions = 0;
@@ -237,12 +66,7 @@ static std::optional<Contraction> matchContraction(KernelOp kernel, int64_t vect
     ++reductions;
     contraction = Contraction::match(op);
   });
-  if (!contraction || reductions != 1 || !contraction->accumulatorType.isIntOrFloat() ||
-      llvm::is_contained(contraction->op.getStaticLoopRanges(), 0))
-    return std::nullopt;
-  // Elements below a byte lie in memory as bytes.
-  unsigned bits = contraction->accumulatorType.getIntOrFloatBitWidth();
-  if (bits < 8 || vectorBits / bits < 2)
+  if (!contraction || reductions != 1 || !isVectorizable(*contraction, vectorBits))
     return std::nullopt;
   return contraction;
 }
@@ -273,9 +97,36 @@ static bool selectContractionSchedule(KernelOp kernel) {
     tiles[root == op.getOperation() ? loop : i] = tiling.itemTile(loop);
   }
   auto [rows, columns] = tiling.registers();
-  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, {},
+  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), tiles, tiling.reduction(),
                                            {rows, columns, tiling.lanes()}, tiling.fewRows(),
                                            tiling.itemCost()));
+  return true;
+}
+
+/// The register tile of contractions inside of a kernel's own loops, as the reference of
+/// grouped matrix products has them; none unless all have rows and one type of sums.
+static bool selectNestedContractions(KernelOp kernel) {
+  if (getScheduledRoot(kernel))
+    return false;
+  TargetAttr target = targetOf(kernel);
+  int64_t vectorBits = target ? target.getVectorBits() : 128;
+  std::optional<Contraction> chosen;
+  bool areAlike = true;
+  kernel->walk([&](linalg::GenericOp op) {
+    std::optional<Contraction> contraction = Contraction::match(op);
+    if (!contraction)
+      return;
+    areAlike &= contraction->m.has_value() &&
+                (!chosen || chosen->accumulatorType == contraction->accumulatorType);
+    chosen = contraction;
+  });
+  if (!chosen || !areAlike || !isVectorizable(*chosen, vectorBits))
+    return false;
+  ContractionTiling tiling(*chosen, vectorBits, /*isItem=*/true);
+  auto [rows, columns] = tiling.registers();
+  kernel.setScheduleAttr(ScheduleAttr::get(kernel.getContext(), /*parallel=*/{0}, {},
+                                           {rows, columns, tiling.lanes()}, tiling.fewRows(),
+                                           /*cost=*/0));
   return true;
 }
 
@@ -455,7 +306,7 @@ static void selectRowSchedule(KernelOp kernel, RowKernel &rows) {
 }
 
 LogicalResult cpu::selectSchedule(KernelOp kernel) {
-  if (selectContractionSchedule(kernel)) {
+  if (selectContractionSchedule(kernel) || selectNestedContractions(kernel)) {
     // Its cost follows.
   } else if (std::optional<RowKernel> rows = RowKernel::match(kernel)) {
     selectRowSchedule(kernel, *rows);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Weft.h"
+#include "transforms/Tile/Contraction.h"
 #include "transforms/Tile/Passes.h"
 #include "transforms/Tile/Schedule.h"
 
@@ -67,6 +68,88 @@ static void replaceEmptyLoops(RewriterBase &rewriter, KernelOp kernel) {
         rewriter.replaceOp(computation, computation.getDpsInits());
 }
 
+/// Takes the reduced loops of `contraction` in pieces, each with the part of its factors
+/// that is computed in the kernel; what it accumulates into is carried.
+static LogicalResult tileReduction(RewriterBase &rewriter, linalg::GenericOp contraction,
+                                   ArrayRef<int64_t> tiles) {
+  scf::SCFTilingOptions tiling;
+  tiling.setTileSizes(getAsIndexOpFoldResult(rewriter.getContext(), tiles));
+  scf::SCFTileAndFuseOptions options;
+  options.setTilingOptions(tiling);
+  options.setFusionControlFn(
+      [](tensor::ExtractSliceOp, OpResult producer,
+         bool isDestination) -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
+        auto op = dyn_cast<linalg::GenericOp>(producer.getOwner());
+        if (isDestination || !op || op.getNumReductionLoops() != 0)
+          return std::nullopt;
+        return scf::SCFTileAndFuseOptions::ControlFnResult{};
+      });
+  rewriter.setInsertionPoint(contraction);
+  FailureOr<scf::SCFTileAndFuseResult> tiled = scf::tileConsumerAndFuseProducersUsingSCF(
+      rewriter, cast<TilingInterface>(contraction.getOperation()), options);
+  if (failed(tiled))
+    return failure();
+  rewriter.replaceOp(contraction, tiled->replacements.lookup(contraction.getResult(0)));
+  return success();
+}
+
+/// Takes the reduced loops of the kernel's contraction in pieces of `tiles`.
+static LogicalResult tileReductions(RewriterBase &rewriter, KernelOp kernel,
+                                    ArrayRef<int64_t> tiles) {
+  if (llvm::all_of(tiles, [](int64_t size) { return size == 0; }))
+    return success();
+  SmallVector<Contraction> contractions;
+  bool hasItems =
+      llvm::any_of(kernel.getScheduleAttr().getParallel(), [](int64_t size) { return size != 0; });
+  kernel->walk([&](linalg::GenericOp op) {
+    // The whole of what work items compute tiles of lives on in extents.
+    if (hasItems && op->getParentOp() == kernel)
+      return;
+    if (std::optional<Contraction> contraction = Contraction::match(op))
+      contractions.push_back(*contraction);
+  });
+  if (contractions.size() != 1 || contractions.front().op.getNumLoops() != tiles.size())
+    return kernel.emitOpError("has a schedule of ")
+           << tiles.size() << " reduction tile sizes and no contraction of as many loops";
+  for (auto [i, size] : llvm::enumerate(tiles))
+    if (size != 0 && !llvm::is_contained(contractions.front().k, i))
+      return kernel.emitOpError("has a schedule that takes loop ")
+             << i << " of its contraction in pieces, which is not reduced";
+  if (failed(tileReduction(rewriter, contractions.front().op, tiles)))
+    return kernel.emitOpError("cannot be tiled by its schedule");
+  return success();
+}
+
+/// Makes the kernel's root a loop over work items of `tiles`, each with what it reads that
+/// is computed in the kernel.
+static LogicalResult tileItems(RewriterBase &rewriter, KernelOp kernel, TilingInterface root,
+                               ArrayRef<int64_t> tiles) {
+  if (llvm::all_of(tiles, [](int64_t size) { return size == 0; }))
+    return success();
+  if (failed(verifyTiles(kernel, tiles, root.getLoopIteratorTypes())))
+    return failure();
+  scf::SCFTilingOptions tiling;
+  tiling.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
+  tiling.setTileSizes(getAsIndexOpFoldResult(rewriter.getContext(), tiles));
+  scf::SCFTileAndFuseOptions options;
+  options.setTilingOptions(tiling);
+  rewriter.setInsertionPoint(root);
+  FailureOr<scf::SCFTileAndFuseResult> tiled =
+      scf::tileConsumerAndFuseProducersUsingSCF(rewriter, root, options);
+  if (failed(tiled))
+    return kernel.emitOpError("cannot be tiled by its schedule");
+  for (OpResult result : root->getResults())
+    if (Value replacement = tiled->replacements.lookup(result))
+      rewriter.replaceAllUsesWith(result, replacement);
+  return success();
+}
+
+static void eraseDead(RewriterBase &rewriter, Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      rewriter.eraseOp(&op);
+}
+
 namespace {
 struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
   void runOnOperation() override {
@@ -75,35 +158,19 @@ struct TileKernels : weft::impl::TileKernelsBase<TileKernels> {
     replaceEmptyLoops(rewriter, kernel);
     ScheduleAttr schedule = kernel.getScheduleAttr();
     TilingInterface root = getScheduledRoot(kernel);
-    if (!schedule || !root ||
-        llvm::all_of(schedule.getParallel(), [](int64_t size) { return size == 0; }))
+    if (!schedule || !root)
       return;
-    if (failed(verifyTiles(kernel, schedule.getParallel(), root.getLoopIteratorTypes())))
+    if (failed(tileItems(rewriter, kernel, root, schedule.getParallel())))
       return signalPassFailure();
-    scf::SCFTilingOptions tiling;
-    tiling.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
-    tiling.setTileSizes(getAsIndexOpFoldResult(&getContext(), schedule.getParallel()));
-    scf::SCFTileAndFuseOptions options;
-    options.setTilingOptions(tiling);
-    rewriter.setInsertionPoint(root);
-    FailureOr<scf::SCFTileAndFuseResult> tiled =
-        scf::tileConsumerAndFuseProducersUsingSCF(rewriter, root, options);
-    if (failed(tiled)) {
-      kernel.emitOpError("cannot be tiled by its schedule");
+    // The whole of producers that live in the loop now.
+    eraseDead(rewriter, kernel.getBody().front());
+    if (failed(tileReductions(rewriter, kernel, schedule.getReduction())))
       return signalPassFailure();
-    }
-    for (OpResult result : root->getResults())
-      if (Value replacement = tiled->replacements.lookup(result))
-        rewriter.replaceAllUsesWith(result, replacement);
     // A tile of an uninitialised tensor is one, too: the whole is not needed.
     RewritePatternSet patterns(&getContext());
     tensor::populateFoldTensorEmptyPatterns(patterns, /*foldSingleUseOnly=*/true);
     (void)applyPatternsGreedily(kernel, std::move(patterns));
-    // Producers that live in the loop now.
-    Block &body = kernel.getBody().front();
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
-      if (isOpTriviallyDead(&op))
-        rewriter.eraseOp(&op);
+    eraseDead(rewriter, kernel.getBody().front());
   }
 };
 } // namespace

@@ -465,9 +465,10 @@ Value ContractionEmitter::emitMatrix(ArrayRef<Value> outer, Value out) {
   return emitAnyRows(outer, out);
 }
 
-/// A known number of rows: whole tiles, and one of exactly what is left.
+/// A known number of rows: whole tiles, and one of exactly what is left. Columns that lie
+/// apart are packed however few rows read them.
 Value ContractionEmitter::emitRows(ArrayRef<Value> outer, Value out, int64_t extent) {
-  Value packed = c.packsColumns(whole.rows) ? pack(outer) : Value();
+  Value packed = c.packsColumns(whole.rows) || packsSquares() ? pack(outer) : Value();
   TileShape rest{extent % whole.rows, whole.vectors};
   Value border = constant(extent - rest.rows);
   if (extent >= whole.rows)

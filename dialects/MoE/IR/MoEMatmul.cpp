@@ -121,87 +121,133 @@ LogicalResult GroupedMatmulOp::verify() {
 // Reference
 //===----------------------------------------------------------------------===//
 
-/// Columns of a tile of dense weights.
-static constexpr int64_t kColumns = 64;
+/// Rows and columns of a tile of a group's result.
+static constexpr int64_t kRows = 64, kColumns = 64;
 
-/// Elements of a decoded tile: 64 KB of f32.
-static constexpr int64_t kDecodedElements = 1 << 14;
+/// How much of k is taken at a time where a tile of weights is decoded or turned: 64 KB of
+/// f32.
+static constexpr int64_t kDepth = 256;
 
 namespace {
-/// Work items are groups times tiles of columns: each computes its rows by vectors
-/// of columns, one product of a row's element and a weight's row after another.
+/// Work items are groups times tiles of columns. Each takes the rows of its group a tile at
+/// a time, copies them together and multiplies them with its columns.
 class GroupedMatmulReference {
 public:
   GroupedMatmulReference(OpBuilder &b, GroupedMatmulOp op)
       : m(b, op.getLoc()), op(op), sumType(op.getSumType()), rows(m.dim(op.getInit(), 0)),
         columns(m.dim(op.getInit(), 1)), depth(m.dim(op.getInput(), 1)),
-        groups(m.sub(m.dim(op.getOffsets(), 0), m.constant(1))), tile(m.constant(tileColumns())) {}
+        groups(m.sub(m.dim(op.getOffsets(), 0), m.constant(1))) {}
   SmallVector<Value> lower();
 
 private:
+  /// Rows of a group, from `first` on, and columns from `column` on.
+  struct Tile {
+    Value group, first, column;
+    OpFoldResult rows, width;
+  };
+  /// A piece of k.
+  struct Piece {
+    Value from;
+    OpFoldResult extent;
+  };
   bool isPacked(size_t i) { return isa<PackedType>(op.getWeightTypes()[i]); }
-  /// Columns of a tile; a divisor of nothing, the last tile is smaller.
-  int64_t tileColumns();
-  /// The tile of weight `i`: [K, n] or, where it is stored so, [n, K].
-  Value tileOf(size_t i, Value group, Value column, OpFoldResult width);
-  Value decode(size_t i, Value group, Value column, OpFoldResult width);
-  /// sum + the products of one row of the input with a tile of the weights.
-  Value multiply(Value sum, Value row, Value depth, Value weights);
-  Value finish(ValueRange sums, ValueRange biases, Value out, Value row, Value group);
+  /// How much of k is taken at a time; nothing: all of it.
+  std::optional<int64_t> depthOfPieces();
+  Value computeGroup(Value group, Value start, Value rowsHere, Value column, OpFoldResult width,
+                     Value part);
+  Value computeTile(const Tile &tile, Value start, Value part);
+  /// The sums of a tile, a tensor for each of the weights.
+  SmallVector<Value> multiply(const Tile &tile);
+  SmallVector<Value> multiplyPiece(const Tile &tile, const Piece &piece, ValueRange sums);
+  /// The row of the input for row `position` of the result, and whether there is one.
+  std::pair<Value, Value> inputRow(Value position);
+  Value gatherRows(const Tile &tile, const Piece &piece);
+  /// Of weight `i`: [k, n] or, where it is stored so, [n, k].
+  Value weightsOf(size_t i, const Tile &tile, const Piece &piece);
+  Value finish(ValueRange sums, ValueRange biases, Value out, Value position, Value group);
 
   ReferenceBuilder m;
   GroupedMatmulOp op;
   Type sumType;
-  Value rows, columns, depth, groups, tile;
+  Value rows, columns, depth, groups;
 };
 } // namespace
 
-int64_t GroupedMatmulReference::tileColumns() {
-  int64_t width = kColumns;
-  for (ShapedType type : op.getWeightTypes())
-    if (isa<PackedType>(type)) {
-      int64_t k = type.getDimSize(op.getTransposed() ? 2 : 1);
-      width = std::min(width, std::max<int64_t>(1, kDecodedElements / std::max<int64_t>(k, 1)));
-    }
-  return width;
+std::optional<int64_t> GroupedMatmulReference::depthOfPieces() {
+  if (!op.getTransposed() && llvm::none_of(op.getWeightTypes(), llvm::IsaPred<PackedType>))
+    return std::nullopt;
+  int64_t k = op.getWeightTypes().front().getDimSize(op.getTransposed() ? 2 : 1);
+  if (ShapedType::isDynamic(k))
+    return kDepth;
+  if (k <= kDepth)
+    return std::nullopt;
+  // Equal pieces, if there are any that are not much shorter.
+  for (int64_t piece = kDepth; piece > kDepth / 2; --piece)
+    if (k % piece == 0)
+      return piece;
+  return kDepth;
 }
 
-Value GroupedMatmulReference::decode(size_t i, Value group, Value column, OpFoldResult width) {
-  auto packed = cast<PackedType>(op.getWeightTypes()[i]);
-  SmallVector<Type> parts =
-      llvm::map_to_vector(packed.getComponentTypes(), [](auto type) -> Type { return type; });
-  auto disassemble = DisassembleOp::create(m.b, m.loc, parts, op.getWeights()[i]);
-  SmallVector<Value> components(disassemble.getComponents());
-  SmallVector<OpFoldResult> dims, offsets{group, m.b.getIndexAttr(0), m.b.getIndexAttr(0)};
-  for (int64_t extent : packed.getShape())
-    dims.push_back(m.b.getIndexAttr(extent));
-  SmallVector<OpFoldResult> sizes{m.b.getIndexAttr(1), dims[1], dims[2]};
-  int64_t along = op.getTransposed() ? 1 : 2;
-  offsets[along] = column;
-  sizes[along] = width;
-  Value scratch = m.empty(sizes, packed.getElementType());
-  Value decoded =
-      packed.getFormat().decodeTile(m.b, m.loc, packed, components, dims, offsets, scratch);
-  RankedTensorType type = typeOf(decoded);
-  return tensor::CollapseShapeOp::create(
-      m.b, m.loc, RankedTensorType::get(type.getShape().drop_front(), type.getElementType()),
-      decoded, SmallVector<ReassociationIndices>{{0, 1}, {2}});
+std::pair<Value, Value> GroupedMatmulReference::inputRow(Value position) {
+  Value row = position, inputRows = m.dim(op.getInput(), 0);
+  if (Value indices = op.getIndices())
+    row = m.toIndex(m.read(indices, position));
+  Value exists = m.both(m.within(row, inputRows), m.less(m.constant(0), inputRows));
+  return {m.clamp(row, inputRows), exists};
 }
 
-Value GroupedMatmulReference::tileOf(size_t i, Value group, Value column, OpFoldResult width) {
-  if (isPacked(i))
-    return decode(i, group, column, width);
+/// The rows' pieces as a matrix of their own; zeros for a row that there is not.
+Value GroupedMatmulReference::gatherRows(const Tile &tile, const Piece &piece) {
+  RankedTensorType type = typeOf(op.getInput());
+  Value zero = m.constant(0), none = m.number(type.getElementType(), 0);
+  Value matrix = m.empty({tile.rows, piece.extent}, type.getElementType());
+  // MLIR takes no slice of a tensor without rows.
+  if (type.getDimSize(0) == 0)
+    return m.fill(matrix, none);
+  auto lineType = RankedTensorType::get({typeOf(matrix).getDimSize(1)}, type.getElementType());
+  OpFoldResult first = m.b.getIndexAttr(0), one = m.b.getIndexAttr(1);
+  return m.loop(zero, m.value(tile.rows), matrix, [&](Value r, ValueRange carried) {
+    auto [row, exists] = inputRow(m.add(tile.first, r));
+    SmallVector<OpFoldResult> at{r, first}, sizes{one, piece.extent}, ones(2, one);
+    Value line = m.branch(
+        exists,
+        [&] {
+          return SmallVector<Value>{m.extract(op.getInput(), {{row, piece.from}, sizes, lineType})};
+        },
+        [&] {
+          return SmallVector<Value>{m.fill(m.empty(piece.extent, type.getElementType()), none)};
+        })[0];
+    return SmallVector<Value>{
+        tensor::InsertSliceOp::create(m.b, m.loc, line, carried[0], at, sizes, ones)};
+  })[0];
+}
+
+Value GroupedMatmulReference::weightsOf(size_t i, const Tile &tile, const Piece &piece) {
+  SmallVector<OpFoldResult> offsets{tile.group, piece.from, tile.column},
+      sizes{m.b.getIndexAttr(1), piece.extent, tile.width};
+  if (op.getTransposed()) {
+    std::swap(offsets[1], offsets[2]);
+    std::swap(sizes[1], sizes[2]);
+  }
   Value weights = op.getWeights()[i];
-  SmallVector<OpFoldResult> offsets{group, m.b.getIndexAttr(0), m.b.getIndexAttr(0)},
-      sizes{m.b.getIndexAttr(1), m.size(weights, 1), m.size(weights, 2)};
-  int64_t along = op.getTransposed() ? 1 : 2;
-  offsets[along] = column;
-  sizes[along] = width;
   SmallVector<int64_t> shape;
   for (OpFoldResult size : ArrayRef(sizes).drop_front())
     shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
-  return m.extract(
-      weights, {offsets, sizes, RankedTensorType::get(shape, typeOf(weights).getElementType())});
+  auto type = RankedTensorType::get(shape, op.getWeightTypes()[i].getElementType());
+  if (!isPacked(i))
+    return m.extract(weights, {offsets, sizes, type});
+  auto packed = cast<PackedType>(op.getWeightTypes()[i]);
+  SmallVector<Type> parts =
+      llvm::map_to_vector(packed.getComponentTypes(), [](auto part) -> Type { return part; });
+  auto disassemble = DisassembleOp::create(m.b, m.loc, parts, weights);
+  SmallVector<OpFoldResult> extents;
+  for (int64_t extent : packed.getShape())
+    extents.push_back(m.b.getIndexAttr(extent));
+  Value decoded = packed.getFormat().decodeTile(
+      m.b, m.loc, packed, SmallVector<Value>(disassemble.getComponents()), extents, offsets,
+      m.empty(sizes, packed.getElementType()));
+  offsets.assign(3, m.b.getIndexAttr(0));
+  return m.extract(decoded, {offsets, sizes, type});
 }
 
 static Value multiplyAdd(OpBuilder &b, Location loc, Value x, Value y, Value sum) {
@@ -213,36 +259,61 @@ static Value multiplyAdd(OpBuilder &b, Location loc, Value x, Value y, Value sum
   return arith::AddIOp::create(b, loc, sum, arith::MulIOp::create(b, loc, x, y));
 }
 
-Value GroupedMatmulReference::multiply(Value sum, Value row, Value depth, Value weights) {
-  return m.loop(m.constant(0), depth, sum, [&](Value k, ValueRange carried) {
-    Value x = m.read(op.getInput(), {row, k});
-    bool transposed = op.getTransposed();
-    RankedTensorType type = typeOf(weights);
-    int64_t along = transposed ? 0 : 1;
-    OpFoldResult zero = m.b.getIndexAttr(0), one = m.b.getIndexAttr(1);
-    SmallVector<OpFoldResult> offsets{zero, zero}, sizes{one, one};
-    offsets[1 - along] = k;
-    sizes[along] = m.size(weights, along);
-    Value line = m.extract(
-        weights,
-        {offsets, sizes, RankedTensorType::get({type.getDimSize(along)}, type.getElementType())});
-    return SmallVector<Value>{
-        m.map(line, carried[0], [&](OpBuilder &b, Location loc, ValueRange args) {
-          return multiplyAdd(b, loc, x, args[0], args[1]);
-        })};
-  })[0];
+SmallVector<Value> GroupedMatmulReference::multiplyPiece(const Tile &tile, const Piece &piece,
+                                                         ValueRange sums) {
+  // Loops [r, n, k].
+  auto of = [&](ArrayRef<unsigned> dims) {
+    return AffineMap::getMultiDimMapWithTargets(3, dims, m.b.getContext());
+  };
+  SmallVector<AffineMap> maps{of({0, 2}), op.getTransposed() ? of({1, 2}) : of({2, 1}), of({0, 1})};
+  SmallVector<utils::IteratorType> iterators{
+      utils::IteratorType::parallel, utils::IteratorType::parallel, utils::IteratorType::reduction};
+  Value matrix = gatherRows(tile, piece);
+  SmallVector<Value> results;
+  for (auto [i, sum] : llvm::enumerate(sums)) {
+    Value weights = weightsOf(i, tile, piece);
+    results.push_back(
+        linalg::GenericOp::create(
+            m.b, m.loc, sum.getType(), ValueRange{matrix, weights}, sum, maps, iterators,
+            [](OpBuilder &b, Location loc, ValueRange args) {
+              linalg::YieldOp::create(b, loc, multiplyAdd(b, loc, args[0], args[1], args[2]));
+            })
+            .getResult(0));
+  }
+  return results;
 }
 
-Value GroupedMatmulReference::finish(ValueRange sums, ValueRange biases, Value out, Value row,
+SmallVector<Value> GroupedMatmulReference::multiply(const Tile &tile) {
+  Value zero = m.constant(0);
+  SmallVector<Value> sums;
+  for (size_t i = 0; i < op.getWeightTypes().size(); ++i)
+    sums.push_back(m.fill(m.empty({tile.rows, tile.width}, sumType), m.number(sumType, 0)));
+  std::optional<int64_t> pieces = depthOfPieces();
+  if (!pieces)
+    return multiplyPiece(tile, {zero, m.size(op.getInput(), 1)}, sums);
+  int64_t k = op.getWeightTypes().front().getDimSize(op.getTransposed() ? 2 : 1);
+  Value extent = m.constant(*pieces);
+  bool divides = !ShapedType::isDynamic(k) && k % *pieces == 0;
+  Value count = arith::CeilDivSIOp::create(m.b, m.loc, depth, extent);
+  return m.loop(zero, count, sums, [&](Value i, ValueRange carried) {
+    Value from = m.mul(i, extent);
+    OpFoldResult here = divides ? OpFoldResult(m.b.getIndexAttr(*pieces))
+                                : OpFoldResult(m.min(extent, m.sub(depth, from)));
+    return multiplyPiece(tile, {from, here}, carried);
+  });
+}
+
+Value GroupedMatmulReference::finish(ValueRange sums, ValueRange biases, Value out, Value position,
                                      Value group) {
   SmallVector<Value> inputs(sums);
   llvm::append_range(inputs, biases);
   Type element = typeOf(out).getElementType();
+  Value exists = inputRow(position).second;
   return m.map(inputs, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
     ReferenceBuilder e(b, loc);
     SmallVector<Value> totals;
     for (size_t i = 0; i < sums.size(); ++i) {
-      Value sum = args[i];
+      Value sum = e.select(exists, args[i], e.number(sumType, 0));
       if (!biases.empty()) {
         Value bias = e.convert(args[sums.size() + i], sumType);
         sum = isa<FloatType>(sumType) ? Value(arith::AddFOp::create(b, loc, sum, bias))
@@ -254,12 +325,47 @@ Value GroupedMatmulReference::finish(ValueRange sums, ValueRange biases, Value o
       return e.convert(totals[0], element);
     Block &block = op.getEpilogue().front().front();
     IRMapping mapping;
-    totals.append({row, group});
+    totals.append({position, group});
     mapping.map(block.getArguments(), totals);
     for (Operation &inner : block.without_terminator())
       b.clone(inner, mapping);
     return mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
   });
+}
+
+Value GroupedMatmulReference::computeTile(const Tile &tile, Value start, Value part) {
+  SmallVector<Value> sums = multiply(tile), biases;
+  OpFoldResult zero = m.b.getIndexAttr(0), one = m.b.getIndexAttr(1);
+  int64_t width = getConstantIntValue(tile.width).value_or(ShapedType::kDynamic);
+  auto lineOf = [&](Value matrix, OpFoldResult row, OpFoldResult column) {
+    auto type = RankedTensorType::get({width}, typeOf(matrix).getElementType());
+    return ReferenceBuilder::Slice{{row, column}, {one, tile.width}, type};
+  };
+  for (Value bias : op.getBiases())
+    biases.push_back(m.extract(bias, lineOf(bias, tile.group, tile.column)));
+  return m.loop(m.constant(0), m.value(tile.rows), part, [&](Value r, ValueRange carried) {
+    SmallVector<Value> lines;
+    for (Value sum : sums)
+      lines.push_back(m.extract(sum, lineOf(sum, r, zero)));
+    Value position = m.add(tile.first, r);
+    ReferenceBuilder::Slice line = lineOf(part, m.sub(position, start), zero);
+    Value out = finish(lines, biases, m.extract(carried[0], line), position, tile.group);
+    return SmallVector<Value>{tensor::InsertSliceOp::create(m.b, m.loc, out, carried[0],
+                                                            line.offsets, line.sizes,
+                                                            SmallVector<OpFoldResult>{one, one})};
+  })[0];
+}
+
+Value GroupedMatmulReference::computeGroup(Value group, Value start, Value rowsHere, Value column,
+                                           OpFoldResult width, Value part) {
+  Value most = m.constant(kRows);
+  Value tiles = arith::CeilDivSIOp::create(m.b, m.loc, rowsHere, most);
+  return m.loop(m.constant(0), tiles, part, [&](Value i, ValueRange carried) {
+    Value from = m.mul(i, most);
+    Value count = m.min(most, m.sub(rowsHere, from));
+    return SmallVector<Value>{
+        computeTile({group, m.add(start, from), column, count, width}, start, carried[0])};
+  })[0];
 }
 
 SmallVector<Value> GroupedMatmulReference::lower() {
@@ -270,63 +376,35 @@ SmallVector<Value> GroupedMatmulReference::lower() {
   // MLIR takes no slice of an empty dimension.
   if (isEmpty)
     return {init};
-  Value inputRows = m.dim(op.getInput(), 0);
-  size_t count = op.getWeightTypes().size();
+  Value tile = m.constant(kColumns);
   Value tiles = arith::CeilDivSIOp::create(m.b, m.loc, columns, tile);
   auto offsetAt = [&](Value g) {
     return m.min(m.max(m.toIndex(m.read(op.getOffsets(), g)), zero), rows);
   };
-  Value start, rowsHere, column, width;
+  int64_t n = typeOf(init).getDimSize(1);
+  bool divides = !ShapedType::isDynamic(n) && n % kColumns == 0;
+  Value start, rowsHere, column;
+  OpFoldResult width;
   auto slice = [&](ValueRange at) {
     start = offsetAt(at[0]);
     rowsHere = m.max(m.sub(offsetAt(m.add(at[0], one)), start), zero);
     column = m.mul(at[1], tile);
-    width = m.min(tile, m.sub(columns, column));
+    width = divides ? OpFoldResult(m.b.getIndexAttr(kColumns))
+                    : OpFoldResult(m.min(tile, m.sub(columns, column)));
+    int64_t known = divides ? kColumns : ShapedType::kDynamic;
     return SmallVector<ReferenceBuilder::Slice>{
         {{start, column},
          {rowsHere, width},
-         RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic},
-                               typeOf(init).getElementType())}};
-  };
-  auto compute = [&](Value group, Value part) -> Value {
-    SmallVector<Value> weights, biases;
-    for (size_t i = 0; i < count; ++i)
-      weights.push_back(tileOf(i, group, column, width));
-    for (Value bias : op.getBiases())
-      biases.push_back(m.extract(
-          bias, {{group, column},
-                 {m.b.getIndexAttr(1), width},
-                 RankedTensorType::get({ShapedType::kDynamic}, typeOf(bias).getElementType())}));
-    return m.loop(zero, rowsHere, part, [&](Value p, ValueRange carried) {
-      Value position = m.add(start, p), row = position, depthHere = depth;
-      if (Value indices = op.getIndices()) {
-        row = m.toIndex(m.read(indices, position));
-        Value exists = m.both(m.cmp(arith::CmpIPredicate::sge, row, zero), m.less(zero, inputRows));
-        depthHere = m.select(exists, depth, zero);
-        row = m.clamp(row, inputRows);
-      } else {
-        depthHere = m.select(m.less(row, inputRows), depth, zero);
-      }
-      SmallVector<Value> sums;
-      for (Value tile : weights) {
-        Value empty = m.empty(OpFoldResult(width), sumType);
-        sums.push_back(multiply(m.fill(empty, m.number(sumType, 0)), row, depthHere, tile));
-      }
-      ReferenceBuilder::Slice line{
-          {p, m.b.getIndexAttr(0)},
-          {m.b.getIndexAttr(1), width},
-          RankedTensorType::get({ShapedType::kDynamic}, typeOf(part).getElementType())};
-      Value out = finish(sums, biases, m.extract(carried[0], line), position, group);
-      SmallVector<OpFoldResult> ones(2, m.b.getIndexAttr(1));
-      return SmallVector<Value>{tensor::InsertSliceOp::create(m.b, m.loc, out, carried[0],
-                                                              line.offsets, line.sizes, ones)};
-    })[0];
+         RankedTensorType::get({ShapedType::kDynamic, known}, typeOf(init).getElementType())}};
   };
   return m.parallel({OpFoldResult(groups), OpFoldResult(tiles)}, init, slice,
                     [&](ValueRange at, ValueRange parts) {
                       return m.branch(
                           m.less(zero, rowsHere),
-                          [&] { return SmallVector<Value>{compute(at[0], parts[0])}; },
+                          [&] {
+                            return SmallVector<Value>{
+                                computeGroup(at[0], start, rowsHere, column, width, parts[0])};
+                          },
                           [&] { return SmallVector<Value>(parts); });
                     });
 }

@@ -198,9 +198,11 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
   let description = [{
     Chosen by the target (`selectSchedule`), executed by generic passes.
     `parallel` tiles the parallel dimensions of the kernel's root into
-    independent work items, `reduction` tiles its reduction dimensions. One
-    entry a loop of the root, at most 2^24; 0 leaves a loop whole. `vector` is
-    the register tile of a contraction: rows, columns, and the lanes of a
+    independent work items, one entry a loop of the root; it is [0] where the kernel
+    has loops of its own. `reduction` takes the reduced loops of the kernel's
+    contraction in pieces, one entry a loop of it, so that the part of a factor
+    that is decoded or packed at a time stays in the cache. Entries are at most
+    2^24; 0 leaves a loop whole. `vector` is the register tile of a contraction: rows, columns, and the lanes of a
     vector, of which columns are a multiple; at most 256 vectors. `few` has
     pairs of rows and columns, ascending in rows: register tiles for matrices of
     so few rows that packing the columns does not pay, told apart at run time, and
@@ -213,6 +215,8 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
     #weft.schedule<parallel = [8, 0] cost = 1200>
     #weft.schedule<parallel = [240, 64, 0] vector = [12, 32, 16]>
     #weft.schedule<parallel = [240, 64, 0] vector = [12, 32, 16] few = [1, 128, 4, 96, 8, 48]>
+    #weft.schedule<parallel = [0, 128, 0] reduction = [0, 0, 128] vector = [1, 128, 16]>
+    #weft.schedule<parallel = [0] vector = [12, 32, 16] few = [1, 64, 4, 64, 8, 32]>
     ```
   }];
   let genVerifyDecl = 1;

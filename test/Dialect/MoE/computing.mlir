@@ -39,14 +39,15 @@ func.func @gated(%x: tensor<?x8xf16>, %g: tensor<4x5x8xf16>, %u: tensor<4x5x8xf1
 
 !weight = !weft.packed<4x1024x70xf32, #weft.format<elem = #lowp.int<4, signed>>>
 
-// A tile of 16 columns of one group is decoded, behind the test for rows, and never
-// a whole weight.
+// 256 rows of 64 columns of one group are decoded at a time, behind the test for rows, and
+// never a whole weight. A tile of rows is multiplied with them.
 // CHECK-LABEL: @packed
 // CHECK: weights(%{{.*}} : !weft.packed<4x1024x70xf32,
 // REF-LABEL: @packed
-// REF: scf.forall (%{{.*}}, %{{.*}}) in (4, 5)
+// REF: scf.forall (%{{.*}}, %{{.*}}) in (4, 2)
 // REF: scf.if
-// REF: tensor.empty(%{{.*}}) : tensor<1x1024x?xf32>
+// REF: tensor.empty(%{{.*}}) : tensor<1x256x?xf32>
+// REF: linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "reduction"]
 // REF-NOT: tensor<4x1024x70xf32>
 func.func @packed(%x: tensor<?x1024xf32>, %codes: tensor<143360xi8>, %o: tensor<5xi32>,
                   %init: tensor<?x70xf32>) -> tensor<?x70xf32> {

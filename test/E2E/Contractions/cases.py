@@ -235,6 +235,14 @@ for bits in (1, 2, 3, 4, 7):
     case(f"packed-{bits}", "mk,kn->mn", "u1 i1 i4", bias="n", packed=bits, m=9, n=13, k=31)
 case("packed-transposed", "mk,nk->mn", "i1 i1 i4", packed=4, m=33, n=130, k=257)
 
+# Few rows, columns that lie apart, and more of k than is packed or decoded at a time.
+for m in (1, 3, 7):
+    case(f"few-transposed-{m}", "mk,nk->mn", bias="n", m=m, n=77, k=701)
+    case(f"few-bytes-{m}", "mk,nk->mn", "i1 u1 i4", bias="n", m=m, n=131, k=701)
+case("vector-transposed", "k,nk->n", n=77, k=701)
+case("packed-few", "mk,nk->mn", "i1 i1 i4", packed=4, m=1, n=131, k=1031)
+case("packed-pieces", "mk,kn->mn", "i1 i1 i4", bias="n", packed=3, m=41, n=131, k=1031)
+
 # Numbers of rows, on both sides of what changes the register tile: a row's result does
 # not depend on how many rows there are, in no bit.
 ROWS = (0, 1, 2, 3, 4, 5, 8, 9, 11, 12, 13, 16, 23, 24, 25, 36, 40, 241)
