@@ -108,7 +108,7 @@ LogicalResult RouteOp::verify() {
     if (experts % groups.getCount() != 0)
       return emitOpError("has ") << experts << " experts in " << groups.getCount() << " groups";
     int64_t size = experts / groups.getCount();
-    if (!ShapedType::isDynamic(chosen) && chosen > size * groups.getKeep())
+    if (!ShapedType::isDynamic(chosen) && !groups.getOthers() && chosen > size * groups.getKeep())
       return emitOpError("chooses ")
              << chosen << " of " << size * groups.getKeep() << " experts in groups";
   } else if (groups) {

@@ -142,6 +142,8 @@ Value RouteReference::keptGroups(Value keys) {
 SmallVector<Value> RouteReference::chooseByOrder(Value scores, Value keys, ValueRange row) {
   Value kept = keptGroups(keys), zero = m.constant(0);
   Value size = kept ? m.div(experts, m.constant(op.getGroups()->getCount())) : Value();
+  FloatAttr fill = kept ? op.getGroups()->getOthers() : FloatAttr();
+  Value others = fill ? m.number(compute, fill.getValueAsDouble()) : Value();
   Selection selection = op.getSelection();
   Value threshold =
       op.getThreshold() ? m.number(compute, op.getThreshold()->convertToDouble()) : Value();
@@ -149,14 +151,17 @@ SmallVector<Value> RouteReference::chooseByOrder(Value scores, Value keys, Value
                              m.constant(-1), m.bit(true), m.number(compute, 0)};
   SmallVector<Value> done = m.loop(zero, chosen, carried, [&](Value j, ValueRange c) {
     Value isFirst = m.cmp(arith::CmpIPredicate::eq, j, zero);
+    auto isKept = [&](Value e) {
+      Value mark = m.read(kept, m.div(e, size));
+      return m.cmp(arith::CmpIPredicate::ne, mark, m.number(mark.getType(), 0));
+    };
     auto [place, found] = next(
-        experts, isFirst, {c[2], c[3]}, [&](Value e) { return m.read(keys, e); },
-        [&](Value e) -> Value {
-          if (!kept)
-            return {};
-          Value mark = m.read(kept, m.div(e, size));
-          return m.cmp(arith::CmpIPredicate::ne, mark, m.number(mark.getType(), 0));
-        });
+        experts, isFirst, {c[2], c[3]},
+        [&](Value e) {
+          Value key = m.read(keys, e);
+          return others ? m.select(isKept(e), key, others) : key;
+        },
+        [&](Value e) { return kept && !others ? isKept(e) : Value(); });
     Value goesOn = m.both(c[4], found), sum = c[5];
     using P = arith::CmpFPredicate;
     if (selection == Selection::TopP)
@@ -243,9 +248,12 @@ SmallVector<Value> RouteReference::finish(ValueRange row) {
       return SmallVector<Value>{
           m.select(isTaken(j), arith::AddFOp::create(m.b, m.loc, c[0], x), c[0])};
     })[0];
-    if (double epsilon = op.getEpsilon().convertToDouble();
-        epsilon > 0 && normalize == Normalization::Sum)
-      divisor = arith::MaximumFOp::create(m.b, m.loc, divisor, m.number(compute, epsilon));
+    if (double epsilon = op.getEpsilon().convertToDouble(); epsilon > 0) {
+      if (normalize == Normalization::Sum)
+        divisor = arith::MaximumFOp::create(m.b, m.loc, divisor, m.number(compute, epsilon));
+      if (normalize == Normalization::SumPlus)
+        divisor = arith::AddFOp::create(m.b, m.loc, divisor, m.number(compute, epsilon));
+    }
   }
   double scale = op.getScale().convertToDouble();
   if (normalize != Normalization::None || scale != 1)

@@ -7,6 +7,7 @@
 
 #include "dialects/MoE/Transforms/Choices.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -19,6 +20,41 @@ bool moe::isZeroTensor(Value value) {
   if (auto fill = value.getDefiningOp<linalg::FillOp>())
     return matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
   return matchPattern(value, m_AnyZeroFloat());
+}
+
+std::optional<double> moe::splatOf(Value tensor) {
+  auto numberOf = [](Attribute number) -> std::optional<double> {
+    if (auto real = dyn_cast_or_null<FloatAttr>(number))
+      return real.getValueAsDouble();
+    if (auto whole = dyn_cast_or_null<IntegerAttr>(number))
+      return static_cast<double>(whole.getValue().getSExtValue());
+    return std::nullopt;
+  };
+  Attribute number;
+  while (Operation *op = tensor.getDefiningOp()) {
+    DenseElementsAttr splat;
+    if (matchPattern(tensor, m_Constant(&splat)))
+      return splat.isSplat() ? numberOf(splat.getSplatValue<Attribute>()) : std::nullopt;
+    if (auto fill = dyn_cast<linalg::FillOp>(op))
+      return matchPattern(fill.getInputs()[0], m_Constant(&number)) ? numberOf(number)
+                                                                    : std::nullopt;
+    if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op)) {
+      tensor = op->getOperand(0);
+      continue;
+    }
+    auto generic = dyn_cast<linalg::GenericOp>(op);
+    if (!generic || generic->getNumResults() != 1)
+      return std::nullopt;
+    if (matchPattern(yielded(generic), m_Constant(&number)))
+      return numberOf(number);
+    auto argument = dyn_cast<BlockArgument>(yielded(generic));
+    if (!argument || argument.getArgNumber() >= generic.getNumDpsInputs() ||
+        !isa<RankedTensorType>(
+            generic.getDpsInputOperand(argument.getArgNumber())->get().getType()))
+      return std::nullopt;
+    tensor = generic.getDpsInputOperand(argument.getArgNumber())->get();
+  }
+  return std::nullopt;
 }
 
 Factors moe::factorsOf(ElementResolver &resolver, const ElementAccess &access) {
@@ -93,10 +129,10 @@ Value ChoiceMatcher::indexComponent(Value indices, AffineExpr at, int64_t compon
   return input ? resolver.find(*input, {token, at}) : Value();
 }
 
-std::optional<Choice> ChoiceMatcher::matchScatter(const ElementAccess &gate) {
-  ElementAccess base = resolver.resolve(gate);
+std::optional<ChosenScatter> ChoiceMatcher::matchChosen(const ElementAccess &element) {
+  ElementAccess base = resolver.resolve(element);
   auto scatter = base.tensor.getDefiningOp<ScatterOp>();
-  if (!scatter || !base.isAt({token, slot}) || !isZeroTensor(scatter.getInit()))
+  if (!scatter || !base.isAt({token, slot}))
     return std::nullopt;
   Block &combiner = scatter.getCombiner().front();
   RankedTensorType indices = typeOf(scatter.getIndices()), updates = typeOf(scatter.getUpdates());
@@ -105,21 +141,27 @@ std::optional<Choice> ChoiceMatcher::matchScatter(const ElementAccess &gate) {
       indices.getRank() != 3 || indices.getDimSize(2) != 2 || updates.getRank() != 2 ||
       updates.isDynamicDim(1))
     return std::nullopt;
-  AffineExpr at =
-                 resolver.addDim(Builder(scatter.getContext()).getIndexAttr(updates.getDimSize(1))),
+  AffineExpr at = resolver.addDim(
+                 IntegerAttr::get(IndexType::get(scatter.getContext()), updates.getDimSize(1))),
              row, other;
   if (indexComponent(scatter.getIndices(), at, 0, row) || row != token)
     return std::nullopt;
   Value ids = indexComponent(scatter.getIndices(), at, 1, other);
   if (!ids)
     return std::nullopt;
-  // What a sort gives is in range, and no expert comes twice.
-  auto sort = resolver.resolve({ids, {token, at}}).tensor.getDefiningOp<SortOp>();
-  Value weights = resolver.find({scatter.getUpdates(), {token, at}}, {token, at});
-  if (!sort || sort.getDimension() != 1 || !weights ||
-      resolver.resolve({ids, {token, at}}).tensor != sort.getIndices())
+  ElementAccess chosen = resolver.resolve({ids, {token, at}});
+  auto sort = chosen.tensor.getDefiningOp<SortOp>();
+  Value values = resolver.find({scatter.getUpdates(), {token, at}}, {token, at});
+  if (!sort || sort.getDimension() != 1 || !values || chosen.tensor != sort.getIndices())
     return std::nullopt;
-  return Choice{ids, weights};
+  return ChosenScatter{scatter, sort, ids, values};
+}
+
+std::optional<Choice> ChoiceMatcher::matchScatter(const ElementAccess &gate) {
+  std::optional<ChosenScatter> chosen = matchChosen(gate);
+  if (!chosen || !isZeroTensor(chosen->op.getInit()))
+    return std::nullopt;
+  return Choice{chosen->ids, chosen->updates};
 }
 
 /// Whether a number is 1 where `condition` holds, else 0; `condition` is set.

@@ -18,6 +18,14 @@ struct Choice {
   mlir::Value ids, weights;
 };
 
+/// What tokens wrote into their rows of a matrix, at the positions that a sort chose: these are
+/// in range, and none comes twice.
+struct ChosenScatter {
+  ScatterOp op;
+  SortOp sort;
+  mlir::Value ids, updates; ///< [T, K]
+};
+
 /// A mask [T, E] that is 1 where the expert is the one of `ids`, [T] or [T, 1].
 struct OneHot {
   ElementAccess mask;
@@ -30,6 +38,18 @@ inline mlir::Value yielded(mlir::linalg::GenericOp op) {
 }
 
 bool isZeroTensor(mlir::Value value);
+/// The number that all elements are, if that is known.
+std::optional<double> splatOf(mlir::Value tensor);
+/// Whether a reduction computes nothing but the `Op` of its elements.
+template <typename Op> bool reducesBy(mlir::linalg::GenericOp op) {
+  auto combine = yielded(op).getDefiningOp<Op>();
+  if (!combine || op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
+      op.getBody()->getOperations().size() != 2)
+    return false;
+  mlir::Value x = op.getBody()->getArgument(0), y = op.getBody()->getArgument(1);
+  return (combine.getLhs() == x && combine.getRhs() == y) ||
+         (combine.getLhs() == y && combine.getRhs() == x);
+}
 
 using Factors = llvm::SmallVector<ElementAccess, 2>;
 /// The two factors of an element that is a product, perhaps added to zeros.
@@ -41,6 +61,7 @@ struct ChoiceMatcher {
   mlir::AffineExpr token, slot;
   int64_t experts;
 
+  std::optional<ChosenScatter> matchChosen(const ElementAccess &element);
   /// Gates that were scattered into zeros at the experts that a sort chose.
   std::optional<Choice> matchScatter(const ElementAccess &gate);
   std::optional<OneHot> matchOneHot(const ElementAccess &access);
