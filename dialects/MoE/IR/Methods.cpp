@@ -35,7 +35,7 @@ static RouteOp createRoute(OpBuilder &b, Location loc, Value logits, int64_t k, 
 
 static void setGroups(RouteOp route, int64_t groups, int64_t keep, GroupScore by) {
   if (groups > 1)
-    route.setGroupsAttr(GroupsAttr::get(route.getContext(), groups, keep, by));
+    route.setGroupsAttr(GroupsAttr::get(route.getContext(), groups, keep, by, {}));
 }
 
 RouteOp moe::buildSoftmaxTopK(OpBuilder &b, Location loc, Value logits, int64_t k, bool normalize) {

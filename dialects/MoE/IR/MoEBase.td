@@ -56,7 +56,8 @@ def MoE_Selection : MoE_Enum<"Selection", "how experts are chosen", [
 def MoE_Normalization : MoE_Enum<"Normalization", "how the weights of a token are normalized", [
     I32EnumAttrCase<"None", 0, "none">,
     I32EnumAttrCase<"Sum", 1, "sum">,
-    I32EnumAttrCase<"Softmax", 2, "softmax">]>;
+    I32EnumAttrCase<"Softmax", 2, "softmax">,
+    I32EnumAttrCase<"SumPlus", 3, "sum_plus">]>;
 
 def MoE_GroupScore : MoE_Enum<"GroupScore", "what a group of experts counts", [
     I32EnumAttrCase<"Max", 0, "max">,
@@ -79,13 +80,18 @@ def MoE_GroupsAttr : AttrDef<MoE_Dialect, "Groups"> {
     the experts of the `keep` groups that count most: by their best key or by the
     sum of their two best. Ties go to the lowest group.
 
+    With `others` the experts of the other groups can be chosen too, all by this key
+    instead of their own: what implementations mean that fill the keys of those groups
+    with 0.
+
     ```mlir
     #moe.groups<count = 8, keep = 4, by = top2_sum>
     ```
   }];
   let genVerifyDecl = 1;
   let parameters = (ins "int64_t":$count, "int64_t":$keep,
-                        EnumParameter<MoE_GroupScore>:$by);
+                        EnumParameter<MoE_GroupScore>:$by,
+                        OptionalParameter<"::mlir::FloatAttr">:$others);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

@@ -48,10 +48,12 @@ void MoEDialect::initialize() {
 }
 
 LogicalResult GroupsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t count,
-                                 int64_t keep, GroupScore) {
+                                 int64_t keep, GroupScore, FloatAttr others) {
   if (count < 1)
     return emitError() << "has " << count << " groups of experts, expected at least 1";
   if (keep < 1 || keep > count)
     return emitError() << "keeps " << keep << " of " << count << " groups of experts";
+  if (others && (!others.getType().isF64() || others.getValue().isNaN()))
+    return emitError() << "expects the key of others as a number of f64, got " << others;
   return success();
 }

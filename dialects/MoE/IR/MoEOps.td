@@ -78,7 +78,8 @@ def MoE_RouteOp : MoE_TensorOp<"route", [AttrSizedOperandSegments, MoE_Tiling]> 
          expert's number there leaves the slot empty. Rows out of range are an error
          (inside of kernels they are clamped).
     4. The weights are the c of the chosen (never their keys), `normalize`d: divided
-       by their `sum`, at least `epsilon`, or by `softmax` over them; times `scale`.
+       by their `sum`, at least `epsilon`, by `sum_plus`, their sum plus `epsilon`, or
+       by `softmax` over them; times `scale`.
     5. With `shared` = n, the last n of the K slots have the experts E to E + n - 1,
        with weight `shared_weight`.
 

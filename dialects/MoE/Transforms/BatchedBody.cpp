@@ -77,7 +77,13 @@ std::optional<BatchedProduct> BatchedBody::matchContraction(const ElementAccess 
     return std::nullopt;
   BatchedProduct product;
   product.result = access;
+  // A dimension of 1 may come last, as products with vectors have it.
   product.column = access.at.back();
+  for (AffineExpr expr : llvm::reverse(access.at))
+    if (expr != resolver.constant(0)) {
+      product.column = expr;
+      break;
+    }
   product.inner =
       resolver.addDim(IntegerAttr::get(IndexType::get(op.getContext()), ranges[contracted[0]]));
   for (bool swapped : {false, true}) {
@@ -212,8 +218,8 @@ LogicalResult BatchedBody::match(const ElementAccess &result) {
     return failure();
   down = *product;
   Type element = typeOf(down.result.tensor).getElementType();
-  if (!(element.isF32() || element.isF64()) || failed(collectSums(down.rows)) || sums.empty() ||
-      failed(matchFusion()))
+  if (!isa<FloatType>(element) || element.getIntOrFloatBitWidth() < 16 ||
+      failed(collectSums(down.rows)) || sums.empty() || failed(matchFusion()))
     return failure();
   for (const BatchedProduct &sum : sums) {
     // All read the same rows; each has a contracted dimension of its own.
@@ -298,8 +304,9 @@ ExpertFFNOp BatchedBody::build(OpBuilder &b, Location loc, Value tokens, Value n
   Block *block =
       b.createBlock(&layer.getActivation(), {}, types, SmallVector<Location>(types.size(), loc));
   SmallVector<std::pair<ElementAccess, Value>> built;
+  Type element = typeOf(init).getElementType();
   for (auto [sum, argument] : llvm::zip(sums, block->getArguments()))
-    built.push_back({sum.result, argument});
+    built.push_back({sum.result, ReferenceBuilder(b, loc).convert(argument, element)});
   Value hidden = buildScalar(b, down.rows, built);
   moe::YieldOp::create(b, loc, ValueRange{hidden});
   return layer;

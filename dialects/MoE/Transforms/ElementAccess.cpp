@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace weft;
@@ -252,6 +253,50 @@ std::optional<ElementAccess> ElementResolver::beforeGeneric(linalg::GenericOp op
   return result;
 }
 
+std::optional<AffineExpr> ElementResolver::number(const ElementAccess &access) {
+  ElementAccess base = resolve(access);
+  DenseIntElementsAttr numbers;
+  if (matchPattern(base.tensor, m_Constant(&numbers))) {
+    if (numbers.isSplat())
+      return constant(numbers.getSplatValue<APInt>().getSExtValue());
+    if (base.at.size() != 1)
+      return std::nullopt;
+    for (auto [i, element] : llvm::enumerate(numbers.getValues<APInt>()))
+      if (element != i)
+        return std::nullopt;
+    return base.at[0];
+  }
+  auto op = base.tensor.getDefiningOp<linalg::GenericOp>();
+  SmallVector<AffineExpr> positions = op ? loops(op, base.at) : SmallVector<AffineExpr>();
+  if (positions.empty())
+    return std::nullopt;
+  return index(op.getBody()->getTerminator()->getOperand(0), positions);
+}
+
+std::optional<ElementAccess> ElementResolver::beforeGather(GatherOp op, ArrayRef<AffineExpr> at) {
+  RankedTensorType indices = typeOf(op.getIndices());
+  int64_t rows = indices.getRank() - 1, tuple = indices.getDimSize(rows);
+  if (op.getBatchDims() != 0)
+    return std::nullopt;
+  ElementAccess result{op.getData(), {}};
+  for (int64_t k = 0; k < tuple; ++k) {
+    ElementAccess component{op.getIndices(), Exprs(at.take_front(rows))};
+    component.at.push_back(constant(k));
+    std::optional<AffineExpr> position = number(component);
+    // What is out of range is not read where it says.
+    AffineExpr extent = extentOf(op.getData(), k);
+    if (!position || !extent)
+      return std::nullopt;
+    auto dim = dyn_cast<AffineDimExpr>(*position);
+    if (dim ? extents[dim.getPosition()] != extent
+            : *position != constant(0) || extent != constant(1))
+      return std::nullopt;
+    result.at.push_back(*position);
+  }
+  llvm::append_range(result.at, at.drop_front(rows));
+  return result;
+}
+
 std::optional<ElementAccess> ElementResolver::previous(const ElementAccess &access) {
   Operation *op = access.tensor.getDefiningOp();
   if (auto cast = dyn_cast_or_null<tensor::CastOp>(op))
@@ -266,6 +311,8 @@ std::optional<ElementAccess> ElementResolver::previous(const ElementAccess &acce
     return beforeSlice(slice, access.at);
   if (auto generic = dyn_cast_or_null<linalg::GenericOp>(op))
     return beforeGeneric(generic, access.at);
+  if (auto gather = dyn_cast_or_null<GatherOp>(op))
+    return beforeGather(gather, access.at);
   if (auto transpose = dyn_cast_or_null<linalg::TransposeOp>(op)) {
     ElementAccess result{transpose.getInput(), SmallVector<AffineExpr>(access.at)};
     for (auto [i, dim] : llvm::enumerate(transpose.getPermutation()))

@@ -43,7 +43,7 @@ public:
   }
 
   /// The element before one operation that only moves elements: slices, reshapes,
-  /// transpositions, broadcasts, tiles, casts.
+  /// transpositions, broadcasts, tiles, gathers of all, casts.
   std::optional<ElementAccess> previous(const ElementAccess &access);
   /// The element and those that it was before, the last one computed.
   llvm::SmallVector<ElementAccess> chain(ElementAccess access);
@@ -79,6 +79,9 @@ private:
                                               llvm::ArrayRef<mlir::AffineExpr> at);
   std::optional<ElementAccess> beforeSlice(mlir::tensor::ExtractSliceOp op,
                                            llvm::ArrayRef<mlir::AffineExpr> at);
+  std::optional<ElementAccess> beforeGather(GatherOp op, llvm::ArrayRef<mlir::AffineExpr> at);
+  /// The element of an integer tensor, if it is affine in its position.
+  std::optional<mlir::AffineExpr> number(const ElementAccess &access);
   std::optional<ElementAccess> beforeGeneric(mlir::linalg::GenericOp op,
                                              llvm::ArrayRef<mlir::AffineExpr> at);
 

@@ -183,7 +183,7 @@ LogicalResult ExpertBody::match(Value result) {
   down = *product;
   Type element = typeOf(result).getElementType();
   // Every sum is of the type that everything else has.
-  return success(!sums.empty() && sums.size() <= 2 && (element.isF32() || element.isF64()) &&
+  return success(!sums.empty() && sums.size() <= 2 && element.getIntOrFloatBitWidth() >= 16 &&
                  llvm::all_of(sums, [&](const ExpertProduct &sum) {
                    return typeOf(sum.result).getElementType() == element &&
                           typeOf(sum.rows).getElementType() == element &&
@@ -246,7 +246,9 @@ void ExpertBody::buildActivation(OpBuilder &b, ExpertFFNOp op) const {
                                SmallVector<Location>(types.size(), op.getLoc()));
   IRMapping built;
   for (auto [sum, argument] : llvm::zip(sums, block->getArguments()))
-    built.map(sum.result, argument);
+    built.map(
+        sum.result,
+        ReferenceBuilder(b, op.getLoc()).convert(argument, typeOf(op.getInput()).getElementType()));
   Value hidden = buildScalar(b, down.rows, built);
   moe::YieldOp::create(b, op.getLoc(), ValueRange{hidden});
 }

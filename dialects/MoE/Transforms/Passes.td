@@ -73,7 +73,16 @@ def RaiseRouting : Pass<"moe-raise-routing"> {
     A `weft.sort` that keeps the largest scores, be they a softmax, a sigmoid or the
     logits, becomes `moe.route ... top_k`, with what was made of the scores kept:
     nothing, the quotients by their sum, or their softmax, and a constant factor.
-    Scores are f32 or f64, as `moe.route` computes them.
+    Weights may be the keys that were sorted, their sigmoids, or what was gathered of the
+    scores. What else is made of them stays and takes the route's.
+
+    The keys may be scores plus a bias, and filled with a number except in those groups of
+    experts that a second sort chose, by the largest key of a group or by the sum of its
+    two largest (DeepSeek-V2 and V3). Is the number one that no key is below, these groups
+    are left out, else it is their key (`others`).
+
+    Scores are f32 or f64, as `moe.route` computes them, logits any floats. Tests that the
+    positions which a sort found are in range go.
 
     Other choices stay what they are, and the layer takes their numbers and weights.
   }];

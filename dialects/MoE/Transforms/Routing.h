@@ -10,6 +10,8 @@
 
 #include "dialects/MoE/IR/MoE.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
 namespace weft::moe {
 
 struct Scores {
@@ -19,6 +21,27 @@ struct Scores {
 
 /// What `scores` [T, E] are of which logits: a softmax, a sigmoid, or these themselves.
 Scores matchScores(mlir::Value scores);
+/// Whether an elementwise operation with one input computes its 1 / (1 + exp(-x)).
+bool isSigmoid(mlir::linalg::GenericOp op);
+
+/// What experts are chosen by: scores, perhaps with a bias, perhaps of a few groups only.
+struct RouteKeys {
+  Scores scores;
+  mlir::Value scored; ///< the scores, [T, E]
+  mlir::Value bias;   ///< [E]
+  struct Groups {
+    int64_t count, keep;
+    GroupScore by;
+    double others; ///< the keys of the groups that are not kept
+  };
+  std::optional<Groups> groups;
+  llvm::SmallVector<SortOp, 2> sorts; ///< of groups and in them
+};
+
+RouteKeys matchKeys(mlir::Value keys);
+
+/// Erases tests that the positions which a sort found are in range, which cannot fail.
+void eraseRangeTests(SortOp sort);
 
 } // namespace weft::moe
 

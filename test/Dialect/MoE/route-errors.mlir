@@ -245,3 +245,11 @@ func.func @kept_groups(%x: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2x
   %ids, %weights = moe.route softmax top_k groups = <count = 2, keep = 3, by = max> ins(%x : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
   return
 }
+
+// -----
+
+func.func @others(%x: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  // expected-error @+1 {{expects the key of others as a number of f64, got 0.000000e+00 : f32}}
+  %ids, %weights = moe.route softmax top_k groups = <count = 8, keep = 1, by = max, others = 0.0 : f32> ins(%x : tensor<?x8xf32>) outs(%i, %w : tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}

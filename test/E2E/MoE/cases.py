@@ -29,5 +29,6 @@ except ImportError:
 else:
     import models  # noqa: F401
     import forms  # noqa: F401
+    import groups  # noqa: F401
 
 sys.exit(harness.finish())

@@ -7,72 +7,12 @@
 """Graphs in which all experts are computed at once: after stage model they are moe.route and
 moe.expert_ffn, and they compute what NumPy does in float64, token by token."""
 
-import os
-import subprocess
-
 import numpy as np
-import onnx
-import weft
 from onnx import TensorProto as T
 from onnx import helper as h
-from onnx import numpy_helper as nh
 
-import harness
 import reference
-from harness import check, failures, run
-
-rng = np.random.default_rng(31)
-N = h.make_node
-
-
-def numbers(*shape):
-    return rng.standard_normal(shape).astype(np.float32)
-
-
-def ints(*values):
-    return np.array(values, np.int64)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def form(name, nodes, consts, want, hidden, holds=("moe.expert_ffn", "moe.route"),
-         lacks=("weft.sort", "weft.scatter", "scf.for")):
-    """`want` computes the result of tokens in float64."""
-    for tokens in (9, 1, "T"):
-        graph = h.make_graph(nodes, "g", [h.make_tensor_value_info("x", T.FLOAT, [tokens, hidden])],
-                             [h.make_tensor_value_info("y", T.FLOAT, None)],
-                             [nh.from_array(np.asarray(v), k) for k, v in consts.items()])
-        proto = h.make_model(graph, ir_version=9, opset_imports=[h.make_opsetid("", 18)])
-        path = os.path.join(harness.folder.name, f"form{harness.count}.onnx")
-        onnx.save(proto, path)
-        try:
-            module = weft.compile(path)
-            for count in ((tokens,) if isinstance(tokens, int) else (0, 1, 13)):
-                x = numbers(count, hidden)
-                check(f"{name}, {tokens}", run(module, {"x": x}), {"y": want(x)}, 1e-4)
-        except (weft.Error, AssertionError) as error:
-            failures.append(f"{name}, {tokens}: {error}")
-            continue
-        text = subprocess.run([os.environ["WEFT_COMPILER"], "compile", path, "--quiet", "--compile-to=model",
-                               "--emit=mlir", "-o", "-"], capture_output=True, text=True, check=False).stdout
-        for word in holds:
-            if word not in text:
-                failures.append(f"{name}, {tokens}: expected {word} after stage model")
-        for word in lacks:
-            if word in text:
-                failures.append(f"{name}, {tokens}: {word} is still there after stage model")
-
-
-def layer(x, ids, weights, expert):
-    """The weighted sums of expert(number, row)."""
-    y = np.zeros((len(x), expert(0, x[:1].astype(np.float64)[0] if len(x) else np.zeros(x.shape[1])).size))
-    for t, row in enumerate(x.astype(np.float64)):
-        for e, w in zip(ids[t], weights[t]):
-            y[t] += w * expert(e, row)
-    return y
-
+from graphs import N, form, ints, layer, numbers, sigmoid
 
 E, K, H, I = 5, 2, 8, 6
 router, router_bias = numbers(H, E), numbers(E)

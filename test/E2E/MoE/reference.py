@@ -64,12 +64,15 @@ def route(logits, slots, score="softmax", select="top_k", by_logits=False, bias=
         else:
             allowed = set(range(experts))
             if groups:
-                number, keep, by = groups
+                number, keep, by = groups[:3]
                 size = experts // number
                 parts = [sorted(keys[t, g * size:(g + 1) * size])[::-1] for g in range(number)]
                 counts = [p[0] if by == "max" or size == 1 else p[0] + p[1] for p in parts]
                 kept = order_of(counts)[:keep]
-                allowed = {e for e in allowed if e // size in kept}
+                if len(groups) > 3:
+                    keys[t] = [keys[t, e] if e // size in kept else groups[3] for e in range(experts)]
+                else:
+                    allowed = {e for e in allowed if e // size in kept}
             total = 0.0
             for e in [e for e in order_of(keys[t]) if e in allowed][:chosen]:
                 if select == "top_p" and total >= threshold:
@@ -82,6 +85,8 @@ def route(logits, slots, score="softmax", select="top_k", by_logits=False, bias=
         there = np.array([e >= 0 for e in picked], bool)
         if normalize == "sum" and there.any():
             values = values / max(np.sum(values), epsilon)
+        if normalize == "sum_plus" and there.any():
+            values = values / (np.sum(values) + epsilon)
         if normalize == "softmax" and there.any():
             values = np.where(there, np.exp(values - values[there].max()), 0.0)
             values = values / values.sum()

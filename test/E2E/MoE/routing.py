@@ -38,7 +38,7 @@ def route_text(experts, slots, element="f32", score="softmax", select="top_k", b
     if iterations is not None:
         flags += f" iterations = {iterations}"
     if groups:
-        flags += f" groups = <count = {groups[0]}, keep = {groups[1]}, by = {groups[2]}>"
+        flags += f" groups = <count = {groups[0]}, keep = {groups[1]}, by = {groups[2]}{f', others = {groups[3]} : f64' if len(groups) > 3 else ''}>"
     if normalize != "none":
         flags += f" normalize = {normalize}"
     if epsilon:
@@ -89,6 +89,9 @@ route("llama4: top-1, sigmoid", score="sigmoid", slots=1, by_logits=True)
 route("deepseek-v3", score="sigmoid", experts=32, slots=6, groups=(8, 4, "top2_sum"), biased=True,
       normalize="sum", epsilon=1e-20, scale=2.5)
 route("deepseek-v2", experts=20, slots=3, groups=(5, 2, "max"), scale=16.0)
+route("deepseek-v3 with zeros for the others", score="sigmoid", experts=16, slots=5,
+      groups=(4, 2, "top2_sum", 0.0), biased=True, normalize="sum_plus", epsilon=1e-20, scale=2.5)
+route("all of few groups", experts=8, slots=6, groups=(4, 2, "max", 0.0), normalize="sum_plus", epsilon=0.5)
 route("groups of one expert", experts=6, slots=2, groups=(6, 3, "top2_sum"))
 route("minimax-m2", score="sigmoid", experts=9, slots=3, biased=True, normalize="sum",
       epsilon=1e-20)
