@@ -155,6 +155,8 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     addCleanup(passManager);
     passManager.addPass(createOutlineKernels());
     addCleanup(passManager);
+    passManager.addPass(createShareKernels());
+    addCleanup(passManager);
     return;
   case Stage::Tile:
     // A thread of a device reads its windows where they are.
