@@ -332,10 +332,54 @@ def lookup_cases(suite):
                   constants, {"i": ids}, exact.astype(np.float32), np.abs(exact), weight=(30, columns))
 
 
+def packed_lookup_cases(suite):
+    """GatherBlockQuantized of 4-bit types along any axes, and of bytes along outer axes."""
+    # type of the table, its extents, gather_axis, quantize_axis, block_size, bits
+    cases = [("int4", (30, 48), 0, 1, 16, 4), ("uint4", (31, 37), 0, 1, 16, 4),
+             ("int4", (31, 37), 1, 0, 16, 4), ("uint4", (31, 37), 1, 1, 32, 4),
+             ("int4", (40, 9), 0, 0, 32, 4), ("uint4", (3, 17, 20), 1, 2, 16, 4),
+             ("int4", (33,), 0, 0, 16, 4), ("uint8", (30, 40), 0, 1, 16, 2),
+             ("uint8", (5, 6, 48), 1, 2, 32, 4), ("uint8", (5, 36, 8), 1, 0, 16, 8)]
+    for i, (kind, shape, axis, quantized, block, bits) in enumerate(cases):
+        for with_zeros in (False, True):
+            is_bytes, per_byte = kind == "uint8", 8 // bits
+            low, high = (-8, 8) if kind == "int4" else (0, 1 << bits)
+            blocks = list(shape)
+            blocks[quantized] = -(-shape[quantized] // block)
+            numbers, zeros = (rng.integers(low, high, s) for s in (shape, blocks))
+            s = scales(*blocks)
+
+            def stored(name, x):
+                if not is_bytes:
+                    return nibbles(name, x, T.INT4 if kind == "int4" else T.UINT4)
+                padded = np.zeros((*x.shape[:-1], -(-x.shape[-1] // per_byte) * per_byte), np.uint8)
+                padded[..., :x.shape[-1]] = x
+                parts = [padded[..., j::per_byte] << (bits * j) for j in range(per_byte)]
+                return np.bitwise_or.reduce(parts).astype(np.uint8)
+
+            constants = {"d": stored("d", numbers), "s": s}
+            if with_zeros:
+                constants["z"] = stored("z", zeros)
+            else:
+                zeros = np.full(blocks, 1 << bits - 1 if is_bytes else 0)
+            group = np.arange(shape[quantized]) // block
+            exact = (numbers - np.take(zeros, group, quantized)) * np.take(
+                s.astype(np.float64), group, quantized)
+            ids = rng.integers(-shape[axis], shape[axis], (2, 3))
+            exact = np.take(exact, ids, axis)
+            suite.run(f"packed-lookup-{i}-{int(with_zeros)}",
+                      [h.make_node("GatherBlockQuantized", ["d", "i", "s"] + ["z"] * with_zeros, ["y"],
+                                   domain="com.microsoft", bits=bits, block_size=block,
+                                   gather_axis=axis, quantize_axis=quantized)],
+                      constants, {"i": ids}, exact.astype(np.float32), np.abs(exact),
+                      weight=shape)
+
+
 def run_all(weft, folder):
     """How many models there were, and the names of those that failed."""
     suite = Suite(weft, folder)
-    for cases in (matmul_cases, small_cases, gemm_case, operator_case, conv_cases, integer_cases, dynamic_case, lookup_cases):
+    for cases in (matmul_cases, small_cases, gemm_case, operator_case, conv_cases, integer_cases, dynamic_case, lookup_cases,
+                  packed_lookup_cases):
         cases(suite)
     return suite.count, suite.failures
 
