@@ -32,6 +32,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass(createFoldUnitExtents);
   registrar.addPass(createFuseElementwise);
   registrar.addPass(createOutlineKernels);
+  registrar.addPass(createShareKernels);
   registrar.addPass(createLowerScan);
   registrar.addPass(createLowerSort);
   registrar.addPass(createLowerNonZero);

@@ -14,7 +14,7 @@ namespace weft {
 mlir::LogicalResult registerLowPDialect(Registrar &registrar) {
   registrar.addDialect<lowp::LowPDialect>();
   registrar.addPass(lowp::createFoldBasis);
-  registrar.addPass(lowp::createRaiseQuantization);
+  registrar.addPass([] { return lowp::createRaiseQuantization(); });
   registrar.addFormat(
       {"lowp.in_basis", "Any format, for numbers that are rotated along a dimension"});
   return mlir::success();

@@ -107,3 +107,21 @@ def OutlineKernels : Pass<"weft-outline-kernels", "::mlir::ModuleOp"> {
     Statistic<"numKernels", "kernels", "Number of distinct kernels">
   ];
 }
+
+def ShareKernels : Pass<"weft-share-kernels", "::mlir::ModuleOp"> {
+  let summary = "Makes numbers in which kernels differ their arguments";
+  let description = [{
+    Layers of a quantized model differ in scales and zero points only, which are
+    numbers in the bodies of their kernels. Kernels that are equal but for the values
+    of float constants become one, which takes those as arguments: the bits of each, as
+    index values. Constants that are equal in all of these kernels stay, and so do those
+    whose value decides what code is made: zeros, ones, what is not finite, exponents
+    of `math.powf`, and powers of two that divide. A kernel that is equal to no other
+    is left as it is.
+  }];
+  let dependentDialects = ["::weft::WeftDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numMerged", "merged", "Number of kernels that another one computes for">,
+    Statistic<"numArguments", "arguments", "Number of constants that became arguments">
+  ];
+}

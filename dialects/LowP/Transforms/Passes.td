@@ -42,6 +42,10 @@ def RaiseQuantization : Pass<"lowp-raise-quantization"> {
       what follows. Zero points of w stay in its format, where codes less zero points
       are integers of 16 bits. Scales that vary along what is contracted, and sums that
       32 bits cannot hold (more than 33,025 products), leave it a contraction of floats.
+    - A convolution of codes with a constant filter becomes one of integers by the option
+      `integer-convolutions`: of codes less their zero points, i32 sums and one rescaling.
+      Pads are 0 then as they were. It is the target's choice, since convolutions of floats
+      can be faster there; QLinearConv and ConvInteger are integers always.
     - A contraction or convolution of other numbers with packed constants takes them as
       they are packed. Scales that are one for all products of a sum are applied to the
       sum.
@@ -53,6 +57,10 @@ def RaiseQuantization : Pass<"lowp-raise-quantization"> {
   }];
   let dependentDialects = ["::weft::lowp::LowPDialect", "::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let options = [
+    Option<"integerConvolutions", "integer-convolutions", "bool", /*default=*/"true",
+           "Convolve codes where the model dequantizes them before">
+  ];
   let statistics = [
     Statistic<"numRaised", "num-raised", "Number of operations that take packed operands now">,
     Statistic<"numIntegers", "num-integers", "Number of contractions that became integers">

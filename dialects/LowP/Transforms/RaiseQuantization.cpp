@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/LowP/Transforms/IntegerProducts.h"
 #include "dialects/LowP/Transforms/Passes.h"
-#include "dialects/LowP/Transforms/Quantized.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -23,218 +23,6 @@ namespace weft::lowp {
 using namespace mlir;
 using namespace weft;
 using namespace weft::lowp;
-
-/// The largest product of two 8-bit integers less zero points.
-static constexpr int64_t kMaxProduct = 255 * 255;
-
-/// Whether `value` is a constant in another shape or order, which is computed while compiling.
-static bool isConstant(Value value) {
-  while (Operation *def = value.getDefiningOp()) {
-    if (!isa<tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp, linalg::TransposeOp>(
-            def))
-      break;
-    value = def->getOperand(0);
-  }
-  return matchPattern(value, m_Constant());
-}
-
-static bool isConstant(const Quantized &quantized) {
-  return quantized.type.hasStaticShape() &&
-         llvm::all_of(quantized.getComponents(), [](Value c) { return isConstant(c); });
-}
-
-static bool isZeroFill(Value value) {
-  auto fill = value.getDefiningOp<linalg::FillOp>();
-  return fill && (matchPattern(fill.getInputs()[0], m_AnyZeroFloat()) ||
-                  matchPattern(fill.getInputs()[0], m_Zero()));
-}
-
-//===----------------------------------------------------------------------===//
-// What is done with sums
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// A sum of products becomes `init + (sum + corrections) * scales`.
-class Rescaling {
-public:
-  Rescaling(OpBuilder &b, Location loc, Value init) : b(b), loc(loc), init(init) {}
-  /// A tensor of zeros to sum in.
-  Value makeZeros(Type element) const;
-  /// What is added to the sum; `map` is from the result's dimensions.
-  void correct(Value by, AffineMap map) { add(corrections, by, map); }
-  /// `parameter` varies along `dimension` of the result.
-  void scale(const Parameter &parameter, std::optional<unsigned> dimension) {
-    SmallVector<AffineExpr> exprs;
-    if (dimension)
-      exprs.push_back(b.getAffineDimExpr(*dimension));
-    add(scales, collapseParameter(b, loc, parameter),
-        AffineMap::get(rank(), 0, exprs, b.getContext()));
-  }
-  Value apply(Value sum) const;
-
-private:
-  struct Operand {
-    Value value;
-    AffineMap map;
-  };
-  static void add(SmallVector<Operand> &to, Value value, AffineMap map) {
-    to.push_back({value, map});
-  }
-  RankedTensorType type() const { return cast<RankedTensorType>(init.getType()); }
-  unsigned rank() const { return type().getRank(); }
-
-  OpBuilder &b;
-  Location loc;
-  Value init;
-  SmallVector<Operand> corrections, scales;
-};
-} // namespace
-
-Value Rescaling::makeZeros(Type element) const {
-  Value empty = tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, init), element);
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
-  return linalg::FillOp::create(b, loc, zero, empty).getResult(0);
-}
-
-static Value convertFloat(OpBuilder &b, Location loc, Value x, Type type) {
-  unsigned have = x.getType().getIntOrFloatBitWidth(), want = type.getIntOrFloatBitWidth();
-  if (have == want)
-    return x;
-  return have < want ? Value(arith::ExtFOp::create(b, loc, type, x))
-                     : Value(arith::TruncFOp::create(b, loc, type, x));
-}
-
-Value Rescaling::apply(Value sum) const {
-  bool addsInit = !isZeroFill(init);
-  AffineMap identity = b.getMultiDimIdentityMap(rank());
-  SmallVector<Value> inputs{sum};
-  SmallVector<AffineMap> maps{identity};
-  for (const Operand &operand : llvm::concat<const Operand>(corrections, scales)) {
-    inputs.push_back(operand.value);
-    maps.push_back(operand.map);
-  }
-  if (addsInit) {
-    inputs.push_back(init);
-    maps.push_back(identity);
-  }
-  maps.push_back(identity);
-  Type element = type().getElementType();
-  Value empty = tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, init), element);
-  return linalg::GenericOp::create(
-             b, loc, type(), inputs, empty, maps,
-             SmallVector<utils::IteratorType>(rank(), utils::IteratorType::parallel),
-             [&](OpBuilder &b, Location loc, ValueRange args) {
-               Value x = args.front();
-               args = args.drop_front();
-               for (size_t i = 0; i < corrections.size(); ++i, args = args.drop_front())
-                 x = arith::AddIOp::create(b, loc, x, args.front());
-               if (isa<FloatType>(element) && isa<IntegerType>(x.getType()))
-                 x = arith::SIToFPOp::create(b, loc, element, x);
-               for (size_t i = 0; i < scales.size(); ++i, args = args.drop_front())
-                 x = arith::MulFOp::create(b, loc, x, convertFloat(b, loc, args.front(), element));
-               if (addsInit && isa<FloatType>(element))
-                 x = arith::AddFOp::create(b, loc, args.front(), x);
-               else if (addsInit)
-                 x = arith::AddIOp::create(b, loc, args.front(), x);
-               linalg::YieldOp::create(b, loc, x);
-             })
-      .getResult(0);
-}
-
-//===----------------------------------------------------------------------===//
-// Factors
-//===----------------------------------------------------------------------===//
-
-/// Whether the numbers are integers of at most 8 bits, less one zero point at most.
-static bool isInteger(const Quantized &quantized) {
-  auto elem = dyn_cast<IntElementAttr>(quantized.getFormat().getElem());
-  return elem && elem.getOffset() == 0 && quantized.getLevels().size() <= 1 &&
-         llvm::all_of(quantized.getLevels(), [](ScaleInterface level) {
-           auto scale = dyn_cast<ScaleAttr>(mlir::Attribute(level));
-           auto storage = scale ? dyn_cast_or_null<LeafFormatAttr>(scale.getStorage()) : nullptr;
-           return storage && scale.getRole() == Role::ZeroPoint && storage.getScales().empty() &&
-                  isa<IntElementAttr>(storage.getElem());
-         });
-}
-
-namespace {
-/// A factor of integers as an operand of a contraction.
-struct IntegerFactor {
-  Value value; ///< a tensor of codes, or packed
-  bool isUnsigned;
-};
-} // namespace
-
-/// The numbers of a constant before they are scaled: codes where these are the numbers.
-static IntegerFactor integerFactor(OpBuilder &b, Location loc, const Quantized &quantized) {
-  if (auto codes = IntegerCodes::match(quantized); codes && !codes->zeroPoint)
-    return {codes->codes, codes->isUnsigned};
-  auto elem = cast<IntElementAttr>(quantized.getFormat().getElem());
-  bool fits = elem.getIsSigned() && elem.getOffset() == 0 && quantized.getLevels().empty();
-  return {quantized.withoutScale(b, loc, b.getIntegerType(fits ? 8 : 16)), false};
-}
-
-/// The numbers of a factor as a tensor.
-static Value numbersOf(OpBuilder &b, Location loc, Value factor) {
-  auto packed = dyn_cast<PackedType>(factor.getType());
-  if (!packed)
-    return factor;
-  Value empty = tensor::EmptyOp::create(b, loc, packed.getShape(), packed.getElementType());
-  return UnpackOp::create(b, loc, empty.getType(), factor, empty);
-}
-
-static Value widen(OpBuilder &b, Location loc, Value x, Type type, bool isUnsigned) {
-  if (x.getType() == type)
-    return x;
-  return isUnsigned ? Value(arith::ExtUIOp::create(b, loc, type, x))
-                    : Value(arith::ExtSIOp::create(b, loc, type, x));
-}
-
-/// -zeroPoint * the sums of a factor over all dimensions but `kept`, i32.
-static Value compensation(OpBuilder &b, Location loc, const IntegerFactor &factor,
-                          ArrayRef<unsigned> kept, const IntegerCodes &other) {
-  Value numbers = numbersOf(b, loc, factor.value);
-  auto type = cast<RankedTensorType>(numbers.getType());
-  Type i32 = b.getI32Type();
-  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::reduction);
-  SmallVector<AffineExpr> exprs;
-  SmallVector<int64_t> shape;
-  for (unsigned dimension : kept) {
-    iterators[dimension] = utils::IteratorType::parallel;
-    exprs.push_back(b.getAffineDimExpr(dimension));
-    shape.push_back(type.getDimSize(dimension));
-  }
-  Value empty = tensor::EmptyOp::create(b, loc, shape, i32);
-  Value zeros =
-      linalg::FillOp::create(
-          b, loc, arith::ConstantOp::create(b, loc, b.getZeroAttr(i32)).getResult(), empty)
-          .getResult(0);
-  Value sums =
-      linalg::GenericOp::create(
-          b, loc, zeros.getType(), numbers, zeros,
-          {b.getMultiDimIdentityMap(type.getRank()),
-           AffineMap::get(type.getRank(), 0, exprs, b.getContext())},
-          iterators,
-          [&](OpBuilder &b, Location loc, ValueRange args) {
-            Value x = widen(b, loc, args[0], i32, factor.isUnsigned);
-            linalg::YieldOp::create(b, loc, arith::AddIOp::create(b, loc, args[1], x).getResult());
-          })
-          .getResult(0);
-  AffineMap identity = b.getMultiDimIdentityMap(kept.size());
-  AffineMap scalar = AffineMap::get(kept.size(), 0, {}, b.getContext());
-  return linalg::GenericOp::create(
-             b, loc, empty.getType(), ValueRange{sums, other.zeroPoint}, empty,
-             {identity, scalar, identity},
-             SmallVector<utils::IteratorType>(kept.size(), utils::IteratorType::parallel),
-             [&](OpBuilder &b, Location loc, ValueRange args) {
-               Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(i32));
-               Value point = widen(b, loc, args[1], i32, other.isUnsigned);
-               point = arith::SubIOp::create(b, loc, zero, point);
-               linalg::YieldOp::create(b, loc,
-                                       arith::MulIOp::create(b, loc, args[0], point).getResult());
-             })
-      .getResult(0);
-}
 
 //===----------------------------------------------------------------------===//
 // Contractions
@@ -373,33 +161,8 @@ static bool raiseWeight(ContractOp op, OpOperand &weight, OpBuilder &b) {
 }
 
 //===----------------------------------------------------------------------===//
-// Convolutions and lookups
+// Lookups
 //===----------------------------------------------------------------------===//
-
-/// The filter of a convolution, less the scales of its outputs.
-static bool raiseFilter(ConvOp op, OpBuilder &b) {
-  auto w = Quantized::match(op.getFilter());
-  Type element = getElementTypeOrSelf(op.getInit().getType());
-  unsigned outputs = op.getTransposed() ? 1 : 0;
-  if (!w || !isConstant(*w) || !w->scale || w->type.getElementType() != element ||
-      !(element.isF32() || element.isF64()) ||
-      (w->scale->axis &&
-       (*w->scale->axis != outputs || (op.getTransposed() && op.getGroups() > 1))))
-    return false;
-  Value filter = w->withoutScale(b, op.getLoc(), element);
-  Rescaling rescaling(b, op.getLoc(), op.getInit());
-  rescaling.scale(*w->scale, w->scale->axis ? std::optional<unsigned>(1) : std::nullopt);
-  IRMapping mapping;
-  mapping.map(op.getFilter(), filter);
-  mapping.map(op.getInit(), rescaling.makeZeros(element));
-  auto sum = cast<ConvOp>(b.clone(*op, mapping));
-  if (!sum.isContraction()) {
-    sum.erase(); // is faster of numbers
-    return false;
-  }
-  op.replaceAllUsesWith(rescaling.apply(sum.getResult()));
-  return true;
-}
 
 /// Rows of an unpacked table are decoded as they are read.
 static bool raiseLookup(GatherOp op, OpBuilder &b) {
@@ -422,6 +185,8 @@ static bool raiseLookup(GatherOp op, OpBuilder &b) {
 
 namespace {
 struct RaiseQuantization : weft::lowp::impl::RaiseQuantizationBase<RaiseQuantization> {
+  using RaiseQuantizationBase::RaiseQuantizationBase;
+
   /// Drops zero points that are 0: symmetric quantization writes them, too.
   void dropZeroPoints(AssembleOp op, OpBuilder &b) {
     auto quantized = Quantized::match(op.getResult());
@@ -456,6 +221,13 @@ struct RaiseQuantization : weft::lowp::impl::RaiseQuantizationBase<RaiseQuantiza
     return raiseWeight(op, rhs, b) || raiseWeight(op, lhs, b);
   }
 
+  bool raise(ConvOp op, OpBuilder &b) {
+    bool isInteger = false;
+    bool raised = raiseConvolution(op, integerConvolutions, isInteger, b);
+    numIntegers += isInteger;
+    return raised;
+  }
+
   void runOnOperation() override {
     SmallVector<AssembleOp> packed;
     getOperation()->walk([&](AssembleOp op) { packed.push_back(op); });
@@ -472,7 +244,7 @@ struct RaiseQuantization : weft::lowp::impl::RaiseQuantizationBase<RaiseQuantiza
       OpBuilder b(op);
       bool raised = TypeSwitch<Operation *, bool>(op)
                         .Case([&](ContractOp contract) { return raise(contract, b); })
-                        .Case([&](ConvOp conv) { return raiseFilter(conv, b); })
+                        .Case([&](ConvOp conv) { return raise(conv, b); })
                         .Case([&](GatherOp gather) { return raiseLookup(gather, b); });
       numRaised += raised;
       if (raised && op->use_empty())

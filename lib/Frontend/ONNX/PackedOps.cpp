@@ -199,6 +199,7 @@ bool weft::onnx::takesPackedElements(StringRef domain, StringRef opType) {
                                        "Expand",
                                        "Flatten",
                                        "Gather",
+                                       "GatherBlockQuantized",
                                        "GatherElements",
                                        "GatherND",
                                        "Identity",

@@ -360,24 +360,27 @@ static Value floatToInteger(OpBuilder &b, Location loc, Value value, IntegerType
   APFloat low(source.getFloatSemantics()), high(source.getFloatSemantics());
   low.convertFromAPInt(least, !isUnsigned, APFloat::rmTowardZero);
   // The largest float that still fits.
-  high.convertFromAPInt(most, !isUnsigned, APFloat::rmTowardZero);
+  bool isExact = high.convertFromAPInt(most, !isUnsigned, APFloat::rmTowardZero) == APFloat::opOK;
   Value lowValue = arith::ConstantOp::create(b, loc, b.getFloatAttr(source, low));
   Value highValue = arith::ConstantOp::create(b, loc, b.getFloatAttr(source, high));
-  Value leastValue = arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, least));
-  Value mostValue = arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, most));
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
-  Value below = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, value, lowValue);
-  Value above = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, value, highValue);
-  Value nan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, value, value);
-  Value bounded = arith::MaximumFOp::create(
-      b, loc, arith::MinimumFOp::create(b, loc, value, highValue), lowValue);
-  Value safe = arith::SelectOp::create(
-      b, loc, nan, arith::ConstantOp::create(b, loc, b.getZeroAttr(source)), bounded);
+  Value safe = value;
+  if (!isUnsigned) {
+    Value nan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, value, value);
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(source));
+    safe = arith::SelectOp::create(b, loc, nan, zero, value);
+  }
+  // Comparisons in this order are one instruction each, and make NaN the least value.
+  Value isMore = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, safe, lowValue);
+  safe = arith::SelectOp::create(b, loc, isMore, safe, lowValue);
+  Value isLess = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, safe, highValue);
+  safe = arith::SelectOp::create(b, loc, isLess, safe, highValue);
   Value converted = isUnsigned ? Value(arith::FPToUIOp::create(b, loc, type, safe))
                                : Value(arith::FPToSIOp::create(b, loc, type, safe));
-  converted = arith::SelectOp::create(b, loc, below, leastValue, converted);
-  converted = arith::SelectOp::create(b, loc, above, mostValue, converted);
-  return arith::SelectOp::create(b, loc, nan, zero, converted);
+  if (isExact)
+    return converted;
+  Value above = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, value, highValue);
+  Value mostValue = arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, most));
+  return arith::SelectOp::create(b, loc, above, mostValue, converted);
 }
 
 Value weft::onnx::castScalar(OpBuilder &b, Location loc, Value value, ElementType from,

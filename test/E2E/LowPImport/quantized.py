@@ -55,9 +55,11 @@ class Suite:
         self.weft, self.folder = weft, folder
         self.count, self.failures = 0, []
 
-    def run(self, name, nodes, constants, inputs, want, size=None, k=1, weight=None, free=False):
+    def run(self, name, nodes, constants, inputs, want, size=None, k=1, weight=None, free=False,
+            passes=(), expects=""):
         """`constants` are arrays or tensors of ONNX; `want` is exact unless there is a `size`.
-        With `free` the first extent of the inputs is known at run time only."""
+        With `free` the first extent of the inputs is known at run time only. `passes` run on
+        what is imported, and make the text `expects`."""
         self.count += 1
         at = os.path.join(self.folder, name)
         os.makedirs(at)
@@ -73,7 +75,7 @@ class Suite:
             h.make_opsetid("", 21), h.make_opsetid("com.microsoft", 1)])
         onnx.save(model, f"{at}/m.onnx")
         try:
-            results = self.results(at, inputs)
+            results = self.results(at, inputs, passes, expects)
         except subprocess.CalledProcessError as error:
             self.fail(name, error.stderr)
             return
@@ -92,11 +94,25 @@ class Suite:
                 if f"tensor<{'x'.join(map(str, weight))}xf32>" in file.read():
                     self.fail(name, f"has floats of the shape {weight} after fuse")
 
-    def results(self, at, inputs):
+    def prepare(self, at, passes, expects):
+        """The model as IR after `passes`."""
+        opt = os.path.join(os.path.dirname(self.weft), "weft-opt")
+        for command in ([self.weft, "compile", "--quiet", f"{at}/m.onnx", "--compile-to=input", "-o", f"{at}/in.mlir"],
+                        [opt, f"{at}/in.mlir", *passes, "-o", f"{at}/m.mlir"]):
+            subprocess.run(command, capture_output=True, text=True, check=True)
+        with open(f"{at}/m.mlir", encoding="utf-8") as file:
+            if expects not in file.read():
+                self.fail(at, f"has no {expects}")
+
+    def results(self, at, inputs, passes, expects):
         def call(*arguments):
             subprocess.run([self.weft, *arguments], capture_output=True, text=True, check=True)
-        call("compile", "--quiet", f"{at}/m.onnx", "-o", f"{at}/m.so")
-        call("compile", "--quiet", f"{at}/m.onnx", "--compile-to=fuse", "-o", f"{at}/fuse.mlir")
+        model = f"{at}/m.onnx"
+        if passes:
+            self.prepare(at, passes, expects)
+            model = f"{at}/m.mlir"
+        call("compile", "--quiet", model, "-o", f"{at}/m.so")
+        call("compile", "--quiet", model, "--compile-to=fuse", "-o", f"{at}/fuse.mlir")
         for key, value in inputs.items():
             np.save(f"{at}/{key}.npy", value)
         results = []
@@ -252,6 +268,50 @@ def conv_cases(suite):
                   filters[0].size, filters.shape, free=i % 2 == 0)
 
 
+def convolve_any(x, w, stride, dilation, pads, groups):
+    """In any number of dimensions."""
+    spatial = x.ndim - 2
+    padded = np.pad(x, [(0, 0), (0, 0)] + [(pads[i], pads[spatial + i]) for i in range(spatial)])
+    extents = [(padded.shape[2 + i] - dilation * (w.shape[2 + i] - 1) - 1) // stride + 1 for i in range(spatial)]
+    inner, outer = x.shape[1] // groups, w.shape[0] // groups
+    result = np.zeros((x.shape[0], w.shape[0], *extents))
+    for at in np.ndindex(*w.shape[2:]):
+        window = padded[(slice(None), slice(None)) + tuple(
+            slice(a * dilation, a * dilation + (n - 1) * stride + 1, stride) for a, n in zip(at, extents))]
+        for g in range(groups):
+            rows, columns = slice(g * outer, (g + 1) * outer), slice(g * inner, (g + 1) * inner)
+            result[:, rows] += np.einsum("oc,nc...->no...", w[(rows, slice(None)) + at], window[:, columns])
+    return result
+
+
+def integer_conv_cases(suite):
+    """Dequantized codes convolved as integers, where the target wants that."""
+    passes = ["--weft-inline-composites", "--lowp-raise-quantization=integer-convolutions=true"]
+    # channels, outputs, image, kernel, stride, dilation, pads, groups, types, zero points of outputs
+    cases = [(6, 8, (9, 11), (3, 3), 1, 1, (1, 0, 2, 1), 1, np.uint8, np.int8, False),
+             (8, 8, (10, 7), (3, 3), 2, 1, (1, 1, 1, 1), 8, np.uint8, np.int8, False),
+             (6, 9, (12, 13), (3, 2), 1, 2, (2, 1, 0, 3), 3, np.int8, np.uint8, True),
+             (5, 4, (17,), (4,), 2, 1, (3, 0), 1, np.int8, np.int8, False),
+             (4, 6, (5, 6, 7), (2, 3, 3), 1, 1, (0, 1, 1, 1, 1, 0), 2, np.uint8, np.uint8, True),
+             (16, 24, (6, 5), (1, 1), 1, 1, (0, 0, 0, 0), 1, np.uint8, np.int8, False)]
+    for i, (channels, outputs, image, kernel, stride, dilation, pads, groups, kind, weight, zeros) in enumerate(cases):
+        x, sx, zx = codes((0 if i == 3 else 2, channels, *image), kind), scales(), codes((), kind)
+        w, sw = codes((outputs, channels // groups, *kernel), weight), scales(outputs)
+        zw = codes((outputs,), weight) if zeros else np.zeros(outputs, weight)
+        nodes = [dequantize("x", "xf", "sx", "zx"), dequantize("w", "wf", "sw", "zw", axis=0),
+                 h.make_node("Conv", ["xf", "wf", "b"], ["y"], kernel_shape=kernel, pads=pads, group=groups,
+                             strides=[stride] * len(kernel), dilations=[dilation] * len(kernel))]
+        bias = rng.standard_normal(outputs).astype(np.float32)
+        constants = {"sx": sx, "zx": np.asarray(zx), "w": w, "sw": sw, "zw": zw, "b": bias}
+        wide, filters = decode(x, sx, zx), decode(w, sw, zw, 0)
+        shift = bias.reshape(-1, *[1] * len(image)).astype(np.float64)
+        exact = convolve_any(wide, filters, stride, dilation, pads, groups) + shift
+        size = convolve_any(np.abs(wide), np.abs(filters), stride, dilation, pads, groups) + np.abs(shift)
+        suite.run(f"integer-conv-{i}", nodes, constants, {"x": x}, exact.astype(np.float32), size,
+                  filters[0].size, filters.shape, i % 2 == 0, passes,
+                  f"-> tensor<{'?' if i % 2 == 0 else x.shape[0]}x{'x'.join(map(str, exact.shape[1:]))}xi32>")
+
+
 def integer_cases(suite):
     """Exact in integers."""
     for i, (a, b, zeros) in enumerate([(np.uint8, np.int8, ""), (np.uint8, np.int8, "a"), (np.int8, np.uint8, "ab"),
@@ -332,10 +392,54 @@ def lookup_cases(suite):
                   constants, {"i": ids}, exact.astype(np.float32), np.abs(exact), weight=(30, columns))
 
 
+def packed_lookup_cases(suite):
+    """GatherBlockQuantized of 4-bit types along any axes, and of bytes along outer axes."""
+    # type of the table, its extents, gather_axis, quantize_axis, block_size, bits
+    cases = [("int4", (30, 48), 0, 1, 16, 4), ("uint4", (31, 37), 0, 1, 16, 4),
+             ("int4", (31, 37), 1, 0, 16, 4), ("uint4", (31, 37), 1, 1, 32, 4),
+             ("int4", (40, 9), 0, 0, 32, 4), ("uint4", (3, 17, 20), 1, 2, 16, 4),
+             ("int4", (33,), 0, 0, 16, 4), ("uint8", (30, 40), 0, 1, 16, 2),
+             ("uint8", (5, 6, 48), 1, 2, 32, 4), ("uint8", (5, 36, 8), 1, 0, 16, 8)]
+    for i, (kind, shape, axis, quantized, block, bits) in enumerate(cases):
+        for with_zeros in (False, True):
+            is_bytes, per_byte = kind == "uint8", 8 // bits
+            low, high = (-8, 8) if kind == "int4" else (0, 1 << bits)
+            blocks = list(shape)
+            blocks[quantized] = -(-shape[quantized] // block)
+            numbers, zeros = (rng.integers(low, high, s) for s in (shape, blocks))
+            s = scales(*blocks)
+
+            def stored(name, x):
+                if not is_bytes:
+                    return nibbles(name, x, T.INT4 if kind == "int4" else T.UINT4)
+                padded = np.zeros((*x.shape[:-1], -(-x.shape[-1] // per_byte) * per_byte), np.uint8)
+                padded[..., :x.shape[-1]] = x
+                parts = [padded[..., j::per_byte] << (bits * j) for j in range(per_byte)]
+                return np.bitwise_or.reduce(parts).astype(np.uint8)
+
+            constants = {"d": stored("d", numbers), "s": s}
+            if with_zeros:
+                constants["z"] = stored("z", zeros)
+            else:
+                zeros = np.full(blocks, 1 << bits - 1 if is_bytes else 0)
+            group = np.arange(shape[quantized]) // block
+            exact = (numbers - np.take(zeros, group, quantized)) * np.take(
+                s.astype(np.float64), group, quantized)
+            ids = rng.integers(-shape[axis], shape[axis], (2, 3))
+            exact = np.take(exact, ids, axis)
+            suite.run(f"packed-lookup-{i}-{int(with_zeros)}",
+                      [h.make_node("GatherBlockQuantized", ["d", "i", "s"] + ["z"] * with_zeros, ["y"],
+                                   domain="com.microsoft", bits=bits, block_size=block,
+                                   gather_axis=axis, quantize_axis=quantized)],
+                      constants, {"i": ids}, exact.astype(np.float32), np.abs(exact),
+                      weight=shape)
+
+
 def run_all(weft, folder):
     """How many models there were, and the names of those that failed."""
     suite = Suite(weft, folder)
-    for cases in (matmul_cases, small_cases, gemm_case, operator_case, conv_cases, integer_cases, dynamic_case, lookup_cases):
+    for cases in (matmul_cases, small_cases, gemm_case, operator_case, conv_cases, integer_conv_cases, integer_cases, dynamic_case, lookup_cases,
+                  packed_lookup_cases):
         cases(suite)
     return suite.count, suite.failures
 

@@ -360,6 +360,9 @@ void weft::onnx::registerContribOps(Registrar &registrar) {
   addOps(registrar, "",
          {{"SimplifiedLayerNormalization", 1, 2, 2, buildSimplifiedLayerNormalization}});
   registerContribQuantizedOps(registrar);
+  registerContribNBitsOps(registrar);
+  registerContribQLinearOps(registrar);
+  registerContribGatherQuantizedOps(registrar);
   registerContribAttentionOps(registrar);
   registerContribMoEOps(registrar);
 }

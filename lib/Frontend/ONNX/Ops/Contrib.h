@@ -15,6 +15,9 @@ class Registrar;
 namespace weft::onnx {
 
 void registerContribQuantizedOps(Registrar &registrar);
+void registerContribNBitsOps(Registrar &registrar);
+void registerContribQLinearOps(Registrar &registrar);
+void registerContribGatherQuantizedOps(Registrar &registrar);
 void registerContribAttentionOps(Registrar &registrar);
 void registerContribMoEOps(Registrar &registrar);
 
