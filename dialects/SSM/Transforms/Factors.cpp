@@ -52,15 +52,105 @@ bool ssm::isElementwiseOf(linalg::GenericOp op, StringRef name, unsigned numInpu
   return true;
 }
 
-/// Adds the factors of `value`, of which `map` gives an element of the product.
-static void collectFactors(Value value, AffineMap map, SmallVector<ssm::Factor> &factors) {
+bool ssm::isSumOfRows(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 1 || op->getNumResults() != 1 || op.getNumReductionLoops() != 1 ||
+      !isZeroTensor(op.getDpsInits()[0]) || !op.getIndexingMapsArray()[0].isIdentity() ||
+      !op.getIndexingMapsArray()[1].isProjectedPermutation() ||
+      op.getBody()->getOperations().size() != 2)
+    return false;
+  auto add = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  return add && isa<BlockArgument>(add.getLhs()) && isa<BlockArgument>(add.getRhs()) &&
+         add.getLhs() != add.getRhs();
+}
+
+/// What an element of `reshape` that added dimensions of extent 1 was.
+static std::optional<AffineMap> beforeExpansion(tensor::ExpandShapeOp reshape, AffineMap map) {
+  SmallVector<AffineExpr> exprs;
+  for (const ReassociationIndices &group : reshape.getReassociationIndices()) {
+    AffineExpr kept = getAffineConstantExpr(0, map.getContext());
+    int64_t wide = 0;
+    for (int64_t i : group)
+      if (reshape.getResultType().getDimSize(i) != 1) {
+        kept = map.getResult(i);
+        ++wide;
+      }
+    if (wide > 1)
+      return std::nullopt;
+    exprs.push_back(kept);
+  }
+  return AffineMap::get(map.getNumDims(), 0, exprs, map.getContext());
+}
+
+/// The same where dimensions of extent 1 were dropped.
+static std::optional<AffineMap> beforeCollapse(tensor::CollapseShapeOp reshape, AffineMap map) {
+  RankedTensorType source = reshape.getSrcType();
+  SmallVector<AffineExpr> exprs(source.getRank(), getAffineConstantExpr(0, map.getContext()));
+  for (auto [i, group] : llvm::enumerate(reshape.getReassociationIndices())) {
+    int64_t wide = 0;
+    for (int64_t dim : group)
+      if (source.getDimSize(dim) != 1) {
+        exprs[dim] = map.getResult(i);
+        ++wide;
+      }
+    if (wide > 1)
+      return std::nullopt;
+  }
+  return AffineMap::get(map.getNumDims(), 0, exprs, map.getContext());
+}
+
+std::optional<ssm::Element> ssm::matchMoved(const Element &element) {
+  Operation *def = element.tensor.getDefiningOp();
+  AffineMap map = element.map;
+  if (auto expand = dyn_cast_or_null<tensor::ExpandShapeOp>(def)) {
+    std::optional<AffineMap> before = beforeExpansion(expand, map);
+    return before ? std::optional(Element{expand.getSrc(), *before}) : std::nullopt;
+  }
+  if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(def)) {
+    std::optional<AffineMap> before = beforeCollapse(collapse, map);
+    return before ? std::optional(Element{collapse.getSrc(), *before}) : std::nullopt;
+  }
+  if (auto cast = dyn_cast_or_null<tensor::CastOp>(def);
+      cast && isa<RankedTensorType>(cast.getSource().getType()))
+    return Element{cast.getSource(), map};
+  if (auto copy = dyn_cast_or_null<linalg::CopyOp>(def);
+      copy && typeOf(copy.getInputs()[0]) == typeOf(element.tensor))
+    return Element{copy.getInputs()[0], map};
+  if (auto transpose = dyn_cast_or_null<linalg::TransposeOp>(def)) {
+    SmallVector<AffineExpr> exprs(map.getNumResults());
+    for (auto [i, from] : llvm::enumerate(transpose.getPermutation()))
+      exprs[from] = map.getResult(i);
+    return Element{transpose.getInput(),
+                   AffineMap::get(map.getNumDims(), 0, exprs, map.getContext())};
+  }
+  auto generic = dyn_cast_or_null<linalg::GenericOp>(def);
+  if (!generic || generic.getNumDpsInputs() != 1 || generic->getNumResults() != 1 ||
+      generic.getNumLoops() != generic.getNumParallelLoops() ||
+      !generic.getIndexingMapsArray().back().isIdentity() ||
+      generic.getBody()->getTerminator()->getOperand(0) != generic.getBody()->getArgument(0) ||
+      !isa<RankedTensorType>(generic.getInputs()[0].getType()) ||
+      !isBroadcastMap(generic.getIndexingMapsArray()[0]))
+    return std::nullopt;
+  return Element{generic.getInputs()[0], generic.getIndexingMapsArray()[0].compose(map)};
+}
+
+/// Adds the factors of an element.
+static void collectFactors(ssm::Element element, SmallVector<ssm::Factor> &factors) {
+  // Before it was repeated, or dimensions of extent 1 were added.
+  while (std::optional<ssm::Element> before = ssm::matchMoved(element))
+    element = *before;
+  auto [value, map] = element;
   linalg::GenericOp product = ssm::matchElementwise<arith::MulFOp>(value, 2);
-  auto mapOf = [&](unsigned i) {
-    return product.getMatchingIndexingMap(product.getDpsInputOperand(i));
-  };
-  if (product && map.isIdentity() && isBroadcastMap(mapOf(0)) && isBroadcastMap(mapOf(1))) {
-    for (unsigned i = 0; i < 2; ++i)
-      collectFactors(product.getInputs()[i], mapOf(i), factors);
+  if (product && llvm::all_of(product.getIndexingMapsArray(), isBroadcastMap)) {
+    for (unsigned i : {0u, 1u})
+      collectFactors({product.getInputs()[i], product.getIndexingMapsArray()[i].compose(map)},
+                     factors);
+    return;
+  }
+  auto contract = value.getDefiningOp<ContractOp>();
+  if (contract && ssm::isOuterProduct(contract)) {
+    AffineMap loops = ssm::loopsOfResult(contract, map, getAffineConstantExpr(0, map.getContext()));
+    collectFactors({contract.getLhs(), contract.getLhsMap().compose(loops)}, factors);
+    collectFactors({contract.getRhs(), contract.getRhsMap().compose(loops)}, factors);
     return;
   }
   // An extent of 1 does not vary either.
@@ -71,11 +161,44 @@ static void collectFactors(Value value, AffineMap map, SmallVector<ssm::Factor> 
   factors.push_back({value, map, dims});
 }
 
-SmallVector<ssm::Factor> ssm::factorsOf(Value value) {
+bool ssm::isPlainProduct(ContractOp op) {
+  return !op.getBias() && !op.getCompute() && isZeroTensor(op.getInit()) &&
+         op.getResultMap().isProjectedPermutation() && op.getLhsMap().isProjectedPermutation() &&
+         op.getRhsMap().isProjectedPermutation() && isa<RankedTensorType>(op.getLhs().getType()) &&
+         isa<RankedTensorType>(op.getRhs().getType()) &&
+         getElementTypeOrSelf(op.getLhs()) == getElementTypeOrSelf(op.getResult()) &&
+         getElementTypeOrSelf(op.getRhs()) == getElementTypeOrSelf(op.getResult());
+}
+
+bool ssm::isOuterProduct(ContractOp op) {
+  if (!isPlainProduct(op))
+    return false;
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+    if (op.isContracted(loop) && ranges[loop] != 1)
+      return false;
+  return true;
+}
+
+AffineMap ssm::loopsOfResult(ContractOp op, AffineMap element, AffineExpr contracted) {
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  SmallVector<AffineExpr> loops(op.getNumLoops());
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+    loops[loop] = ranges[loop] == 1 ? getAffineConstantExpr(0, op.getContext()) : contracted;
+  for (auto [i, expr] : llvm::enumerate(op.getResultMap().getResults()))
+    loops[cast<AffineDimExpr>(expr).getPosition()] = element.getResult(i);
+  return AffineMap::get(element.getNumDims(), 0, loops, op.getContext());
+}
+
+SmallVector<ssm::Factor> ssm::factorsOf(Value value, AffineMap map) {
   SmallVector<Factor> factors;
-  int64_t rank = typeOf(value).getRank();
-  collectFactors(value, AffineMap::getMultiDimIdentityMap(rank, value.getContext()), factors);
+  collectFactors({value, map}, factors);
   return factors;
+}
+
+SmallVector<ssm::Factor> ssm::factorsOf(Value value) {
+  int64_t rank = typeOf(value).getRank();
+  return factorsOf(value, AffineMap::getMultiDimIdentityMap(rank, value.getContext()));
 }
 
 Value ssm::multiply(OpBuilder &b, Location loc, ArrayRef<Factor> factors, Value whole,
@@ -132,8 +255,9 @@ bool ssm::isWhole(OpFoldResult size, Value tensor, int64_t dim) {
     return *constant == typeOf(tensor).getDimSize(dim);
   if (!typeOf(tensor).isDynamicDim(dim))
     return false;
-  if (auto extent = cast<Value>(size).getDefiningOp<tensor::DimOp>())
-    return extent.getSource() == tensor && extent.getConstantIndex() == dim;
+  if (auto extent = cast<Value>(size).getDefiningOp<tensor::DimOp>();
+      extent && extent.getSource() == tensor && extent.getConstantIndex() == dim)
+    return true;
   if (auto argument = dyn_cast<BlockArgument>(tensor))
     return isSymbolOf(size, argument, dim);
   // The size that the tensor was made with.

@@ -8,6 +8,8 @@
 #ifndef WEFT_DIALECTS_SSM_TRANSFORMS_FACTORS_H
 #define WEFT_DIALECTS_SSM_TRANSFORMS_FACTORS_H
 
+#include "dialects/Weft/IR/Weft.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/SmallBitVector.h"
 
@@ -24,6 +26,9 @@ template <typename OpTy> mlir::linalg::GenericOp matchElementwise(mlir::Value va
   return generic;
 }
 
+/// Whether `op` sums up its input over one dimension, from 0.
+bool isSumOfRows(mlir::linalg::GenericOp op);
+
 /// A tensor of which element `map` of (i, j, ...), all loops or 0, is a factor of element
 /// (i, j, ...) of a product: it varies along `dims`.
 struct Factor {
@@ -32,9 +37,27 @@ struct Factor {
   llvm::SmallBitVector dims;
 };
 
-/// The factors of `value`, which may be itself; those that are products again are
-/// divided.
+/// The factors of the element `map` of `value`, which may be itself: products, also those that
+/// are contractions over an extent of 1, are taken apart.
+llvm::SmallVector<Factor> factorsOf(mlir::Value value, mlir::AffineMap map);
 llvm::SmallVector<Factor> factorsOf(mlir::Value value);
+
+/// An element of a tensor: which one, as a function of loops.
+struct Element {
+  mlir::Value tensor;
+  mlir::AffineMap map;
+};
+
+/// What an element is copied from by an operation that moves or repeats elements only.
+std::optional<Element> matchMoved(const Element &element);
+
+/// Whether a contraction multiplies and adds numbers of one type, from 0.
+bool isPlainProduct(ContractOp op);
+/// Whether what it sums up are single products.
+bool isOuterProduct(ContractOp op);
+/// The loops of a contraction of dense tensors that compute the element `element` of its result,
+/// those that are contracted being `contracted`, or 0 where the extent is 1.
+mlir::AffineMap loopsOfResult(ContractOp op, mlir::AffineMap element, mlir::AffineExpr contracted);
 
 /// The product of `factors` as a tensor [dims...], of extents like those of `whole`.
 mlir::Value multiply(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<Factor> factors,

@@ -54,9 +54,11 @@ def RaiseLoops : Pass<"ssm-raise-loops", "::mlir::func::FuncOp"> {
     States that read other states follow these. Loops that go backwards are `reverse`. A state max(state + a, b), as
     RWKV-4 has it to keep exponents small, becomes an `ssm.scan_region` of the pairs (a, b). What is read of a state
     before its token plus the token's own term times a bonus (RWKV-5, 6) is `read = pre bonus`.
+    Where beta (x) (alpha' S) is added to a state or subtracted, S being the state before its token, the scan is
+    `diag_plus_lowrank` (RWKV-7); of the state after it has decayed, `householder` (DeltaNet and its kin).
 
-    Stays: loops with a state that is neither affine nor such a maximum, states of four dimensions that are read
-    otherwise than by weighted sums, and what would store more than 2^18 elements for each token.
+    Stays: loops with a state that is neither affine nor such a maximum, states of four dimensions and states that are
+    erased from that are read otherwise than by weighted sums, and what would store more than 2^18 elements for each token.
   }];
   let dependentDialects = ["::weft::ssm::SSMDialect"];
   let statistics = [Statistic<"raised", "raised", "Number of loops raised">];

@@ -70,15 +70,7 @@ static std::optional<StateRead> matchSum(Value state, linalg::GenericOp product)
       !product->hasOneUse() || !isIdentityOn(product, state))
     return std::nullopt;
   auto sum = dyn_cast<linalg::GenericOp>(*product->user_begin());
-  if (!sum || sum.getNumDpsInputs() != 1 || sum->getNumResults() != 1 ||
-      sum.getNumReductionLoops() != 1 || !isZeroTensor(sum.getDpsInits()[0]) ||
-      !sum.getIndexingMapsArray()[0].isIdentity() ||
-      !sum.getIndexingMapsArray()[1].isProjectedPermutation() ||
-      sum.getBody()->getOperations().size() != 2)
-    return std::nullopt;
-  auto add = sum.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!add || !isa<BlockArgument>(add.getLhs()) || !isa<BlockArgument>(add.getRhs()) ||
-      add.getLhs() == add.getRhs())
+  if (!sum || !isSumOfRows(sum))
     return std::nullopt;
   unsigned other = product.getInputs()[0] == state ? 1 : 0;
   if (product.getInputs()[other] == state)

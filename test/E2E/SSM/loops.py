@@ -95,6 +95,11 @@ GATED = [N("Mul", ["a", "x"], ["ax"]), N("Sub", ["one", "a"], ["r"]), N("Mul", [
          N("Add", ["ax", "rs"], ["n"]), N("Tanh", ["n"], ["tn"]), N("Mul", ["tn", "s"], ["y"])]
 GATED.insert(0, N("Constant", [], ["one"], value=nh.from_array(np.float32(1))))
 vector("gated", lambda s, a, x: ((1 - a) * s + a * x, np.tanh((1 - a) * s + a * x) * s), GATED, "n")
+# The same as a step towards what is new.
+TOWARDS = [N("Sub", ["x", "s"], ["d"]), N("Mul", ["a", "d"], ["ad"]), N("Add", ["s", "ad"], ["n"]), N("Identity", ["n"], ["y"])]
+vector("towards", lambda s, a, x: (s + a * (x - s),) * 2, TOWARDS, "n", raised=("ssm.scan vector diag linear",))
+TWICE = [N("Mul", ["s", "s"], ["s2"]), N("Mul", ["a", "s2"], ["as"]), N("Add", ["as", "x"], ["n"]), N("Identity", ["n"], ["y"])]
+vector("square", lambda s, a, x: (a * (s * s) + x,) * 2, TWICE, "n", L=3, raised=("scf.for",), gone=("ssm.scan",))
 # A running sum without a factor.
 vector("sum", lambda s, a, x: (s + a * x,) * 2, [N("Mul", ["a", "x"], ["ax"]), N("Add", ["ax", "s"], ["n"]),
                                                  N("Identity", ["n"], ["y"])], "n")
@@ -152,6 +157,87 @@ matrix("before", "row", "contract", before=True)
 matrix("tokens", "row", "contract", tokens=9)
 # RWKV-5 and 6: the token itself is read with a bonus.
 matrix("bonus", "row", "contract", before=True, bonus=True, raised="read = pre")
+
+
+def delta(name, form, raised, decay="head", B=2, L=9, H=2, K=4, V=5, tokens="L", batch="B", gone=("scf.for",)):
+    """Delta rules: each token erases what is stored at its key before it writes there. States are [K, V],
+    or [V, K] in the forms of RWKV-7."""
+    shape = {"row": (K,), "head": (1,), None: ()}[decay]
+    unit = lambda x: x / np.sqrt((x**2).sum(-1, keepdims=True))
+    arrays = {"Q": normal(B, L, H, K), "K": unit(normal(B, L, H, K)), "V": normal(B, L, H, V),
+              "B": (1 / (1 + np.exp(-normal(B, L, H, 1)))).astype(np.float32)}
+    if decay:
+        arrays["G"] = -np.abs(normal(B, L, H, *shape))
+    last, before, F = "last", "before", np.float64
+    turned = form.startswith("rwkv")
+    s = normal(B, H, V, K) if turned else normal(B, H, K, V)
+    S, y = (np.swapaxes(s, 2, 3) if turned else s).astype(F), np.zeros((B, L, H, V))
+    for t in range(L):
+        q, k, v, b = (arrays[x][:, t].astype(F) for x in "QKVB")
+        D = np.exp(arrays["G"][:, t].astype(F))[..., None] if decay else 1
+        seen = S if turned else D * S
+        error = -(seen * k[..., None]).sum(2) * b
+        if not turned:
+            error = error + v * b
+        if form == "tanh":
+            error = np.tanh(error)
+        S = D * S + k[..., None] * error[:, :, None]
+        if turned:
+            S = S + q[..., None] * v[:, :, None]
+        y[:, t] = (S * q[..., None]).sum(2)
+    nodes = []
+    if decay:
+        nodes += [N("Exp", ["g"], ["e"]), N("Unsqueeze", ["e", before if turned else last], ["e1"]), N("Mul", ["s", "e1"], ["d"])]
+    kept = "d" if decay else "s"
+    row = lambda x: [N("Unsqueeze", [x, before], [x + "r"])]
+    column = lambda x: [N("Unsqueeze", [x, last], [x + "c"])]
+    if turned:
+        # Arrays are columns of K numbers where the state is multiplied from the right.
+        nodes += [N("Neg", ["k"], ["a"]), N("Mul", ["k", "b"], ["kb"])] + row("kb") + row("q") + column("v") + column("a")
+        if form == "rwkv":
+            nodes += [N("MatMul", ["s", "ac"], ["sa"]), N("MatMul", ["sa", "kbr"], ["sab"])]
+        else:
+            nodes += [N("MatMul", ["ac", "kbr"], ["ab"]), N("MatMul", ["s", "ab"], ["sab"])]
+        nodes += [N("MatMul", ["vc", "qr"], ["vq"]), N("Add", [kept, "sab"], ["n1"]), N("Add", ["n1", "vq"], ["n"])]
+        nodes += column("q") + [N("MatMul", ["n", "qc"], ["y1"]), N("Squeeze", ["y1", last], ["y"])]
+    else:
+        nodes += column("k")
+        if form == "matmul":
+            nodes += row("k") + [N("MatMul", ["kr", kept], ["m1"]), N("Squeeze", ["m1", before], ["m"])]
+        else:
+            nodes += [N("Mul", [kept, "kc"], ["m1"]), N("ReduceSum", ["m1", before], ["m"], keepdims=0)]
+        nodes += [N("Sub", ["v", "m"], ["vm"]), N("Mul", ["vm", "b"], ["w" if form != "tanh" else "w0"])]
+        if form == "tanh":
+            nodes += [N("Tanh", ["w0"], ["w"])]
+        nodes += row("w") + column("q") + [N("Mul", ["kc", "wr"], ["kw"]), N("Add", [kept, "kw"], ["n"]),
+                                           N("Mul", ["n", "qc"], ["nq"]), N("ReduceSum", ["nq", before], ["y"], keepdims=0)]
+    inner = h.make_graph(nodes, "body", [info("s", [batch, H, *s.shape[2:]])] +
+                         [info(key.lower(), [batch] + list(x.shape[2:])) for key, x in arrays.items()],
+                         [info("n", [batch, H, *s.shape[2:]]), info("y", [batch, H, V])])
+    scan = N("Scan", ["S", *arrays], ["E", "Y"], body=inner, num_scan_inputs=len(arrays),
+             scan_input_axes=[1] * len(arrays), scan_output_axes=[1])
+    case("delta-" + name, [scan],
+         {"S": (s, [batch, *s.shape[1:]]), **{key: (x, [batch, tokens] + list(x.shape[2:])) for key, x in arrays.items()}},
+         {"E": np.swapaxes(S, 2, 3) if turned else S, "Y": y}, {"last": np.array([-1]), "before": np.array([-2])}, (raised,), gone)
+
+
+# DeltaNet (arXiv 2406.06484), gated (2412.06464), with channelwise gates (KDA, 2510.26692).
+delta("plain", "sum", "ssm.scan outer householder query", decay=None)
+delta("gated", "sum", "ssm.scan outer householder query")
+delta("channels", "sum", "ssm.scan outer householder query", decay="row")
+delta("matmul", "matmul", "ssm.scan outer householder query")
+delta("static", "matmul", "ssm.scan outer householder query", tokens=9, batch=2)
+delta("one-batch", "sum", "ssm.scan outer householder query", B=1, tokens=9, batch=1)
+delta("one-head", "sum", "ssm.scan outer householder query", H=1, decay="row")
+delta("one-row", "sum", "ssm.scan outer", K=1)
+delta("one-column", "sum", "ssm.scan outer householder query", V=1)
+delta("no-tokens", "sum", "ssm.scan outer householder query", L=0)
+# RWKV-7 (arXiv 2503.14456): what is erased was stored before the decay.
+delta("rwkv-7", "rwkv", "ssm.scan outer diag_plus_lowrank", decay="row")
+delta("rwkv-7-matrix", "rwkv-matrix", "ssm.scan outer diag_plus_lowrank", decay="row")
+delta("rwkv-7-static", "rwkv", "ssm.scan outer diag_plus_lowrank", decay="row", tokens=9, batch=2)
+delta("iplr", "rwkv", "ssm.scan outer diag_plus_lowrank", decay=None)
+delta("not-affine", "tanh", "scf.for", gone=("ssm.scan",))
 
 # RWKV-4 (arXiv 2305.13048, equation 16), relative to the largest exponent so far.
 B, L, D = 2, 11, 5
