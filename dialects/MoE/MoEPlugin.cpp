@@ -15,6 +15,7 @@ mlir::LogicalResult registerMoEDialect(Registrar &registrar) {
   registrar.addDialect<moe::MoEDialect>();
   registrar.addPass(moe::createRaiseExperts);
   registrar.addPass(moe::createRaiseDenseExperts);
+  registrar.addPass(moe::createRaiseDispatch);
   registrar.addPass(moe::createRaiseRouting);
   registrar.addPass(moe::createCheckIndices);
   registrar.addPass(moe::createDecomposeDepth);

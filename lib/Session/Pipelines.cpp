@@ -125,6 +125,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(attn::createRaiseSoftmax());
     passManager.addPass(moe::createRaiseExperts());
     passManager.addPass(moe::createRaiseDenseExperts());
+    passManager.addPass(moe::createRaiseDispatch());
     passManager.addPass(moe::createRaiseRouting());
     addCleanup(passManager);
     passManager.addPass(lowp::createFoldBasis());

@@ -63,7 +63,9 @@ static std::string describe(KernelOp kernel) {
   SmallVector<arith::ConstantOp> parameters = findParameters(copy);
   for (arith::ConstantOp constant : llvm::reverse(parameters)) {
     auto type = cast<FloatType>(constant.getType());
-    constant.setValueAttr(FloatAttr::get(type, APFloat::getNaN(type.getFloatSemantics())));
+    constant.setValueAttr(FloatAttr::get(type, APFloat::getZero(type.getFloatSemantics())));
+    // No constant that is none prints so.
+    constant->setDiscardableAttr("weft.parameter", UnitAttr::get(copy.getContext()));
     constant->moveBefore(&copy.getBody().front(), copy.getBody().front().begin());
   }
   std::string text;

@@ -91,6 +91,8 @@ LogicalResult ExpertFFNOp::verify() {
       return failure();
   if (getDownBias() && failed(verifyBias(*this, getDownBias(), experts, result.getDimSize(1))))
     return failure();
+  if (getSlotMajor() && !getCapacity())
+    return emitOpError("orders choices for a capacity, but has none");
   Block &block = getActivation().front();
   SmallVector<Type> sums(getSumCount(), getSumType());
   if (block.getArgumentTypes() != TypeRange(sums))
@@ -153,9 +155,9 @@ PlanOp ExpertFFNReference::plan() {
   SmallVector<Value> inits{m.empty(groups, i32), m.empty(rowCount(), i32),
                            m.empty(tensor::getMixedSizes(m.b, m.loc, op.getIds()), i32)};
   auto types = ValueRange(inits).getTypes();
-  return PlanOp::create(m.b, m.loc, types[0], types[1], types[2], Drop::Last, /*slotMajor=*/false,
+  return PlanOp::create(m.b, m.loc, types[0], types[1], types[2], Drop::Last, op.getSlotMajor(),
                         /*align=*/1, /*padded=*/false, op.getIds(), /*weights=*/Value(),
-                        /*place=*/Value(), /*capacity=*/Value(), inits);
+                        /*place=*/Value(), op.getCapacity(), inits);
 }
 
 Value ExpertFFNReference::tokensOf(Value slots) {

@@ -337,6 +337,9 @@ def MoE_ExpertFFNOp : MoE_TensorOp<"expert_ffn", [AttrSizedOperandSegments, Sing
     type. With `weight_before` the inputs of the experts are weighted instead of their
     results. Slots without an expert add nothing.
 
+    Experts take at most `capacity` slots, the first ones in the order of tokens, with
+    `slot_major` all first choices before all second ones; the others add nothing.
+
     An aggregate: formed in stage `model`, `moe.plan`, two `moe.grouped_matmul` and
     `moe.combine` from the start of stage `fuse`.
 
@@ -359,23 +362,35 @@ def MoE_ExpertFFNOp : MoE_TensorOp<"expert_ffn", [AttrSizedOperandSegments, Sing
     }
     ```
   }];
-  let arguments = (ins UnitAttr:$weightBefore, UnitAttr:$transposed,
+  let arguments = (ins UnitAttr:$weightBefore, UnitAttr:$transposed, UnitAttr:$slotMajor,
                        DefaultValuedAttr<MoE_Fusion, "Fusion::Separate">:$fused,
                        AnyRankedTensor:$input, AnyRankedTensor:$ids, AnyRankedTensor:$weights,
                        Variadic<AnyTypeOf<[AnyRankedTensor, Weft_PackedType]>>:$up,
                        Variadic<AnyRankedTensor>:$upBiases,
                        AnyTypeOf<[AnyRankedTensor, Weft_PackedType]>:$down,
-                       Optional<AnyRankedTensor>:$downBias, Variadic<AnyRankedTensor>:$inits);
+                       Optional<AnyRankedTensor>:$downBias, Optional<Index>:$capacity,
+                       Variadic<AnyRankedTensor>:$inits);
   let results = (outs AnyRankedTensor:$result);
   let regions = (region SizedRegion<1>:$activation);
   let assemblyFormat = [{
-    (`weight_before` $weightBefore^)? (`transposed` $transposed^)? (`fused` `=` $fused^)?
+    (`weight_before` $weightBefore^)? (`transposed` $transposed^)? (`slot_major` $slotMajor^)?
+    (`fused` `=` $fused^)?
     `ins` `(` $input `,` $ids `,` $weights `:` type($input) `,` type($ids) `,` type($weights) `)`
     `up` `(` $up `:` type($up) `)` (`up_biases` `(` $upBiases^ `:` type($upBiases) `)`)?
     `down` `(` $down `:` type($down) `)` (`down_bias` `(` $downBias^ `:` type($downBias) `)`)?
-    `outs` `(` $inits `:` type($inits) `)` attr-dict
+    (`capacity` `(` $capacity^ `)`)? `outs` `(` $inits `:` type($inits) `)` attr-dict
     `activation` $activation `->` type($result)
   }];
+  // Without a capacity; the rest is set afterwards.
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "bool":$weightBefore,
+                                 "bool":$transposed, "::weft::moe::Fusion":$fused,
+                                 "::mlir::Value":$input, "::mlir::Value":$ids,
+                                 "::mlir::Value":$weights, "::mlir::ValueRange":$up,
+                                 "::mlir::ValueRange":$upBiases, "::mlir::Value":$down,
+                                 "::mlir::Value":$downBias, "::mlir::ValueRange":$inits), [{
+    build($_builder, $_state, result, weightBefore, transposed, /*slotMajor=*/false, fused, input,
+          ids, weights, up, upBiases, down, downBias, /*capacity=*/::mlir::Value(), inits);
+  }]>];
   let extraClassDeclaration = dpsDeclaration # [{
     ::mlir::Value getInit() { return getInits().front(); }
     /// f32 or f64: what sums are computed in.

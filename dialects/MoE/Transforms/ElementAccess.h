@@ -63,6 +63,8 @@ public:
                                             llvm::ArrayRef<mlir::AffineExpr> at);
   /// An index computed in the body of `op`, whose loops are at `loops`.
   std::optional<mlir::AffineExpr> index(mlir::Value value, llvm::ArrayRef<mlir::AffineExpr> loops);
+  /// The element of an integer tensor, if it is affine in its position.
+  std::optional<mlir::AffineExpr> number(const ElementAccess &access);
 
 private:
   using Exprs = llvm::SmallVector<mlir::AffineExpr>;
@@ -80,8 +82,6 @@ private:
   std::optional<ElementAccess> beforeSlice(mlir::tensor::ExtractSliceOp op,
                                            llvm::ArrayRef<mlir::AffineExpr> at);
   std::optional<ElementAccess> beforeGather(GatherOp op, llvm::ArrayRef<mlir::AffineExpr> at);
-  /// The element of an integer tensor, if it is affine in its position.
-  std::optional<mlir::AffineExpr> number(const ElementAccess &access);
   std::optional<ElementAccess> beforeGeneric(mlir::linalg::GenericOp op,
                                              llvm::ArrayRef<mlir::AffineExpr> at);
 

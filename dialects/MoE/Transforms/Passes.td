@@ -67,6 +67,31 @@ def RaiseDenseExperts : Pass<"moe-raise-dense-experts"> {
   ];
 }
 
+def RaiseDispatch : Pass<"moe-raise-dispatch"> {
+  let summary = "Makes experts of a limited capacity a `moe.expert_ffn`";
+  let description = [{
+    GShard, Switch Transformers, DeepSpeed: a mask [T, E, C] has a one where a token is at
+    a place of an expert. A sum over tokens of the mask times their rows gives the rows
+    of experts [E, C, H], all of which are computed, and a sum over experts and places
+    of the mask times weights gives the tokens their results back. A token's place is the
+    number of those before that chose the same expert, as a running sum counts them, plus
+    all that have it as an earlier choice; places beyond the capacity are dropped.
+
+    The layer gets the numbers of the experts, their weights and the capacity, which drops
+    the same tokens: in order of tokens, all first choices before all second ones
+    (`slot_major`). If the only choice is the largest score and this weighs the expert, it
+    is a `moe.route`. The weights of a token that was dropped are 0 in the mask, and so
+    are those of experts that it did not choose: where these give infinities or NaN, the
+    sum was NaN and is finite now.
+
+    Stays: places that are not counted so, limits that are not known.
+  }];
+  let dependentDialects = ["::weft::moe::MoEDialect"];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "Number of layers that were raised">
+  ];
+}
+
 def RaiseRouting : Pass<"moe-raise-routing"> {
   let summary = "Makes what chooses the experts of a `moe.expert_ffn` a `moe.route`";
   let description = [{

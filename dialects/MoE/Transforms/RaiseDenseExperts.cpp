@@ -169,7 +169,7 @@ bool Raiser::matchLayer(const ElementAccess &gate, const ElementAccess &value) {
   for (const BatchedProduct &sum : body.sums)
     if (typeOf(sum.weight).getDimSize(0) != count)
       return false;
-  if (!matchTokens(body, mask))
+  if (!matchTokens(body, mask) || typeOf(tokens).getElementType() != typeOf(init).getElementType())
     return false;
   build(body, gate);
   return true;

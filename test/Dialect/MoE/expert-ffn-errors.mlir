@@ -143,6 +143,17 @@ func.func @arguments(%x: tensor<?x8xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2x
 
 // -----
 
+func.func @slot_major(%x: tensor<?x8xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %u0: tensor<4x8x16xf32>, %d: tensor<4x16x8xf32>, %y: tensor<?x8xf32>) {
+  // expected-error @+1 {{orders choices for a capacity, but has none}}
+  %r = moe.expert_ffn slot_major ins(%x, %ids, %w : tensor<?x8xf32>, tensor<?x2xi32>, tensor<?x2xf32>) up(%u0 : tensor<4x8x16xf32>) down(%d : tensor<4x16x8xf32>) outs(%y : tensor<?x8xf32>) activation {
+  ^bb0(%a0: f32):
+    moe.yield %a0 : f32
+  } -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
 func.func @yield(%x: tensor<?x8xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %u0: tensor<4x8x16xf32>, %d: tensor<4x16x8xf32>, %y: tensor<?x8xf32>) {
   // expected-error @+1 {{has an activation that does not yield one 'f32'}}
   %r = moe.expert_ffn ins(%x, %ids, %w : tensor<?x8xf32>, tensor<?x2xi32>, tensor<?x2xf32>) up(%u0 : tensor<4x8x16xf32>) down(%d : tensor<4x16x8xf32>) outs(%y : tensor<?x8xf32>) activation {

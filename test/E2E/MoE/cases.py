@@ -30,5 +30,6 @@ else:
     import models  # noqa: F401
     import forms  # noqa: F401
     import groups  # noqa: F401
+    import capacity  # noqa: F401
 
 sys.exit(harness.finish())
