@@ -214,8 +214,9 @@ weft_error *weft_context::describe(const Failure &failure) const {
                               ? &description.sites[failure.site]
                               : nullptr;
   Text text;
-  if (site)
-    text.append("node '%s' (%s): ", site->node, site->op);
+  // Operations that were written by hand have no name.
+  if (site && *site->node)
+    text.append(*site->op ? "node '%s' (%s): " : "node '%s': ", site->node, site->op);
   else
     text.append("function '%s': ", function.name);
   switch (failure.kind) {

@@ -160,19 +160,21 @@ weft_error *weft::runtime::findModuleDevice(weft_loaded_module &module, const ch
   const weft_module &description = *module.description;
   const Allocator &allocator = module.allocator;
   device = nullptr;
+  const DeviceFamily *family;
+  int32_t index;
   if (!hasDeviceTables(description) || !description.device_kernel_count) {
-    if (wanted)
-      return makeError(allocator, WEFT_FAILED_PRECONDITION,
-                       "module '%s' has no code for '%s': it was compiled for the CPU alone",
-                       description.name, wanted);
-    return nullptr;
+    if (!wanted)
+      return nullptr;
+    if (weft_error *error = parseDevice(allocator, wanted, family, index))
+      return error;
+    return makeError(allocator, WEFT_FAILED_PRECONDITION,
+                     "module '%s' has no code for '%s': it was compiled for the CPU alone",
+                     description.name, wanted);
   }
   if (!wanted)
     wanted = getenv("WEFT_DEVICE");
   if (!wanted || !*wanted)
     wanted = description.device_code_count ? description.device_code[0].family : "";
-  const DeviceFamily *family;
-  int32_t index;
   if (weft_error *error = parseDevice(allocator, wanted, family, index))
     return error;
   if (!hasCode(description, *family)) {

@@ -32,7 +32,12 @@ std::string weft::renderDiagnostic(Diagnostic &diagnostic) {
   }
   if (auto file = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>())
     os << file.getFilename().getValue() << ":" << file.getLine() << ":" << file.getColumn() << ": ";
-  os << diagnostic.str();
+  // MLIR tells of its own tools' flags.
+  std::string message = diagnostic.str();
+  size_t advice = message.find(". If this is intended, please");
+  if (advice != std::string::npos && message.find("unregistered dialect") < advice)
+    message = message.substr(0, advice) + "; --load-plugin=FILE loads the plugin that defines it";
+  os << message;
   return text;
 }
 

@@ -59,10 +59,10 @@ Comparison weft::compareTensors(const Tensor &actual, const Tensor &expected,
     } else if (isIntegral(type)) {
       int64_t a = loadInteger(type, actual.raw(), i);
       int64_t e = loadInteger(type, expected.raw(), i);
-      isEqual = a == e;
-      if (isEqual)
+      if (a == e)
         continue;
       error = distance(type, a, e);
+      isEqual = error <= tolerance.integer;
       magnitude = std::fabs(loadNumber(type, expected.raw(), i));
     } else {
       double a = loadNumber(type, actual.raw(), i);
@@ -72,6 +72,7 @@ Comparison weft::compareTensors(const Tensor &actual, const Tensor &expected,
       magnitude = std::fabs(e);
     }
     if (std::isfinite(error)) {
+      result.meanAbsoluteError += error / static_cast<double>(actual.count() * parts);
       result.maxAbsoluteError = std::max(result.maxAbsoluteError, error);
       if (magnitude > 0 && std::isfinite(magnitude))
         result.maxRelativeError = std::max(result.maxRelativeError, error / magnitude);

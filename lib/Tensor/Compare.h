@@ -18,6 +18,8 @@ namespace weft {
 struct Tolerance {
   double relative = 1e-3;
   double absolute = 1e-7;
+  /// What integers may differ by.
+  double integer = 0;
 };
 
 struct Comparison {
@@ -29,12 +31,14 @@ struct Comparison {
   /// Largest finite |actual - expected|, and largest such error divided by
   /// |expected| where that is not zero.
   double maxAbsoluteError = 0, maxRelativeError = 0;
+  /// The mean of |actual - expected| over elements where it is finite.
+  double meanAbsoluteError = 0;
   /// One sentence about the first difference; empty if equal.
   std::string message;
 };
 
-/// Integers and booleans are compared exactly. Types and shapes must be the
-/// same, else the message says so and `count` is 0.
+/// Strings, integers and booleans are compared exactly, unless integers may differ. Types and
+/// shapes must be the same, else the message says so and `count` is 0.
 Comparison compareTensors(const Tensor &actual, const Tensor &expected, const Tolerance &tolerance);
 
 } // namespace weft

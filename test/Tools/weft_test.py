@@ -161,7 +161,7 @@ class Run(WeftTest):
 
     def test_inputs_are_checked_before_memory_is_taken(self):
         self.assertIn("'x' is ?x3xf32, found 999999999999x4xf32",
-                      self.error("run", MODULE, "--input=999999999999x4xf32", code=1))
+                      self.error("run", MODULE, "--input=999999999999x4xf32", code=2))
 
     def test_expect(self):
         self.weft("run", MODULE, "--input=1x3xf32=1 2 3", "--expect=1x3xf32=3 5 7")
@@ -180,8 +180,11 @@ class Run(WeftTest):
                                  code=2))
         self.assertIn("character 9: 1x3xf32 needs 3 values, found 2",
                       self.error("run", MODULE, "--input=1x3xf32=1 2", code=2))
-        for spec in ["1x3xf64", "3xf32", "1x4xf32", "1001x3xf32"]:
-            self.assertIn("'x'", self.error("run", MODULE, f"--input={spec}", code=1))
+        for spec in ["1x3xf64", "3xf32", "1x4xf32"]:
+            self.assertIn("'x'", self.error("run", MODULE, f"--input={spec}", code=2))
+        self.assertIn("'x'", self.error("run", MODULE, "--input=1001x3xf32", code=1))
+        self.assertIn("'bogus' is no device",
+                      self.error("run", MODULE, "--input=1x3xf32", "--device=bogus", code=1))
         self.assertIn("scale_0", self.error("run", MODULE, "--input=1x3xf32=666", code=1))
         self.assertIn("no such file", self.error("run", "none.onnx", code=1).lower())
 

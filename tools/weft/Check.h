@@ -51,6 +51,8 @@ struct CheckRecord {
   Verdict verdict = Verdict::Failed;
   std::string reason;
   double maxAbsoluteError = 0, maxRelativeError = 0;
+  /// What was derived for each output, a sentence; empty unless compared with a peer.
+  std::string tolerance;
   double compileSeconds = 0, runSeconds = 0;
 
   Json toJson() const;
@@ -61,6 +63,8 @@ enum class Variant { AsIs, Dynamic, Constant };
 
 struct CheckOptions {
   Tolerance tolerance;
+  /// Against a peer: the absolute tolerance is derived from the peer's outputs.
+  bool isDerived = false;
   /// atol is multiplied with the largest finite |expected| of an output.
   bool isScaled = false;
   int64_t threads = 1;

@@ -142,6 +142,7 @@ Json CheckRecord::toJson() const {
   json.set("name", name);
   json.set("verdict", verdictName(verdict));
   json.set("reason", reason);
+  json.set("tolerance", tolerance);
   json.set("max_absolute_error", maxAbsoluteError);
   json.set("max_relative_error", maxRelativeError);
   json.set("compile_seconds", compileSeconds);
@@ -167,6 +168,7 @@ std::optional<CheckRecord> CheckRecord::fromJson(const Json &json) {
   };
   std::string verdict;
   if (!text("name", record.name) || !text("verdict", verdict) || !text("reason", record.reason) ||
+      !text("tolerance", record.tolerance) ||
       !number("max_absolute_error", record.maxAbsoluteError) ||
       !number("max_relative_error", record.maxRelativeError) ||
       !number("compile_seconds", record.compileSeconds) ||

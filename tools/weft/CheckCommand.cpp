@@ -48,7 +48,9 @@ Command weft::describeCheck() {
         "An input for --against instead of a random one, as in weft run"},
        {"bisect", "", "Comparison", "Names the first node whose output differs from onnxruntime's"},
        {"rtol", "R", "Comparison", "Relative tolerance (default: 1e-3)"},
-       {"atol", "A", "Comparison", "Absolute tolerance (default: 1e-7)"},
+       {"atol", "A", "Comparison",
+        "Absolute tolerance (default: 1e-7; with --against, without --rtol: derived from each "
+        "output, and printed)"},
        {"scale-atol", "", "Comparison",
         "Multiplies atol with the largest |expected| of an output, if above 1"},
        {"variant", "dynamic|constant", "Comparison",
@@ -224,6 +226,10 @@ void Checker::report(size_t index) {
                  record.reason.empty() ? "" : ": ", record.reason.c_str());
     std::fflush(stdout);
   }
+  if (!record.tolerance.empty() && !arguments.has("quiet") && (isShown || cases.size() == 1)) {
+    std::fprintf(stdout, "tolerance: %s\n", record.tolerance.c_str());
+    std::fflush(stdout);
+  }
   if (isTerminal && finished < cases.size()) {
     std::fprintf(stderr, "[%zu/%zu] %.60s", finished, cases.size(), record.name.c_str());
     std::fflush(stderr);
@@ -307,6 +313,8 @@ static Result<CheckOptions> readOptions(const Arguments &arguments) {
   options.tolerance = {*relative, *absolute};
   options.isBisected = arguments.has("bisect");
   options.isScaled = arguments.has("scale-atol");
+  options.isDerived = arguments.has("against") && !arguments.has("rtol") &&
+                      !arguments.has("atol") && !options.isScaled;
   options.threads = *threads;
   options.device = arguments.get("device");
   options.compilerArguments = arguments.forCompiler();

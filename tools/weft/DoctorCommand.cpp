@@ -172,7 +172,10 @@ void Doctor::checkPeers() {
     Result<std::string> version =
         runProgram({std::getenv("WEFT_PYTHON") ? std::getenv("WEFT_PYTHON") : "python3", "-c",
                     std::string("import ") + peer + "; print(" + peer + ".__version__, end='')"});
-    note("peer", std::string(peer) + ": " + (version ? *version : version.error().message));
+    note("peer",
+         std::string(peer) + ": " +
+             (version ? *version
+                      : version.error().message + " (WEFT_PYTHON names the Python to use)"));
   }
 }
 

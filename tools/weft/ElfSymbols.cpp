@@ -80,6 +80,18 @@ std::optional<ElfSymbol> ElfSymbols::find(const void *address) const {
   return ElfSymbol{offset, entry->second.size};
 }
 
+std::vector<ElfSymbol> ElfSymbols::findParts(const void *address) const {
+  std::vector<ElfSymbol> parts;
+  auto whole = functions.find(reinterpret_cast<uint64_t>(address) - base);
+  if (whole == functions.end())
+    return parts;
+  const std::string &name = whole->second.name;
+  for (const auto &[offset, function] : functions)
+    if (function.name == name || function.name.starts_with(name + "."))
+      parts.push_back({offset, function.size});
+  return parts;
+}
+
 std::optional<uint64_t> ElfSymbols::kernelBytes(const void *address) const {
   auto entry = functions.find(reinterpret_cast<uint64_t>(address) - base);
   if (entry == functions.end())

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -29,6 +30,10 @@ public:
 
   /// The function at an address of the loaded module.
   std::optional<ElfSymbol> find(const void *address) const;
+
+  /// The function at an address of the loaded module, and what it was divided into:
+  /// functions `<name>.<part>`, by address.
+  std::vector<ElfSymbol> findParts(const void *address) const;
 
   /// Bytes of code of the kernel at an address, with its parallel loops, which
   /// are functions `<kernel>.parallel_<number>`.

@@ -240,6 +240,31 @@ static void printModule(const Loaded &loaded, const Json &json) {
     printDevice(*device);
 }
 
+/// The code of a kernel: what it does once, and its parallel loops.
+static int disassembleParts(const std::string &path, const std::vector<ElfSymbol> &parts) {
+  Error last{"no disassembler found: install llvm or binutils"};
+  for (const char *tool : {"llvm-objdump-22", "llvm-objdump", "objdump"}) {
+    size_t shown = 0;
+    for (const ElfSymbol &part : parts) {
+      Result<std::string> text = runProgram(
+          {tool, "-d", "--no-show-raw-insn", "--start-address=" + std::to_string(part.address),
+           "--stop-address=" + std::to_string(part.address + part.size), path});
+      if (!text) {
+        if (text.error().message.find("cannot run") == std::string::npos)
+          last = text.error();
+        break;
+      }
+      std::fputs(text->c_str(), stdout);
+      ++shown;
+    }
+    if (shown == parts.size())
+      return ExitSuccess;
+    if (shown)
+      break;
+  }
+  return fail(last);
+}
+
 static int disassemble(const Loaded &loaded, const ElfSymbols &symbols, const std::string &name) {
   const weft_module &module = loaded.program.description();
   if (hasDeviceKernel(module, name)) {
@@ -254,26 +279,14 @@ static int disassemble(const Loaded &loaded, const ElfSymbols &symbols, const st
     names.push_back(module.kernels[i].name);
     if (name != module.kernels[i].name)
       continue;
-    std::optional<ElfSymbol> symbol =
-        symbols.find(reinterpret_cast<const void *>(shownVariant(loaded.program).kernels[i]));
-    if (!symbol)
+    std::vector<ElfSymbol> parts =
+        symbols.findParts(reinterpret_cast<const void *>(shownVariant(loaded.program).kernels[i]));
+    if (parts.empty())
       return fail(loaded.path +
                   ": the module has no symbols to find the code "
                   "of '" +
                   name + "' by");
-    Error last{"no disassembler found: install llvm or binutils"};
-    for (const char *tool : {"llvm-objdump-22", "llvm-objdump", "objdump"}) {
-      Result<std::string> text = runProgram(
-          {tool, "-d", "--no-show-raw-insn", "--start-address=" + std::to_string(symbol->address),
-           "--stop-address=" + std::to_string(symbol->address + symbol->size), loaded.path});
-      if (text) {
-        std::fputs(text->c_str(), stdout);
-        return ExitSuccess;
-      }
-      if (text.error().message.find("cannot run") == std::string::npos)
-        last = text.error();
-    }
-    return fail(last);
+    return disassembleParts(loaded.path, parts);
   }
   appendDeviceKernels(module, names);
   std::optional<std::string_view> meant = nearest(name, names);

@@ -14,7 +14,10 @@
 using namespace weft;
 
 static constexpr Option sharedCompilerOptions[] = {
-    {"target", "NAME", "Compilation", "What to compile for: cpu (default), nvptx or amdgpu", true},
+    {"target", "NAME", "Compilation",
+     "What to compile for: cpu (default), nvptx, amdgpu, or emulation: the kernels of a device "
+     "as code for the CPU, for checking",
+     true},
     {"cpu", "CPU", "Compilation",
      "native (default: this machine), x86-64-v3 (any with AVX2), x86-64-v4 "
      "(any with AVX-512), a name of LLVM's, or several of these with commas "
@@ -26,7 +29,9 @@ static constexpr Option sharedCompilerOptions[] = {
     {"chip", "CHIP", "Compilation",
      "Devices to make code for, with commas between them: sm_80, sm_90a, "
      "sm_100a, sm_120 of nvptx; gfx90a, gfx942, gfx950, gfx1100, gfx1201 of "
-     "amdgpu (default: all of the target's)",
+     "amdgpu (default: all of the target's); one of lanes32, lanes64, "
+     "lanes32-mma, lanes64-mfma, lanes64-mfma2, lanes32-wmma11, lanes32-wmma12 "
+     "of emulation",
      true},
     {"dim", "NAME=N|LOW..HIGH", "Compilation", "Fixes or bounds a symbolic dimension", true},
     {"shape", "NAME:SHAPE", "Compilation", "Shape of an input, e.g. image:1x3x224x224", true},

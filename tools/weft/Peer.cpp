@@ -143,9 +143,9 @@ static Result<std::string> callPeer(const std::string &action, const std::string
   return text;
 }
 
-Result<std::vector<NamedTensor>> weft::runPeer(const std::string &peer, const std::string &model,
-                                               const std::vector<NamedTensor> &inputs,
-                                               int64_t threads) {
+Result<std::vector<PeerOutput>> weft::runPeer(const std::string &peer, const std::string &model,
+                                              const std::vector<NamedTensor> &inputs,
+                                              int64_t threads) {
   Result<TempFolder> folder = TempFolder::create(TempFolder::systemFolder());
   if (!folder)
     return folder.error();
@@ -154,16 +154,27 @@ Result<std::vector<NamedTensor>> weft::runPeer(const std::string &peer, const st
   Result<std::string> text = callPeer("run", peer, model, folder->path(), threads, 0);
   if (!text)
     return text.error();
-  Result<Json> names = Json::parse(*text, peer);
-  if (!names)
-    return names.error();
-  std::vector<NamedTensor> outputs;
-  for (size_t i = 0; i < names->elements().size(); ++i) {
+  Result<Json> entries = Json::parse(*text, peer);
+  if (!entries)
+    return entries.error();
+  std::vector<PeerOutput> outputs;
+  for (size_t i = 0; i < entries->elements().size(); ++i) {
     Result<Tensor> tensor =
         readTensorFile(folder->path() + "/output_" + std::to_string(i) + ".npy");
     if (!tensor)
       return tensor.error();
-    outputs.push_back({names->elements()[i].asString(), *std::move(tensor)});
+    const Json &entry = entries->elements()[i];
+    const Json *name = entry.find("name"), *quantized = entry.find("quantized");
+    if (!name || !quantized)
+      return Error{peer + ": malformed answer"};
+    PeerOutput output{name->asString(), *std::move(tensor), quantized->asBool()};
+    for (auto [key, value] : {std::pair("step", &output.step),
+                              {"spread", &output.spread},
+                              {"mean_spread", &output.meanSpread}}) {
+      const Json *member = entry.find(key);
+      *value = member ? member->asNumber() : 0;
+    }
+    outputs.push_back(std::move(output));
   }
   return outputs;
 }

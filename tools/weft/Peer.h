@@ -18,10 +18,23 @@ namespace weft {
 /// Whether the Python that peers run by has `peer` ("onnxruntime", "openvino").
 Status findPeer(const std::string &peer);
 
+/// What a peer computes.
+struct PeerOutput {
+  std::string name;
+  Tensor tensor;
+  /// Whether it depends on activations that were rounded to codes of 8 bits or fewer, and what
+  /// one of its own codes is worth (0: that is not known).
+  bool isQuantized = false;
+  double step = 0;
+  /// By how much the peer's own results differ, at most and in the mean, where it optimizes
+  /// nothing. Of models that quantize only.
+  double spread = 0, meanSpread = 0;
+};
+
 /// Runs the model in `peer` ("onnxruntime", "openvino") on these inputs; the
 /// outputs come in the order of the model.
-Result<std::vector<NamedTensor>> runPeer(const std::string &peer, const std::string &model,
-                                         const std::vector<NamedTensor> &inputs, int64_t threads);
+Result<std::vector<PeerOutput>> runPeer(const std::string &peer, const std::string &model,
+                                        const std::vector<NamedTensor> &inputs, int64_t threads);
 
 /// A value inside a model, and what computes it.
 struct ExposedValue {

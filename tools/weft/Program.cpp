@@ -338,12 +338,8 @@ Result<std::vector<std::optional<Tensor>>> weft::assignSpecs(const std::vector<s
     if (std::string_view(option) == "--input")
       parsing.accepts = [&](const std::string &name, DataType type, const Dims &dims) -> Status {
         for (uint32_t i = 0; i < count; ++i)
-          if (name.empty() ? i == position : arguments[i].name == name) {
-            Status status = checkType(arguments[i], type, dims);
-            if (!status && code)
-              *code = ExitError;
-            return status;
-          }
+          if (name.empty() ? i == position : arguments[i].name == name)
+            return checkType(arguments[i], type, dims);
         return {}; // said below
       };
     Result<NamedTensor> spec = parseSpec(text, parsing);

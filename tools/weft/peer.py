@@ -8,7 +8,11 @@
 """The other side of `weft check --against=` and `weft bench --peer=`.
 
 FOLDER holds inputs.json, a list of {"name", "dtype"}, and input_<i>.npy. `run`
-writes output_<i>.npy and prints the outputs' names; `bench` prints a JSON
+writes output_<i>.npy and prints a list of {"name", "quantized", "step", "spread",
+"mean_spread"}: whether what an output depends on is rounded to codes of 8 bits or
+fewer, what one of its own codes is worth (0: that is not known), and by how much
+the peer's own results differ at most and in the mean where it optimizes nothing;
+`bench` prints a JSON
 object with the times in seconds; `expose` writes exposed.onnx, the model with
 every intermediate value as an output, and these values.
 """
@@ -39,10 +43,12 @@ def read_inputs(folder):
 
 
 class OnnxRuntime:
-    def __init__(self, model, threads):
+    def __init__(self, model, threads, optimizes=True):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
+        if not optimizes:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -99,6 +105,82 @@ def expose(arguments, feed):
     print(json.dumps(entries))
 
 
+# Where these have the scale of their result among their inputs; None: it depends on data.
+QUANTIZERS = {"QuantizeLinear": 1, "QLinearConv": 6, "QLinearMatMul": 6, "QLinearAdd": 6,
+              "QLinearMul": 6, "QLinearSigmoid": 3, "QLinearLeakyRelu": 3, "QLinearSoftmax": 3,
+              "QLinearAveragePool": 3, "QLinearGlobalAveragePool": 3, "QLinearReduceMean": 3,
+              "QLinearConcat": 0, "QGemm": 7, "DynamicQuantizeLinear": None,
+              "DynamicQuantizeMatMul": None, "DynamicQuantizeLSTM": None, "QAttention": None}
+# These give elements of their first input, or what they are worth.
+MOVES = {"DequantizeLinear", "Identity", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze",
+         "Slice", "Relu", "MaxPool", "Expand", "Gather", "Split"}
+
+
+def quantization(path, names):
+    """For each output: whether it depends on codes of activations, and what one of its own codes
+    is worth, 0 if that is not known."""
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError:
+        return [(False, 0.0)] * len(names)
+    graph = onnx.load(path, load_external_data=False).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    producers = {name: node for node in graph.node for name in node.output if name}
+
+    def is_quantizer(node):
+        # ONNX Runtime quantizes what is multiplied with blocks of codes, too.
+        given = {a.name: a.i for a in node.attribute}
+        if node.op_type == "MatMulNBits":
+            return given.get("accuracy_level") == 4
+        if node.op_type == "DequantizeLinear":
+            return given.get("block_size", 0) > 0
+        # Codes of constants are the same on both sides.
+        is_constant = node.op_type == "QuantizeLinear" and node.input[0] in constants
+        return node.op_type in QUANTIZERS and not is_constant
+
+    def depends(name):
+        seen, todo = set(), [name]
+        while todo:
+            node = producers.get(todo.pop())
+            if node is None or id(node) in seen:
+                continue
+            if is_quantizer(node):
+                return True
+            seen.add(id(node))
+            todo += node.input
+        return False
+
+    def step(name):
+        while (node := producers.get(name)) is not None and node.op_type in MOVES:
+            name = node.input[0]
+        position = QUANTIZERS.get(node.op_type) if node is not None else None
+        scale = constants.get(node.input[position]) if position is not None and len(
+            node.input) > position else None
+        if scale is None or scale.data_location == onnx.TensorProto.EXTERNAL:
+            return 0.0
+        return float(numpy.max(numpy_helper.to_array(scale), initial=0))
+
+    return [(depends(name), step(name)) for name in names]
+
+
+def spread(arguments, feed, results):
+    """For each output: the largest and the mean finite difference from what the peer computes
+    without optimizations, which round elsewhere."""
+    if arguments.peer != "onnxruntime":
+        return [(0.0, 0.0)] * len(results)
+    others = OnnxRuntime(arguments.model, arguments.threads, optimizes=False).run(feed)
+    pairs = []
+    for x, y in zip(results, others):
+        if x.dtype.kind in "OSU" or x.shape != y.shape:
+            pairs.append((0.0, 0.0))
+            continue
+        difference = numpy.abs(x.astype(numpy.float64) - y.astype(numpy.float64))
+        difference = difference[numpy.isfinite(difference)]
+        pairs.append((float(difference.max(initial=0)), float(difference.mean()) if difference.size else 0.0))
+    return pairs
+
+
 PEERS = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
 
 
@@ -130,11 +212,17 @@ def bench(arguments, feed):
 
 def run(arguments, feed):
     peer = PEERS[arguments.peer](arguments.model, arguments.threads)
-    for index, value in enumerate(peer.run(feed)):
+    results = peer.run(feed)
+    for index, value in enumerate(results):
         if not isinstance(value, numpy.ndarray):
             raise TypeError(f"output '{peer.outputs[index]}' is no tensor")
         numpy.save(os.path.join(arguments.folder, f"output_{index}.npy"), value)
-    print(json.dumps(peer.outputs))
+    steps = quantization(arguments.model, peer.outputs)
+    spreads = [(0.0, 0.0)] * len(results)
+    if any(quantized for quantized, _ in steps):
+        spreads = spread(arguments, feed, results)
+    print(json.dumps([{"name": name, "quantized": quantized, "step": step, "spread": most, "mean_spread": mean}
+                      for name, (quantized, step), (most, mean) in zip(peer.outputs, steps, spreads)]))
 
 
 def main():
