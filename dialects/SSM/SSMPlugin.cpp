@@ -17,6 +17,7 @@ mlir::LogicalResult registerSSMDialect(Registrar &registrar) {
   registrar.addPass(ssm::createRaiseCausalConvolutions);
   registrar.addPass(ssm::createRaiseChunkedScans);
   registrar.addPass(ssm::createRaiseLoops);
+  registrar.addPass(ssm::createRaiseUnrolledLoops);
   registrar.addPass(ssm::createRaiseRecurrences);
   registrar.addPass(ssm::createRaiseSegmentSums);
   registrar.addPass(ssm::createSplitScans);

@@ -136,6 +136,7 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     addCleanup(passManager);
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseCausalConvolutions());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
+    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseUnrolledLoops());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseLoops());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseChunkedScans());

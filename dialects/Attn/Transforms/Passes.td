@@ -20,6 +20,8 @@ def RaiseAttention : Pass<"weft-raise-attention", "::mlir::ModuleOp"> {
     - anything else (other biases, selections by a mask, functions of the positions) becomes
       the score region, in its order.
 
+    Scores and weights of f16 and bf16 are computed in f32 and not rounded in between.
+
     Transposed keys stay transposed: the layout says so. Keys and values that were repeated for
     groups of heads are taken from before the repetition. A row without a
     visible key gave NaN in the source and still does (`empty_rows = nan`), unless
@@ -38,7 +40,8 @@ def RaiseSoftmax : Pass<"weft-raise-softmax", "::mlir::ModuleOp"> {
   let summary = "Makes linalg.softmax of one that was written out";
   let description = [{
     The quotient of e = exp(x - max x) by the sum of e, both over the last dimension, of
-    f32 or f64 and starting from -inf and 0: exactly what `linalg.softmax` computes.
+    f32 or f64 and starting from -inf and 0: exactly what `linalg.softmax` computes. Of f16 and bf16, which are
+    rounded after each of these steps, it becomes the softmax in f32 of the converted x, rounded once.
     `weft-raise-attention` then finds attentions around it. Sums over other dimensions, other
     functions of x and maxima of something else stay.
   }];

@@ -7,6 +7,7 @@
 
 #include "dialects/Attn/IR/AttnBuilders.h"
 #include "dialects/Attn/IR/AttnLayout.h"
+#include "dialects/Attn/Transforms/Conversions.h"
 #include "dialects/Attn/Transforms/Passes.h"
 #include "dialects/Attn/Transforms/ScoreChain.h"
 
@@ -186,6 +187,10 @@ static std::optional<Factor> beforeRepetition(Factor factor) {
 /// The use of weights in a product, through a guard that makes 0 of NaN.
 static std::pair<OpOperand *, EmptyRows> findUse(linalg::SoftmaxOp softmax) {
   Value weights = softmax->getResult(0);
+  // Weights of narrow floats were rounded: they stay as they are computed.
+  if (weights.hasOneUse() && (*weights.user_begin())->getNumResults() == 1)
+    if (Value narrow = (*weights.user_begin())->getResult(0); matchConversion(narrow))
+      weights = narrow;
   if (weights.hasOneUse())
     return {&*weights.use_begin(), EmptyRows::NaN};
   // where(isnan(weights), 0, weights)
@@ -208,7 +213,8 @@ static std::pair<OpOperand *, EmptyRows> findUse(linalg::SoftmaxOp softmax) {
   auto widen = test.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::ExtUIOp>();
   auto compare = widen ? widen.getIn().getDefiningOp<arith::CmpFOp>() : arith::CmpFOp();
   if (!compare || compare.getPredicate() != arith::CmpFPredicate::UNO ||
-      compare.getLhs() != compare.getRhs() || compare.getLhs() != test.getBody()->getArgument(0))
+      compare.getLhs() != compare.getRhs() ||
+      withoutConversions(compare.getLhs()) != test.getBody()->getArgument(0))
     return {};
   auto select = choice.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::SelectOp>();
   if (!select)

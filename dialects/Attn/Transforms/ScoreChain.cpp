@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Attn/Transforms/ScoreChain.h"
+#include "dialects/Attn/Transforms/Conversions.h"
 
 #include "dialects/Attn/IR/AttnLayout.h"
 
@@ -56,9 +57,16 @@ static bool hasPlainMaps(linalg::GenericOp op) {
   return true;
 }
 
+/// Whether both are tensors of floats of one shape.
+static bool haveSameShape(Value a, Value b) {
+  auto x = dyn_cast<RankedTensorType>(a.getType()), y = dyn_cast<RankedTensorType>(b.getType());
+  return x && y && x.getShape() == y.getShape() && isa<FloatType>(x.getElementType()) &&
+         isa<FloatType>(y.getElementType());
+}
+
 std::optional<ScoreChain> ScoreChain::match(Value scores) {
   ScoreChain chain;
-  Type type = scores.getType();
+  const Value all = scores;
   while (true) {
     Operation *def = scores.getDefiningOp();
     if (!def || !scores.hasOneUse())
@@ -68,13 +76,18 @@ std::optional<ScoreChain> ScoreChain::match(Value scores) {
       std::reverse(chain.steps.begin(), chain.steps.end());
       return chain;
     }
+    // Scores of narrow floats were rounded after each step: they stay as they are computed.
+    if (Value wide = matchConversion(scores)) {
+      scores = wide;
+      continue;
+    }
     auto op = dyn_cast<linalg::GenericOp>(def);
     if (!op || !isElementwise(op) || !hasPlainMaps(op))
       return std::nullopt;
     // The score is the input that leads to a product; a bias can have the same shape.
     std::optional<unsigned> score;
     for (OpOperand *input : op.getDpsInputOperands()) {
-      if (input->get().getType() != type || !op.getMatchingIndexingMap(input).isIdentity() ||
+      if (!haveSameShape(input->get(), all) || !op.getMatchingIndexingMap(input).isIdentity() ||
           !input->get().hasOneUse())
         continue;
       Operation *from = input->get().getDefiningOp();
@@ -83,7 +96,8 @@ std::optional<ScoreChain> ScoreChain::match(Value scores) {
           break;
         Value next;
         for (OpOperand *inner : generic.getDpsInputOperands())
-          if (inner->get().getType() == type && generic.getMatchingIndexingMap(inner).isIdentity())
+          if (haveSameShape(inner->get(), all) &&
+              generic.getMatchingIndexingMap(inner).isIdentity())
             if (!next || isa_and_nonnull<ContractOp>(inner->get().getDefiningOp()))
               next = inner->get();
         if (!next)
@@ -109,6 +123,7 @@ std::optional<ScoreChain> ScoreChain::match(Value scores) {
 
 /// The number that `value` is in the body of `op`: a constant, or an element of one.
 static std::optional<double> constantOf(linalg::GenericOp op, Value value) {
+  value = withoutConversions(value);
   if (auto argument = dyn_cast<BlockArgument>(value);
       argument && argument.getOwner() == op.getBody())
     value = op->getOperand(argument.getArgNumber());
@@ -125,23 +140,14 @@ static std::optional<double> constantOf(linalg::GenericOp op, Value value) {
   return std::nullopt;
 }
 
-/// The single operation of a body that yields its result.
-static Operation *soleOperation(linalg::GenericOp op) {
-  Block &body = *op.getBody();
-  if (!llvm::hasNItems(body.without_terminator(), 1))
-    return nullptr;
-  Operation *inner = &body.front();
-  return body.getTerminator()->getOperand(0).getDefiningOp() == inner ? inner : nullptr;
-}
-
 /// The factor that a step multiplies scores with.
 static std::optional<double> factorOf(ScoreChain::Step step) {
   Operation *inner = soleOperation(step.op);
   if (!isa_and_nonnull<arith::MulFOp, arith::DivFOp>(inner))
     return std::nullopt;
   Value score = step.op.getBody()->getArgument(step.input);
-  bool isFirst = inner->getOperand(0) == score;
-  if (!isFirst && (isa<arith::DivFOp>(inner) || inner->getOperand(1) != score))
+  bool isFirst = withoutConversions(inner->getOperand(0)) == score;
+  if (!isFirst && (isa<arith::DivFOp>(inner) || withoutConversions(inner->getOperand(1)) != score))
     return std::nullopt;
   std::optional<double> number = constantOf(step.op, inner->getOperand(isFirst ? 1 : 0));
   if (!number)
@@ -156,9 +162,10 @@ static OpOperand *addedTo(ScoreChain::Step step) {
   if (!sum)
     return nullptr;
   Value score = step.op.getBody()->getArgument(step.input);
-  if (sum.getLhs() != score && sum.getRhs() != score)
+  Value lhs = withoutConversions(sum.getLhs()), rhs = withoutConversions(sum.getRhs());
+  if (lhs != score && rhs != score)
     return nullptr;
-  auto other = dyn_cast<BlockArgument>(sum.getLhs() == score ? sum.getRhs() : sum.getLhs());
+  auto other = dyn_cast<BlockArgument>(lhs == score ? rhs : lhs);
   if (!other || other == score || other.getOwner() != step.op.getBody() ||
       other.getArgNumber() >= step.op.getNumDpsInputs())
     return nullptr;
@@ -206,6 +213,14 @@ ScoreFunction::ScoreFunction(const ScoreChain &chain, StringRef letters) {
   }
 }
 
+static Value convertNumber(OpBuilder &b, Location loc, Value number, Type type) {
+  if (number.getType() == type)
+    return number;
+  if (number.getType().getIntOrFloatBitWidth() < type.getIntOrFloatBitWidth())
+    return arith::ExtFOp::create(b, loc, type, number);
+  return arith::TruncFOp::create(b, loc, type, number);
+}
+
 void ScoreFunction::buildRegion(RewriterBase &rewriter, Region &region, const ScoreChain &chain,
                                 StringRef letters, Type type) const {
   OpBuilder::InsertionGuard guard(rewriter);
@@ -225,7 +240,7 @@ void ScoreFunction::buildRegion(RewriterBase &rewriter, Region &region, const Sc
     for (OpOperand *input : op.getDpsInputOperands()) {
       Value argument = body->getArgument(input->getOperandNumber());
       if (input->getOperandNumber() == step.input) {
-        mapping.map(argument, score);
+        mapping.map(argument, convertNumber(rewriter, loc, score, argument.getType()));
         continue;
       }
       if (argument.use_empty())
@@ -249,7 +264,8 @@ void ScoreFunction::buildRegion(RewriterBase &rewriter, Region &region, const Sc
       }
       rewriter.clone(inner, mapping);
     }
-    score = mapping.lookupOrDefault(body->getTerminator()->getOperand(0));
+    score = convertNumber(rewriter, loc,
+                          mapping.lookupOrDefault(body->getTerminator()->getOperand(0)), type);
   }
   attn::YieldOp::create(rewriter, loc, score);
 }

@@ -212,16 +212,16 @@ bool LoopRaiser::raiseRecurrence(Recurrence r) {
   return true;
 }
 
-bool LoopRaiser::raise() {
+std::optional<SmallVector<Value>> LoopRaiser::raise() {
   if (!isConstantIntValue(loop.getLowerBound(), 0) || !isConstantIntValue(loop.getStep(), 1) ||
       !loop.getUpperBound().getType().isIndex())
-    return false;
+    return std::nullopt;
   for (Operation &op : loop.getBody()->without_terminator())
     if (!isMemoryEffectFree(&op) && !isa<weft::PollOp>(op))
-      return false;
+      return std::nullopt;
   b.setInsertionPoint(loop);
   if (!matchOutputs())
-    return false;
+    return std::nullopt;
   results.assign(loop.getNumResults(), Value());
   SmallVector<Recurrence> waiting;
   for (unsigned i = 0; i < loop.getNumResults(); ++i) {
@@ -229,11 +229,11 @@ bool LoopRaiser::raise() {
       continue;
     std::optional<Recurrence> recurrence = matchRecurrence(i);
     if (!recurrence)
-      return false;
+      return std::nullopt;
     waiting.push_back(*recurrence);
   }
   if (waiting.empty())
-    return false;
+    return std::nullopt;
   // States may read others, which are known then.
   while (!waiting.empty()) {
     size_t count = waiting.size();
@@ -243,18 +243,18 @@ bool LoopRaiser::raise() {
         break;
       }
     if (waiting.size() == count)
-      return false;
+      return std::nullopt;
   }
   for (auto &[index, insert] : outputs) {
     Value value = lifter.liftAll(insert.getSource());
     if (!value)
-      return false;
+      return std::nullopt;
     // The source may have a dimension of this position of its own.
     if (typeOf(value).getRank() != insert.getDestType().getRank()) {
       llvm::SmallBitVector units(typeOf(value).getRank());
       if (typeOf(value).getRank() != insert.getDestType().getRank() + 1 ||
           typeOf(value).getDimSize(1) != 1)
-        return false;
+        return std::nullopt;
       units.set(1);
       value = tensor::CollapseShapeOp::create(b, loop.getLoc(), value, groupsAround(units));
     }
@@ -264,6 +264,5 @@ bool LoopRaiser::raise() {
     if (results[i].getType() != result.getType())
       results[i] = tensor::CastOp::create(b, loop.getLoc(), result.getType(), results[i]);
   }
-  b.replaceOp(loop, results);
-  return true;
+  return results;
 }

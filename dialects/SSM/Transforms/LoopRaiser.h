@@ -21,8 +21,9 @@ class LoopRaiser {
 public:
   LoopRaiser(mlir::RewriterBase &b, mlir::scf::ForOp loop) : b(b), loop(loop), lifter(b, loop) {}
 
-  /// Replaces the loop; where it cannot, operations that nobody uses stay before it.
-  bool raise();
+  /// What the loop's results are, computed before it. If it fails, operations that nobody uses
+  /// stay there.
+  std::optional<llvm::SmallVector<mlir::Value>> raise();
 
 private:
   using Factors = llvm::SmallVector<Factor>;

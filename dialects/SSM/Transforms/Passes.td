@@ -64,6 +64,21 @@ def RaiseLoops : Pass<"ssm-raise-loops", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"raised", "raised", "Number of loops raised">];
 }
 
+def RaiseUnrolledLoops : Pass<"ssm-raise-unrolled-loops", "::mlir::func::FuncOp"> {
+  let summary = "Loops over tokens that a trace unrolled become ssm.scan";
+  let description = [{
+    Steps that read slices of the same tensors at consecutive positions, compute alike, and read what the step before
+    computed, are one loop, which is raised as `ssm-raise-loops` raises those that were left as loops: RWKV, delta rules,
+    linear attention and others whose loop over tokens was traced. Results that are put together of all steps are taken
+    as they are, others as slices. The last step may lack what nobody reads; where the first one was computed
+    from constants, the loop begins with the second. Steps are compared, each operation by its name, attributes,
+    body and operands, and stay if one of them differs, if their number is 2 and the last one lacks states, or if their
+    loop is none that is raised.
+  }];
+  let dependentDialects = ["::weft::ssm::SSMDialect", "::mlir::scf::SCFDialect"];
+  let statistics = [Statistic<"raised", "raised", "Number of loops raised">];
+}
+
 def RaiseCausalConvolutions : Pass<"ssm-raise-causal-convolutions", "::mlir::func::FuncOp"> {
   let summary = "Depthwise convolutions over the tokens before become ssm.causal_conv1d";
   let description = [{

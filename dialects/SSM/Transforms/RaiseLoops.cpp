@@ -26,7 +26,10 @@ struct RaiseLoops : weft::ssm::impl::RaiseLoopsBase<RaiseLoops> {
     getOperation().walk([&](scf::ForOp op) { loops.push_back(op); });
     IRRewriter rewriter(&getContext());
     for (scf::ForOp loop : loops)
-      raised += weft::ssm::LoopRaiser(rewriter, loop).raise();
+      if (auto results = weft::ssm::LoopRaiser(rewriter, loop).raise()) {
+        rewriter.replaceOp(loop, *results);
+        ++raised;
+      }
   }
 };
 } // namespace

@@ -5,8 +5,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 #===-------------------------------------------------------------------------===#
-"""ONNX Scan and Loop whose bodies are affine recurrences: no loop is left after stage
-model, and the results are those of the loop in NumPy, in float64.
+"""ONNX Scan and Loop whose bodies are affine recurrences, and the same unrolled: no loop and no step is left after
+stage model, and the results are those of the loop in NumPy, in float64.
 
 Usage: loops.py WEFT-PROGRAM"""
 
@@ -36,7 +36,58 @@ def info(name, shape=None):
     return h.make_tensor_value_info(name, T.FLOAT, shape)
 
 
-def case(name, nodes, inputs, outputs, consts, raised=("ssm.scan",), gone=("scf.for",)):
+def unroll(scan, tokens):
+    """The nodes that a trace of a Scan leaves: a copy of the body for each token, whose results are stacked."""
+    options = {a.name: h.get_attribute_value(a) for a in scan.attribute}
+    body, sequences = options["body"], options["num_scan_inputs"]
+    carried = len(scan.input) - sequences
+    states, produced, nodes = list(scan.input[:carried]), [[] for _ in scan.output[carried:]], []
+    backward = any(options.get("scan_input_directions", [0]))
+    constants = [n for n in body.node if n.op_type == "Constant"]
+    for t in range(tokens)[::-1] if backward else range(tokens):
+        own = {v.name: s for v, s in zip(body.input, states)}
+        for i, (v, source) in enumerate(zip(body.input[carried:], scan.input[carried:])):
+            own[v.name] = f"{v.name}/{t}"
+            nodes.append(N("Gather", [source, f"token{t}"], [own[v.name]], axis=options["scan_input_axes"][i]))
+        own.update((o, f"{o}/{t}") for n in body.node if n.op_type != "Constant" for o in n.output)
+        for n in body.node:
+            if n.op_type != "Constant":
+                copy = onnx.NodeProto()
+                copy.CopyFrom(n)
+                copy.input[:], copy.output[:] = [own.get(x, x) for x in n.input], [own[x] for x in n.output]
+                nodes.append(copy)
+        states = [own[v.name] for v in body.output[:carried]]
+        for names, v in zip(produced, body.output[carried:]):
+            names.append(own[v.name])
+    nodes += [N("Identity", [s], [o]) for s, o in zip(states, scan.output)]
+    consts = {f"token{t}": np.array(t) for t in range(tokens)}
+    for i, (names, out) in enumerate(zip(produced, scan.output[carried:])):
+        axis = options["scan_output_axes"][i]
+        order = list(range(tokens))[::-1] if backward else list(range(tokens))
+        consts["axis"] = np.array([axis])
+        nodes += [N("Unsqueeze", [x, "axis"], [x + "+"]) for x in names]
+        nodes.append(N("Concat", [names[order.index(t)] + "+" for t in range(tokens)], [out], axis=axis))
+    return constants + nodes, consts
+
+
+def case(name, nodes, inputs, outputs, consts, raised=("ssm.scan",), gone=("scf.for",), traced=True):
+    """A graph, and the same with its Scan unrolled for the tokens at hand."""
+    check(name, nodes, inputs, outputs, consts, raised, gone)
+    scans = [n for n in nodes if n.op_type == "Scan"]
+    length = next((v.shape[h.get_attribute_value(a)[0]] for n in scans for a in n.attribute if a.name == "scan_input_axes"
+                   for k, (v, _) in inputs.items() if k == n.input[-1]), 0)
+    if not scans or length < 2 or not traced:
+        return
+    fixed = {k: (v, [n if d == "L" else d for n, d in zip(v.shape, dims)]) for k, (v, dims) in inputs.items()}
+    stays = raised == ("scf.for",)
+    # A scan_region is of one more position.
+    rows = () if "ssm.scan_region" in raised else ("tensor.insert_slice",)
+    unrolled, more = unroll(scans[0], length)
+    check(name + "-traced", [n for n in nodes if n.op_type != "Scan"] + unrolled, fixed, outputs, {**consts, **more},
+          () if stays else raised, ("ssm.scan",) if stays else ("scf.for", *rows))
+
+
+def check(name, nodes, inputs, outputs, consts, raised=("ssm.scan",), gone=("scf.for",)):
     """Inputs are (array, dims), outputs float64 arrays, by name."""
     global count
     graph = h.make_graph(nodes, "g", [info(k, d) for k, (_, d) in inputs.items()],
