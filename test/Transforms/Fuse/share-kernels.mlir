@@ -177,3 +177,31 @@ weft.kernel @other(%x: tensor<4xf32>, %out: tensor<4xf32>) outs 1 {
   }
   weft.yield %y : tensor<4xf32>
 }
+
+// A NaN is no argument, and what looks like one is not taken for it.
+// CHECK-LABEL: func.func @nan
+// CHECK: weft.dispatch @[[NAN:.+]] ins(%{{.+}} : tensor<4xf32>)
+// CHECK: weft.dispatch @[[NUMBER:.+]] ins(%{{.+}} : tensor<4xf32>)
+// CHECK: weft.kernel @[[NAN]](%{{.+}}: tensor<4xf32>, %{{.+}}: tensor<4xf32>)
+// CHECK: weft.kernel @[[NUMBER]](%{{.+}}: tensor<4xf32>, %{{.+}}: tensor<4xf32>)
+func.func @nan(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = weft.dispatch @least_nan ins(%x : tensor<4xf32>) outs(%out : tensor<4xf32>) -> tensor<4xf32>
+  %1 = weft.dispatch @least_number ins(%0 : tensor<4xf32>) outs(%out : tensor<4xf32>) -> tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+weft.kernel @least_nan(%x: tensor<4xf32>, %out: tensor<4xf32>) outs 1 {
+  %c = arith.constant 0x7FC00000 : f32
+  %y = linalg.map ins(%x : tensor<4xf32>) outs(%out : tensor<4xf32>) (%a: f32, %o: f32) {
+    %m = arith.minimumf %a, %c : f32
+    linalg.yield %m : f32
+  }
+  weft.yield %y : tensor<4xf32>
+}
+weft.kernel @least_number(%x: tensor<4xf32>, %out: tensor<4xf32>) outs 1 {
+  %c = arith.constant 2.5 : f32
+  %y = linalg.map ins(%x : tensor<4xf32>) outs(%out : tensor<4xf32>) (%a: f32, %o: f32) {
+    %m = arith.minimumf %a, %c : f32
+    linalg.yield %m : f32
+  }
+  weft.yield %y : tensor<4xf32>
+}
