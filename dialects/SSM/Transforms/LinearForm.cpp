@@ -34,7 +34,13 @@ bool LinearForm::isSummed(AffineMap map) const { return map.isFunctionOfDim(rank
 std::optional<SmallVector<LinearTerm>> LinearForm::of(Value next) {
   parts.clear();
   constant = {};
-  return termsOf({next, positions});
+  Terms terms = termsOf({next, positions});
+  // What is subtracted is the negative of a value, which the body may not have.
+  if (terms && llvm::any_of(*terms, [](const LinearTerm &term) {
+        return term.of == LinearTerm::Of::Constant && term.negative;
+      }))
+    constant = {};
+  return terms;
 }
 
 std::optional<SmallVector<Factor>> LinearForm::factors(Value value, AffineMap map) {

@@ -33,7 +33,8 @@ public:
   std::optional<llvm::SmallVector<LinearTerm>> of(mlir::Value next);
   /// Whether the last form was computed by this operation.
   bool isPart(mlir::Operation *op) const { return parts.contains(op); }
-  /// The constant term if it is a value of the body that has the state's positions.
+  /// The constant term if it is a value of the body that has the state's positions and is
+  /// added.
   mlir::Value constant;
 
 private:

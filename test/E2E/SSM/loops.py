@@ -160,8 +160,10 @@ vector("not-affine", lambda s, a, x: (np.tanh(a * s + x),) * 2,
        "n", raised=("scf.for",), gone=("ssm.scan",))
 
 
-def matrix(name, decay, read, before=False, bonus=False, B=2, L=9, H=2, K=4, V=5, tokens="L", raised="ssm.scan outer"):
-    """Linear attention with a decay of each row or head, read after or before the update."""
+def matrix(name, decay, read, before=False, bonus=False, B=2, L=9, H=2, K=4, V=5, tokens="L", raised="ssm.scan outer",
+           sign=1):
+    """Linear attention with a decay of each row or head, read after or before the update. `sign` is that of
+    the update."""
     shape = {"row": (K,), "head": (1,), None: ()}[decay]
     q, k, v, s = normal(B, L, H, K), normal(B, L, H, K, scale=0.5), normal(B, L, H, V), normal(B, H, K, V)
     g = -np.abs(normal(B, L, H, *shape)) if decay else None
@@ -171,7 +173,7 @@ def matrix(name, decay, read, before=False, bonus=False, B=2, L=9, H=2, K=4, V=5
         seen = S
         if decay:
             S = np.exp(g[:, t].astype(F))[..., None] * S
-        S = S + k[:, t, :, :, None].astype(F) * v[:, t, :, None].astype(F)
+        S = S + sign * k[:, t, :, :, None].astype(F) * v[:, t, :, None].astype(F)
         if bonus:
             seen = seen + extra[:, :, None].astype(F) * k[:, t, :, :, None] * v[:, t, :, None]
         y[:, t] = np.einsum("bhk,bhkv->bhv", q[:, t].astype(F), seen if before else S)
@@ -184,7 +186,7 @@ def matrix(name, decay, read, before=False, bonus=False, B=2, L=9, H=2, K=4, V=5
     if bonus:
         nodes += [N("Unsqueeze", ["extra", "last"], ["u1"]), N("Mul", ["u1", "kv"], ["ukv"]), N("Add", ["s", "ukv"], ["w"])]
         state = "w"
-    nodes += [N("Add", [kept, "kv"], ["n"])]
+    nodes += [N("Add" if sign > 0 else "Sub", [kept, "kv"], ["n"])]
     if read == "contract":
         nodes += [N("Unsqueeze", ["q", "before"], ["q1"]), N("MatMul", ["q1", state], ["y1"]), N("Squeeze", ["y1", "before"], ["y"])]
     else:
@@ -197,7 +199,7 @@ def matrix(name, decay, read, before=False, bonus=False, B=2, L=9, H=2, K=4, V=5
     scan = N("Scan", ["S", *arrays], ["E", "Y"], body=inner, num_scan_inputs=len(arrays),
              scan_input_axes=[1] * len(arrays), scan_output_axes=[1])
     case(name, [scan], {"S": (s, ["B", H, K, V]), **{key: (x, ["B", tokens] + list(x.shape[2:])) for key, x in arrays.items()}},
-         {"E": S, "Y": y}, {"last": np.array([-1]), "before": np.array([-2]), "extra": extra}, (raised,))
+         {"E": S, "Y": y}, {"last": np.array([-1]), "before": np.array([-2]), "extra": extra}, (raised,), ("ssm.scan",) if raised == "scf.for" else ("scf.for",))
 
 
 matrix("rows", "row", "contract")
@@ -208,6 +210,9 @@ matrix("before", "row", "contract", before=True)
 matrix("tokens", "row", "contract", tokens=9)
 # RWKV-5 and 6: the token itself is read with a bonus.
 matrix("bonus", "row", "contract", before=True, bonus=True, raised="read = pre")
+matrix("subtracted", "row", "contract", sign=-1)
+# What is read with a bonus is not what is added: it is subtracted.
+matrix("subtracted-bonus", "row", "contract", before=True, bonus=True, raised="scf.for", sign=-1)
 
 
 def delta(name, form, raised, decay="head", B=2, L=9, H=2, K=4, V=5, tokens="L", batch="B", gone=("scf.for",)):
