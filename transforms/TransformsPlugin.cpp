@@ -27,6 +27,7 @@ mlir::LogicalResult registerTransforms(Registrar &registrar) {
   registrar.addPass([] { return createRestoreModule(); });
   registrar.addPass([] { return createSaveWeights(); });
   registrar.addPass([] { return createRecordStage(); });
+  registrar.addPass(createCheckOperands);
   registrar.addPass(createConvertPacked);
   registrar.addPass(createPadConvolutions);
   registrar.addPass(createFoldUnitExtents);

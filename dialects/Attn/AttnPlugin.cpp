@@ -13,7 +13,6 @@ namespace weft {
 
 mlir::LogicalResult registerAttnDialect(Registrar &registrar) {
   registrar.addDialect<attn::AttnDialect>();
-  registrar.addPass(attn::createCheckAttention);
   registrar.addPass(attn::createRaiseAttention);
   registrar.addPass(attn::createRaiseSoftmax);
   registrar.addPass(attn::createDecomposeAttend);

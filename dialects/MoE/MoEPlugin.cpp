@@ -17,7 +17,6 @@ mlir::LogicalResult registerMoEDialect(Registrar &registrar) {
   registrar.addPass(moe::createRaiseDenseExperts);
   registrar.addPass(moe::createRaiseDispatch);
   registrar.addPass(moe::createRaiseRouting);
-  registrar.addPass(moe::createCheckIndices);
   registrar.addPass(moe::createDecomposeDepth);
   registrar.addPass(moe::createDecomposeAggregates);
   return mlir::success();

@@ -13,7 +13,6 @@ namespace weft {
 
 mlir::LogicalResult registerSSMDialect(Registrar &registrar) {
   registrar.addDialect<ssm::SSMDialect>();
-  registrar.addPass(ssm::createCheckSequences);
   registrar.addPass(ssm::createRaiseCausalConvolutions);
   registrar.addPass(ssm::createRaiseChunkedScans);
   registrar.addPass(ssm::createRaiseLoops);

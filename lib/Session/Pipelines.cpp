@@ -141,14 +141,12 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseSegmentSums());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseChunkedScans());
     passManager.addPass(attn::createRaiseAttention());
-    passManager.addNestedPass<mlir::func::FuncOp>(ssm::createCheckSequences());
     addCleanup(passManager);
     return;
   case Stage::Fuse:
-    passManager.addPass(moe::createCheckIndices());
+    passManager.addPass(createCheckOperands());
     passManager.addPass(moe::createDecomposeDepth());
     passManager.addPass(moe::createDecomposeAggregates());
-    passManager.addPass(attn::createCheckAttention());
     passManager.addPass(attn::createDecomposeAttend());
     passManager.addPass(sparse::createDecomposeSparse());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createSplitScans());

@@ -44,7 +44,7 @@ func.func @main(%a: tensor<128x128xf32> {weft.name = "a"}, %b: tensor<8192xf32> 
     %next = arith.addf %sum, %product : f32
     linalg.yield %next : f32
   } -> tensor<128x128xf32> loc("product")
-  %s = weft.scatter ins(%i, %b : tensor<8192x2xi64>, tensor<8192xf32>) outs(%a : tensor<128x128xf32>) {
+  %s = weft.scatter ins(%i, %b : tensor<8192x2xi64>, tensor<8192xf32>) outs(%a : tensor<128x128xf32>) attributes {weft.checked} {
   ^bb0(%old: f32, %new: f32):
     weft.yield %new : f32
   } -> tensor<128x128xf32> loc("big_scatter")

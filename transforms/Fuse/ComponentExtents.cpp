@@ -7,6 +7,7 @@
 
 #include "transforms/Fuse/ComponentExtents.h"
 
+#include "dialects/Weft/IR/OperandChecks.h"
 #include "weft-runtime/module.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -23,16 +24,13 @@ class ExtentChecker {
 public:
   ExtentChecker(OpBuilder &b, Location loc, PackedType type, ValueRange values)
       : b(b), loc(loc), components(type.getFormat().getComponents(type)) {
-    for (int64_t extent : type.getShape())
-      known.push_back(ShapedType::isDynamic(extent) ? OpFoldResult()
-                                                    : OpFoldResult(b.getIndexAttr(extent)));
     for (Value value : values)
       sizes.push_back(tensor::getMixedSizes(b, loc, value));
+    known = solveExtents(b, type, sizes);
   }
   void run();
 
 private:
-  void solve();
   void check(StringRef name, OpFoldResult have, AffineExpr want, unsigned symbols);
   void require(arith::CmpIPredicate predicate, StringRef name, OpFoldResult have, OpFoldResult want,
                StringRef relation);
@@ -45,18 +43,6 @@ private:
   SmallVector<SmallVector<OpFoldResult>> sizes;
 };
 } // namespace
-
-/// A symbol is what the first component says that has such an extent.
-void ExtentChecker::solve() {
-  for (auto [component, extents] : llvm::zip(components, sizes))
-    for (auto [expr, extent] : llvm::zip(component.shape.getResults(), extents))
-      if (auto symbol = dyn_cast<AffineSymbolExpr>(expr)) {
-        if (symbol.getPosition() >= known.size())
-          known.resize(symbol.getPosition() + 1);
-        if (!known[symbol.getPosition()])
-          known[symbol.getPosition()] = extent;
-      }
-}
 
 void ExtentChecker::require(arith::CmpIPredicate predicate, StringRef name, OpFoldResult have,
                             OpFoldResult want, StringRef relation) {
@@ -85,7 +71,6 @@ void ExtentChecker::check(StringRef name, OpFoldResult have, AffineExpr want, un
 }
 
 void ExtentChecker::run() {
-  solve();
   for (auto [component, extents] : llvm::zip(components, sizes))
     for (auto [expr, extent] : llvm::zip(component.shape.getResults(), extents))
       check(component.name, extent, expr, component.shape.getNumSymbols());

@@ -32,6 +32,40 @@ def FoldUnitExtents : Pass<"weft-fold-unit-extents"> {
                            "::mlir::affine::AffineDialect"];
 }
 
+def CheckOperands : Pass<"weft-check-operands"> {
+  let summary = "Fails calls whose data says to read or write outside of its range";
+  let description = [{
+    First in stage `fuse`, while host code still sees operations whole. Before each
+    operation with operands that say where to read or write, host code looks at
+    them and fails the call with a sentence that names the operand, the number found, its
+    position or the bound, and what was expected (`OperandCheckInterface`; components of
+    packed tensors: `ComponentCheckInterface`). Extents that verifiers compare where types
+    tell them are compared where only the call does.
+
+    Numbers that are compared with a bound are reduced to their largest, once for
+    all operations that share them; only if that is beyond the bound, the first wrong number is
+    looked for. What ascends is looked through for the first number that does not.
+    Constants that are right, and what operations computed that give numbers in range, cost
+    nothing. Operations that are done have the attribute `weft.checked`; who knows that the
+    operands are right sets it, as the importer does where it has tested indices itself.
+
+    Kernels limit such numbers besides, so that nothing outside is touched where there is no check.
+
+    ```mlir
+    %y = weft.embed ins(%table, %ids : tensor<100x8xf32>, tensor<?xi64>) ...
+    ```
+
+    becomes a reduction of `%ids`, the branch that fails and the `weft.embed`.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect", "::weft::WeftDialect"];
+  let statistics = [
+    Statistic<"numChecked", "num-checked", "Number of operations with checks before them">
+  ];
+}
+
 def ConvertPacked : Pass<"weft-convert-packed", "::mlir::ModuleOp"> {
   let summary = "Replaces packed tensors by their components";
   let description = [{

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Attn/IR/Attn.h"
+#include "dialects/Attn/IR/AttnChecks.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -36,4 +37,5 @@ void AttnDialect::initialize() {
 #include "dialects/Attn/IR/AttnOps.cpp.inc"
       >();
   addInterfaces<AttnInlinerInterface>();
+  attachOperandChecks(getContext());
 }

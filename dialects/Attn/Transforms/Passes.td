@@ -69,18 +69,3 @@ def DecomposeAttend : Pass<"weft-decompose-attend", "::mlir::ModuleOp"> {
                            "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect"];
 }
-
-def CheckAttention : Pass<"weft-check-attention", "::mlir::ModuleOp"> {
-  let summary = "Fails calls with offsets out of order and pages that are none";
-  let description = [{
-    Before each operation with ragged sequences or pages, a reduction looks for the first
-    offset that is below its predecessor or beyond the rows, and the first entry of
-    a page table among those that `key_lengths` reaches that is no page; a `weft.assert` of
-    the host fails the call with it. The operations themselves limit such numbers, so
-    that nothing outside is read before that. Extents that verifiers compare where types
-    tell them are compared by `weft.assert` where only the call does.
-  }];
-  let dependentDialects = ["::weft::WeftDialect", "::mlir::tensor::TensorDialect",
-                           "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-                           "::mlir::scf::SCFDialect"];
-}

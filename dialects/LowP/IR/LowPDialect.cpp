@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/LowP/IR/LowP.h"
+#include "dialects/LowP/IR/LowPChecks.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -133,4 +134,5 @@ void LowPDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/LowP/IR/LowPOps.cpp.inc"
       >();
+  attachOperandChecks(getContext());
 }

@@ -7,6 +7,7 @@
 
 #include "dialects/LowP/Transforms/IntegerProducts.h"
 #include "dialects/LowP/Transforms/Passes.h"
+#include "dialects/Weft/IR/OperandChecks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -177,9 +178,11 @@ static bool raiseLookup(GatherOp op, OpBuilder &b) {
   if (!dimensions.empty())
     dimensions.back().push_back(indices.getRank() - 1);
   Value ids = tensor::CollapseShapeOp::create(b, op.getLoc(), op.getIndices(), dimensions);
-  op.replaceAllUsesWith(
-      EmbedOp::create(b, op.getLoc(), op.getInit().getType(), unpack.getPacked(), ids, op.getInit())
-          .getResult());
+  auto embed = EmbedOp::create(b, op.getLoc(), op.getInit().getType(), unpack.getPacked(), ids,
+                               op.getInit());
+  if (Attribute checked = op->getAttr(kCheckedAttrName))
+    embed->setAttr(kCheckedAttrName, checked);
+  op.replaceAllUsesWith(embed.getResult());
   return true;
 }
 

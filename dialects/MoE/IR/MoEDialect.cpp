@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/MoE/IR/MoE.h"
+#include "dialects/MoE/IR/MoEChecks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -45,6 +46,7 @@ void MoEDialect::initialize() {
 #include "dialects/MoE/IR/MoEAttributes.cpp.inc"
       >();
   addInterfaces<MoEInlinerInterface>();
+  attachOperandChecks(getContext());
 }
 
 LogicalResult GroupsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t count,

@@ -117,23 +117,6 @@ def RaiseRouting : Pass<"moe-raise-routing"> {
   ];
 }
 
-def CheckIndices : Pass<"moe-check-indices"> {
-  let summary = "Fails calls with offsets, numbers of experts and indices out of range";
-  let description = [{
-    First in stage `fuse`, while host code still sees the tensors: before each
-    operation whose operands come from outside of the dialect, the lowest offending
-    position is found, and `weft.assert` fails the call with the number that is
-    there. What `moe.plan` and `moe.route` compute is right and is not checked.
-
-    Checked are the offsets and indices of `moe.grouped_matmul`, the numbers of
-    experts of `moe.plan` and `moe.expert_ffn`, and the tokens of the tables of
-    `moe.route`. Kernels clamp them besides, so that nothing outside is touched
-    before the call fails. Extents that verifiers compare where types tell them are
-    compared by `weft.assert` where only the call does.
-  }];
-  let dependentDialects = ["::weft::WeftDialect", "::mlir::scf::SCFDialect"];
-}
-
 def DecomposeDepth : Pass<"moe-decompose-depth"> {
   let summary = "Makes conditional depth gathers, scatters and loops";
   let description = [{

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/SSM/IR/SSM.h"
+#include "dialects/SSM/IR/SSMChecks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -35,4 +36,5 @@ void SSMDialect::initialize() {
 #include "dialects/SSM/IR/SSMOps.cpp.inc"
       >();
   addInterfaces<SSMInlinerInterface>();
+  attachOperandChecks(getContext());
 }

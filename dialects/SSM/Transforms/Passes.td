@@ -114,16 +114,4 @@ def RaiseChunkedScans : Pass<"ssm-raise-chunked-scans", "::mlir::func::FuncOp"> 
   let statistics = [Statistic<"raised", "raised", "Number of scans raised">];
 }
 
-def CheckSequences : Pass<"ssm-check-sequences", "::mlir::func::FuncOp"> {
-  let summary = "Offsets, orders and slots out of range fail the call";
-  let description = [{
-    Kernels limit such values, so that no memory outside is touched. This pass has the host look at
-    them first: a reduction gives the lowest position of a value that is out of range or, of offsets, below the
-    one before it, and the call fails with that value. Extents that verifiers compare where types
-    tell them are compared where only the call does. Operations that are done have the
-    attribute `ssm.checked`; who knows that the values are right sets it.
-  }];
-  let dependentDialects = ["::mlir::scf::SCFDialect", "::weft::ssm::SSMDialect"];
-}
-
 #endif // SSM_PASSES

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Sparse/IR/Compress.h"
+#include "dialects/Sparse/IR/Groups.h"
 #include "dialects/Sparse/IR/Sparse.h"
 #include "dialects/Sparse/IR/StructureMath.h"
 #include "dialects/Weft/IR/BitStream.h"
@@ -25,8 +26,7 @@ LogicalResult BlockAttr::verify(EmitError emitError, int64_t rows, int64_t colum
   return success();
 }
 
-/// The extents of the grid of blocks.
-static AffineMap getGridMap(BlockAttr structure, unsigned rank) {
+AffineMap sparse::getGridMap(BlockAttr structure, unsigned rank) {
   MLIRContext *context = structure.getContext();
   SmallVector<AffineExpr> extents;
   for (unsigned i = 0; i < rank; ++i)
@@ -36,7 +36,7 @@ static AffineMap getGridMap(BlockAttr structure, unsigned rank) {
   return AffineMap::get(0, rank, extents, context);
 }
 
-static RankedTensorType getGridType(BlockAttr structure, ShapedType type) {
+RankedTensorType sparse::getGridType(BlockAttr structure, ShapedType type) {
   return RankedTensorType::get(
       getStaticExtents(getGridMap(structure, type.getRank()), type.getShape()),
       type.getElementType());

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Sparse/IR/Compress.h"
+#include "dialects/Sparse/IR/Groups.h"
 #include "dialects/Sparse/IR/Sparse.h"
 #include "dialects/Sparse/IR/StructureMath.h"
 #include "dialects/Weft/IR/BitStream.h"
@@ -136,10 +137,6 @@ LogicalResult NMAttr::verifyConstants(EmitError emitError, ShapedType type,
 // VNMAttr
 //===----------------------------------------------------------------------===//
 
-/// Columns that a block chooses, and the bits of a number below that.
-static constexpr int64_t kChosen = 4;
-static constexpr unsigned kChosenBits = 2;
-
 LogicalResult VNMAttr::verify(EmitError emitError, int64_t v, int64_t n, int64_t m) {
   if (v < 1 || v > 1 << 20)
     return emitError() << "blocks have 1 to 2^20 rows, got " << v;
@@ -161,8 +158,7 @@ AffineMap VNMAttr::getStoredShape(unsigned rank) const {
   return s.map(extents);
 }
 
-/// The extents of the chosen columns.
-static AffineMap getChosenMap(VNMAttr structure, unsigned rank) {
+AffineMap sparse::getChosenMap(VNMAttr structure, unsigned rank) {
   ShapeSymbols s{structure.getContext(), rank};
   SmallVector<AffineExpr> extents = s.extents();
   extents[rank - 2] = extents[rank - 2].ceilDiv(structure.getV());

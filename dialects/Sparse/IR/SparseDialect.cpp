@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Sparse/IR/Sparse.h"
+#include "dialects/Sparse/IR/SparseChecks.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -39,4 +40,5 @@ void SparseDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Sparse/IR/SparseOps.cpp.inc"
       >();
+  attachOperandChecks(getContext());
 }

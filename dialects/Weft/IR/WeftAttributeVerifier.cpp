@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Weft/IR/OperandChecks.h"
 #include "dialects/Weft/IR/Variants.h"
 #include "dialects/Weft/IR/Widening.h"
 #include "weft/Stage.h"
@@ -447,6 +448,7 @@ static const Rule operationRules[] = {
     {WeftDialect::deviceArenaBytesAttrName, Place::Any, sizeProblem},
     {WeftDialect::arenaAssumedExtentAttrName, Place::Any, sizeProblem},
     {WeftDialect::quotientAttrName, Place::Any, unitProblem},
+    {kCheckedAttrName, Place::Any, unitProblem},
 };
 
 /// Of arguments and results.

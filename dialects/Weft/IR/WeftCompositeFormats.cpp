@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/IndexMath.h"
+#include "dialects/Weft/IR/OperandChecks.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "dialects/Weft/IR/WeftValues.h"
 
@@ -496,3 +497,37 @@ WEFT_COMPOSITE_FORMAT(MonarchFormatAttr)
 WEFT_COMPOSITE_FORMAT(ToeplitzFormatAttr)
 WEFT_COMPOSITE_FORMAT(CirculantFormatAttr)
 #undef WEFT_COMPOSITE_FORMAT
+
+//===----------------------------------------------------------------------===//
+// Checks of calls
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Those of the terms.
+template <typename Format>
+struct TermChecks : ComponentCheckInterface::ExternalModel<TermChecks<Format>, Format> {
+  void buildChecks(Attribute attribute, OperandChecks &checks,
+                   const PackedComponents &packed) const {
+    ValueRange rest = packed.values;
+    for (const FormatTerm &term : termsOf(cast<Format>(attribute), packed.type)) {
+      RankedTensorType type = typeOf(term, packed.type);
+      size_t count = term.format.getComponents(type).size();
+      SmallVector<OpFoldResult> dims =
+          evaluateExtents(checks.builder, checks.loc, term.shape, packed.dims);
+      buildComponentChecks(
+          term.format, checks,
+          {type, rest.take_front(count), dims, packed.prefix + term.name + ".", {}});
+      rest = rest.drop_front(count);
+    }
+  }
+};
+} // namespace
+
+template <typename... Formats> static void attachTermChecks(MLIRContext *context) {
+  (Formats::template attachInterface<TermChecks<Formats>>(*context), ...);
+}
+
+void weft::attachCompositeChecks(MLIRContext *context) {
+  attachTermChecks<SumFormatAttr, LowRankFormatAttr, KronFormatAttr, ButterflyFormatAttr,
+                   MonarchFormatAttr, ToeplitzFormatAttr, CirculantFormatAttr>(context);
+}

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Weft/IR/OperandChecks.h"
 #include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -42,6 +43,7 @@ void WeftDialect::initialize() {
 #include "dialects/Weft/IR/WeftOps.cpp.inc"
       >();
   registerAttributesAndTypes();
+  attachOperandChecks(getContext());
   addInterfaces<WeftInlinerInterface>();
 }
 

@@ -112,8 +112,9 @@ def combine(name, width=2, columns=40, element="f32", value=None, weighted=True,
     if weighted:
         extra = f" weights(%weights : {f.input('weights', ['T', width], 'f32')})"
     init = f.input("init", ["T", columns], element)
+    # Positions that are none are refused without this (Checks/cases.py).
     f.add(f"%y = moe.combine ins(%values, %positions : {', '.join(kinds)}){extra} "
-          f"outs(%init : {init}) -> {init}")
+          f"outs(%init : {init}) {{weft.checked}} -> {init}")
     f.results = [("%y", init)]
     module = compile(f.text())
     for length in rows:

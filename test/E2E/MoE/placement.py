@@ -37,8 +37,11 @@ def exchanged(name, ranks=3, groups=6, rows=7, columns=5, room=30, place=None):
         kinds = [f.input("values", sizes[0], "f32"), f.input("offsets", ["R", groups + 1], "i32")]
         extra = f" place(%place : {f.input('place', [groups], 'i32')})" if place is not None else ""
         inits = [f.input("init", sizes[1], "f32"), f.empty("o", ["R", groups + 1], "i32")]
+        # A place that is no rank is refused without this (Checks/cases.py); it loses its group.
+        checked = "{weft.checked} " if place is not None and max(place) >= ranks else ""
         f.add(f"%y, %bounds = moe.exchange {'inverse ' if inverse else ''}ins(%values, %offsets : "
-              f"{', '.join(kinds)}){extra} outs(%init, %o : {', '.join(inits)}) -> {', '.join(inits)}")
+              f"{', '.join(kinds)}){extra} outs(%init, %o : {', '.join(inits)}) {checked}-> "
+              f"{', '.join(inits)}")
         f.results = [("%y", inits[0]), ("%bounds", inits[1])]
         offsets = np.sort(rng.integers(0, rows + 1, (ranks, groups + 1)), axis=1).astype(np.int32)
         offsets[:, 0], offsets[:, -1] = 0, rows

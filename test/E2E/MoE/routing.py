@@ -166,8 +166,10 @@ def plan(name, groups=4, width=2, experts=None, lengths=(0, 1, 5, 40), spare=0, 
     f.input("like", ["M"], "i8")
     kinds = [f.empty("o", [groups + 1], "i32"), f.empty("s", ["M"], "i32"),
              f.empty("p", ["T", width], "i32")]
+    # A place that is no group's is refused without this (Checks/cases.py); it loses its expert.
+    checked = "{weft.checked} " if max(rule.get("place", [0])) >= groups else ""
     f.add(f"%offsets, %slots, %positions = moe.plan {flags}ins(%ids : {kind}){extra} "
-          f"outs(%o, %s, %p : {', '.join(kinds)}) -> {', '.join(kinds)}")
+          f"outs(%o, %s, %p : {', '.join(kinds)}) {checked}-> {', '.join(kinds)}")
     f.results = list(zip(["%offsets", "%slots", "%positions"], kinds))
     module = compile(f.text())
     for length in lengths:

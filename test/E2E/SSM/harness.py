@@ -126,7 +126,7 @@ class Runner:
         if refused:
             # Without the check, kernels keep to the range by themselves.
             self.refuses(label + "-refused", module, feed, refused)
-            module = build("{ssm.checked}")
+            module = build("{weft.checked}")
         have = self.module(module, feed, [f"r{i}" for i in range(len(outs))], label)
         self.count += 1
         if have is None:

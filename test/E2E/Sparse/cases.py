@@ -9,8 +9,9 @@
 empty, with leading dimensions): decodes components that NumPy made, contracts one and
 five rows with them, and packs the dense tensor, which must give the same components.
 All numbers are multiples of 1/8 below 16, so that sums in f32 are exact: everything is
-compared bit for bit, with one and two threads. Then the same components with any bytes,
-which must do no harm, and extents that do not agree, which are errors.
+compared bit for bit, with one and two threads. Then the same components with one entry that is
+wrong, which is an error, with any bytes where the check is left out, which must do no harm, and
+extents that do not agree, which are errors.
 
 Usage: cases.py WEFT-PROGRAM [NAME-PART]"""
 
@@ -110,9 +111,22 @@ def case(name, structure, elem, shape, dynamic=False, scale=None):
     cases.run(name, f.text(body, results), f.feed, want)
 
 
+def decoded(feed, structure, shape, attributes=""):
+    """The text and what is fed of a module that unpacks these components."""
+    packed = f"!weft.packed<{'x'.join(map(str, shape))}xf32, " \
+             f"#weft.format<elem = {INT8.text}, structure = {structure.text}>>"
+    f = Function()
+    types = [f.argument(f"c{i}", part, [f"d{i}"]) for i, part in enumerate(feed)]
+    y_type = tensor(shape, "f32")
+    body = f"""  %p = weft.assemble {', '.join(f'%c{i}' for i in range(len(types)))} {attributes} : {', '.join(types)} -> {packed}
+  %e = tensor.empty() : {y_type}
+  %y = weft.unpack ins(%p : {packed}) outs(%e : {y_type}) -> {y_type}"""
+    return f.text(body, [("y", y_type)]), f.feed
+
+
 def garbage(name, structure, shape):
-    """Components of the right extents with any bytes: what is read does not matter, but
-    nothing else is. The last case has no numbers, but says that it has."""
+    """Components of the right extents with any bytes, which nothing checks: what is read does
+    not matter, but nothing else is. The last case has no numbers, but says that it has."""
     rng = np.random.default_rng(1)
     dense = structure.prune(INT8.numbers(shape, rng), rng)
     parts, stored = structure.encode(dense)
@@ -126,15 +140,63 @@ def garbage(name, structure, shape):
             if label == "none" and i in of_data(structure):
                 part = part[:0]
             feed.append(rng.integers(low, bound, part.shape, part.dtype, endpoint=True))
-        packed = f"!weft.packed<{'x'.join(map(str, shape))}xf32, " \
-                 f"#weft.format<elem = {INT8.text}, structure = {structure.text}>>"
-        f = Function()
-        types = [f.argument(f"c{i}", part, [f"d{i}"]) for i, part in enumerate(feed)]
-        y_type = tensor(shape, "f32")
-        body = f"""  %p = weft.assemble {', '.join(f'%c{i}' for i in range(len(types)))} : {', '.join(types)} -> {packed}
-  %e = tensor.empty() : {y_type}
-  %y = weft.unpack ins(%p : {packed}) outs(%e : {y_type}) -> {y_type}"""
-        cases.run(f"garbage-{name}-{label}", f.text(body, [("y", y_type)]), f.feed, {"y": None})
+        text, arguments = decoded(feed, structure, shape, attributes="{weft.checked}")
+        cases.run(f"garbage-{name}-{label}", text, arguments, {"y": None})
+
+
+def mistakes(structure):
+    """What can be wrong: the component's number among those of the structure, what is done to it,
+    and what is said."""
+    def put(i, at, number, operand):
+        def change(parts):
+            parts[i].reshape(-1)[at] = number
+        return change, f"'{operand}' has"
+
+    def swap(i, operand):
+        def change(parts):
+            flat = parts[i].reshape(-1)
+            flat[0], flat[1] = flat[1], flat[0]
+        return change, f"'{operand}' has"
+
+    def fill(i, number, operand):
+        def change(parts):
+            parts[i][...] = number
+        return change, f"'{operand}' has"
+
+    if isinstance(structure, Block):
+        return mistakes(structure.of)
+    if isinstance(structure, NM):
+        return [fill(0, 0, "indices")] if structure.n > 1 else []
+    if isinstance(structure, VNM):
+        return [fill(0, 0, "columns")] + ([fill(1, 0, "indices")] if structure.n > 1 else [])
+    if isinstance(structure, (CSR, CSC)):
+        along = "columns" if isinstance(structure, CSR) else "rows"
+        return [put(0, 0, 1, "offsets"), put(0, 1, -1, "offsets"), put(0, 2, 1 << 30, "offsets"),
+                put(0, -1, 0, "offsets"), put(1, 0, 127, along)] + (
+                    [put(1, 1, 0, along)] if structure.delta else [swap(1, along)])
+    if isinstance(structure, COO):
+        return [put(0, -1, 13, "rows"), put(1, 0, 37, "columns"), put(0, 0, -1, "rows"),
+                put(0, 0, 12, "rows")]
+    if isinstance(structure, ELL):
+        return [put(0, 0, 37, "columns")] + ([swap(0, "columns")] if structure.width > 1 else [])
+    if isinstance(structure, Channels):
+        return [put(0, 0, 37, "channels")] + ([] if structure.count else [swap(0, "channels")])
+    return [put(1, -1, -1, "offsets"), put(1, 0, 1, "offsets"), put(0, 0, -1, "offsets")]
+
+
+def wrong(name, structure, shape):
+    """Components of which one entry is wrong."""
+    rng = np.random.default_rng(1)
+    dense = structure.prune(INT8.numbers(shape, rng), rng)
+    parts, stored = structure.encode(dense)
+    for n, (change, message) in enumerate(mistakes(structure)):
+        feed = [INT8.codes(np.append(dense.ravel(), np.float32(0))[stored])]
+        feed += [part.copy() for part in parts]
+        change(feed[1:])
+        if all(np.array_equal(x, y) for x, y in zip(feed[1:], parts)):
+            continue  # there is one of them only
+        text, arguments = decoded(feed, structure, shape)
+        cases.run(f"wrong-{name}-{n}", text, arguments, {}, message)
 
 
 def wrong_extents(name, structure, parts, shape, error, symbols=()):
@@ -198,6 +260,7 @@ for kind in ("nm-2-4", "vnm", "bitmap", "csr-i16", "csc-i16", "coo-i32", "ell", 
 # Data that no encoder makes.
 for kind, structure in STRUCTURES.items():
     garbage(kind, structure, (13, 37))
+    wrong(kind, structure, (13, 37))
 wrong_extents("extents", "#sparse.csr<i16>",
               [np.zeros(3, np.int8), np.array([0, 1, 3], np.int32), np.zeros(4, np.int16)], (2, 5),
               "component 'columns' has an extent of 4, expected 3")

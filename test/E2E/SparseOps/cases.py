@@ -237,7 +237,7 @@ compact("vector", numbers((40,)), marks(40), 40, 0)
 compact("dynamic", numbers((17, 5)), marks(17), 9, 0, dynamic=("t", "c"))
 compact("dynamic-empty", numbers((0, 5)), marks(0), 3, 0, dynamic=("t", "c"))
 
-# Positions that are nowhere change nothing.
+# Positions that are nowhere are refused, or change nothing where nothing looks at them.
 f = Function()
 v_type = f.argument("v", numbers((4, 3)))
 p_type = f.argument("p", np.array([1, 50, 2**31 - 1, -7], np.int32))
@@ -245,9 +245,12 @@ base = numbers((6, 3))
 b_type = f.argument("base", base)
 want = base.copy()
 want[1] = f.feed["v"][0]
-cases.run("expand-outside",
-          f.text(f"  %y = sparse.expand dimension = 0 ins(%v, %p : {v_type}, {p_type}) "
-                 f"outs(%base : {b_type}) -> {b_type}", [("y", b_type)]), f.feed, {"y": want})
+for checked, result, error in (("", {}, "'positions' has 50 at position 1"),
+                               ("{weft.checked} ", {"y": want}, None)):
+    cases.run("expand-outside" + ("-checked" if checked else ""),
+              f.text(f"  %y = sparse.expand dimension = 0 ins(%v, %p : {v_type}, {p_type}) "
+                     f"outs(%base : {b_type}) {checked}-> {b_type}", [("y", b_type)]), f.feed,
+              result, error=error)
 
 # A mask of more slices than there are.
 f = Function()

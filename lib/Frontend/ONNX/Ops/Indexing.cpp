@@ -9,7 +9,7 @@
 #include "Frontend/ONNX/IndexOps.h"
 #include "Frontend/ONNX/Ops/Families.h"
 #include "Frontend/ONNX/Ops/Selection.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/OperandChecks.h"
 
 using namespace mlir;
 using namespace weft;
@@ -25,6 +25,7 @@ static TensorValue gatherTuples(NodeContext &node, const TensorValue &x, const T
   Value init = makeEmpty(node, x.elementType, dims);
   auto op = GatherOp::create(node.b, node.b.getLoc(), init.getType(), node.value(x),
                              node.value(indices), init, batch);
+  op->setAttr(kCheckedAttrName, node.b.getUnitAttr());
   return makeValue(op.getResult(), x.elementType, dims);
 }
 

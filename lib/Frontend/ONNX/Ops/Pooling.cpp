@@ -14,7 +14,7 @@
 #include "Frontend/ONNX/Ops/Families.h"
 #include "Frontend/ONNX/Ops/ScalarMath.h"
 #include "Frontend/ONNX/Ops/Window.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/OperandChecks.h"
 
 using namespace mlir;
 using namespace weft;
@@ -411,6 +411,7 @@ static LogicalResult buildMaxUnpool(NodeContext &node) {
   TensorValue zeros = makeSplat(node, x.elementType, {size}, 0);
   auto scatter = ScatterOp::create(node.b, node.b.getLoc(), zeros.value.getType(), node.value(rows),
                                    node.value(flat), zeros.value);
+  scatter->setAttr(kCheckedAttrName, node.b.getUnitAttr());
   {
     mlir::OpBuilder::InsertionGuard guard(node.b);
     mlir::Type element = storageType(node.context(), x.elementType);

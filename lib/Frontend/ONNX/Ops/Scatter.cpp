@@ -9,7 +9,7 @@
 #include "Frontend/ONNX/IndexOps.h"
 #include "Frontend/ONNX/Ops/Families.h"
 #include "Frontend/ONNX/Ops/Selection.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/OperandChecks.h"
 
 using namespace mlir;
 using namespace weft;
@@ -22,6 +22,7 @@ TensorValue weft::onnx::scatterTuples(NodeContext &node, const TensorValue &x,
   Value init = node.value(x);
   auto op = ScatterOp::create(node.b, loc, init.getType(), node.value(indices), node.value(updates),
                               init);
+  op->setAttr(kCheckedAttrName, node.b.getUnitAttr());
   mlir::Type element = storageType(node.context(), x.elementType);
   OpBuilder::InsertionGuard guard(node.b);
   Block *block = node.b.createBlock(&op.getCombiner(), {}, {element, element}, {loc, loc});

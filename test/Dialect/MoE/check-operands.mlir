@@ -1,12 +1,12 @@
 // Numbers from outside are checked on the host, those of the dialect are not. Extents that
 // types do not tell are compared.
 
-// RUN: weft-opt %s --moe-check-indices | FileCheck %s
+// RUN: weft-opt %s --weft-check-operands | FileCheck %s
 
 // CHECK-LABEL: @given
 // CHECK: linalg.generic {{.*}} iterator_types = ["reduction"]
-// CHECK: weft.assert %{{.*}}, 11, "offset {0} of a group is out of order or beyond {1} rows"
-// CHECK: weft.assert %{{.*}}, 11, "index {0} is out of range for {1} rows"
+// CHECK: weft.assert %{{.*}}, 11, "'offsets' has {0}, expected numbers that ascend from 0 to at most {1}"
+// CHECK: weft.assert %{{.*}}, 11, "'indices' has {0}, expected less than {1}"
 // CHECK: moe.grouped_matmul
 func.func @given(%x: tensor<?x8xf32>, %w: tensor<4x8x5xf32>, %o: tensor<5xi32>, %i: tensor<?xi32>,
                  %init: tensor<?x5xf32>) -> tensor<?x5xf32> {
@@ -17,7 +17,7 @@ func.func @given(%x: tensor<?x8xf32>, %w: tensor<4x8x5xf32>, %o: tensor<5xi32>, 
 }
 
 // CHECK-LABEL: @planned
-// CHECK: weft.assert %{{.*}}, 11, "number {0} is that of none of {1} experts"
+// CHECK: weft.assert %{{.*}}, 11, "'ids' has {0} at position {1}, expected -1 or more, less than 4"
 // CHECK: moe.plan
 // CHECK-NOT: weft.assert %{{.*}}, 11
 // CHECK: return
@@ -47,7 +47,7 @@ func.func @routed(%x: tensor<?x8xf32>, %i: tensor<?x2xi32>, %w: tensor<?x2xf32>,
 }
 
 // CHECK-LABEL: @table
-// CHECK: weft.assert %{{.*}}, 11, "token {0} is out of range for a table of {1}"
+// CHECK: weft.assert %{{.*}}, 11, "'tokens' has {0} at position {1}, expected 0 or more, less than 99"
 func.func @table(%x: tensor<?x8xf32>, %t: tensor<99x2xi32>, %n: tensor<?xi64>, %i: tensor<?x2xi32>,
                  %w: tensor<?x2xf32>) -> tensor<?x2xi32> {
   %ids, %weights = moe.route softmax table ins(%x : tensor<?x8xf32>)
@@ -74,7 +74,7 @@ func.func @extents(%x: tensor<?x8xf32>, %w: tensor<?x8x5xf32>, %o: tensor<?xi32>
 
 // What is computed into one tensor has its extent: nothing is compared.
 // CHECK-LABEL: @one_extent
-// CHECK-NOT: weft.assert
+// CHECK-NOT: weft.assert %{{.*}}, 3
 // CHECK: moe.combine
 func.func @one_extent(%v: tensor<4x4xf32>, %n: index) -> tensor<?x4xf32> {
   %zero = arith.constant 0 : i32

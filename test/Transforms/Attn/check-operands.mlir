@@ -1,12 +1,12 @@
 // Offsets and pages are tested by the host; what has none is left alone.
 
-// RUN: weft-opt %s --weft-check-attention --cse --canonicalize | FileCheck %s
+// RUN: weft-opt %s --weft-check-operands --cse --canonicalize | FileCheck %s
 
 // CHECK-LABEL: func @ragged
 // CHECK: %[[FIRST:.*]] = linalg.generic {{.*}} iterator_types = ["reduction"]} ins(%{{.*}} : tensor<4xi32>)
 // CHECK: %[[P:.*]] = tensor.extract %[[FIRST]][]
 // CHECK: scf.if
-// CHECK: weft.assert %false, 11, "offset {0} of a sequence is out of order or beyond {1} rows"
+// CHECK: weft.assert %false, 11, "'query_offsets' has {0} at position {1}, expected numbers that ascend from 0 to at most 9"
 // CHECK: attn.attend
 func.func @ragged(%q: tensor<9x8xf32>, %k: tensor<5x8xf32>, %at: tensor<4xi32>, %o: tensor<9x8xf32>) -> tensor<9x8xf32> {
   %y = attn.attend layout = "sd,td,te->se" ins(%q, %k, %k : tensor<9x8xf32>, tensor<5x8xf32>, tensor<5x8xf32>) query_offsets(%at : tensor<4xi32>)
@@ -15,7 +15,8 @@ func.func @ragged(%q: tensor<9x8xf32>, %k: tensor<5x8xf32>, %at: tensor<4xi32>, 
 }
 
 // CHECK-LABEL: func @pages
-// CHECK: weft.assert %false, 11, "page {0} is none of {1} pages"
+// CHECK: weft.assert %false, 11, "'pages' has {0} at position {1}, expected 0 or more, less than 5 where 'key_lengths' reaches"
+// CHECK: weft.assert %false, 11, "'key_lengths' has {0} at position {1}, expected 0 or more, at most 12"
 func.func @pages(%q: tensor<2x9x8xf32>, %k: tensor<5x4x8xf32>, %n: tensor<2xi32>, %table: tensor<2x3xi32>, %o: tensor<2x9x8xf32>) -> tensor<2x9x8xf32> {
   %y = attn.attend layout = "bsd,ptd,pte->bse" ins(%q, %k, %k : tensor<2x9x8xf32>, tensor<5x4x8xf32>, tensor<5x4x8xf32>)
     key_lengths(%n : tensor<2xi32>) pages(%table : tensor<2x3xi32>) outs(%o : tensor<2x9x8xf32>) -> tensor<2x9x8xf32>

@@ -1,0 +1,22 @@
+//===- SSMChecks.h - What data of operations must be -----------*- C++ -*-===//
+//
+// Part of the Weft project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEFT_DIALECTS_SSM_IR_SSMCHECKS_H
+#define WEFT_DIALECTS_SSM_IR_SSMCHECKS_H
+
+namespace mlir {
+class MLIRContext;
+} // namespace mlir
+
+namespace weft::ssm {
+
+/// Attaches the checks that `weft-check-operands` builds for this dialect.
+void attachOperandChecks(mlir::MLIRContext *context);
+
+} // namespace weft::ssm
+
+#endif // WEFT_DIALECTS_SSM_IR_SSMCHECKS_H
