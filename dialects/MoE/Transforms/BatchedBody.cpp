@@ -7,6 +7,8 @@
 
 #include "dialects/MoE/Transforms/BatchedBody.h"
 #include "dialects/MoE/IR/ReferenceBuilder.h"
+#include "dialects/MoE/Transforms/Choices.h"
+#include "dialects/MoE/Transforms/ElementTerm.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
@@ -22,12 +24,6 @@ static constexpr size_t kMaxActivation = 64;
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//
-
-static bool isZeroTensor(Value value) {
-  if (auto fill = value.getDefiningOp<linalg::FillOp>())
-    return matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
-  return matchPattern(value, m_AnyZeroFloat());
-}
 
 /// A parameter of the element's expert, [E, rest...]: dimensions of 1 may lie between.
 Value BatchedBody::matchParameter(const ElementAccess &access, ArrayRef<AffineExpr> rest) {
@@ -129,18 +125,22 @@ std::optional<BatchedProduct> BatchedBody::matchProduct(const ElementAccess &acc
   if (std::optional<BatchedProduct> product = matchContraction(access))
     return product;
   linalg::GenericOp op = elementwise(access.tensor);
-  if (!op || op.getNumDpsInputs() != 2 || op.getBody()->getOperations().size() != 2)
+  if (!op || op.getNumDpsInputs() != 2)
     return std::nullopt;
-  auto sum = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!sum || !isa<BlockArgument>(sum.getLhs()) || !isa<BlockArgument>(sum.getRhs()) ||
-      sum.getLhs() == sum.getRhs())
+  auto sum = withoutFloatCasts(op.getBody()->getTerminator()->getOperand(0))
+                 .getDefiningOp<arith::AddFOp>();
+  Value x = sum ? withoutFloatCasts(sum.getLhs()) : Value(),
+        y = sum ? withoutFloatCasts(sum.getRhs()) : Value();
+  if (!sum || !isa<BlockArgument>(x) || !isa<BlockArgument>(y) || x == y)
     return std::nullopt;
   for (unsigned i : {0u, 1u}) {
     std::optional<ElementAccess> term = resolver.input(op, i, access.at),
                                  other = resolver.input(op, 1 - i, access.at);
     if (!term || !other)
       return std::nullopt;
-    std::optional<BatchedProduct> product = matchContraction(resolver.resolve(*term));
+    std::optional<ElementAccess> wide = withoutCasts(resolver, {*term});
+    std::optional<BatchedProduct> product =
+        wide ? matchContraction(*wide) : std::optional<BatchedProduct>();
     if (!product)
       continue;
     product->bias = matchParameter(*other, product->column);
@@ -213,11 +213,14 @@ LogicalResult BatchedBody::matchFusion() {
 }
 
 LogicalResult BatchedBody::match(const ElementAccess &result) {
+  // What is weighted may be narrower than the sums of the contraction.
   std::optional<BatchedProduct> product = matchProduct(resolver.resolve(result));
+  if (std::optional<ElementAccess> wide = withoutCasts(resolver, {result}); !product && wide)
+    product = matchProduct(*wide);
   if (!product)
     return failure();
   down = *product;
-  Type element = typeOf(down.result.tensor).getElementType();
+  Type element = typeOf(down.rows.tensor).getElementType();
   if (!isa<FloatType>(element) || element.getIntOrFloatBitWidth() < 16 ||
       failed(collectSums(down.rows)) || sums.empty() || failed(matchFusion()))
     return failure();
@@ -227,7 +230,6 @@ LogicalResult BatchedBody::match(const ElementAccess &result) {
     for (AffineExpr &expr : rows.at)
       expr = expr.replace(sum.inner, sums[0].inner);
     if (!(resolver.resolve(rows) == resolver.resolve(sums[0].rows)) ||
-        typeOf(sum.result.tensor).getElementType() != element ||
         typeOf(sum.rows.tensor).getElementType() != element ||
         (sum.bias != nullptr) != (sums[0].bias != nullptr) || sum.transposed != sums[0].transposed)
       return failure();
@@ -282,6 +284,17 @@ static Value turned(OpBuilder &b, Value weight) {
       ->getResult(0);
 }
 
+/// A tensor with other floats.
+static Value converted(OpBuilder &b, Location loc, Value tensor, Type element) {
+  if (typeOf(tensor).getElementType() == element)
+    return tensor;
+  ReferenceBuilder m(b, loc);
+  Value empty = m.empty(tensor::getMixedSizes(b, loc, tensor), element);
+  return m.map(tensor, empty, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+    return ReferenceBuilder(b, loc).convert(args[0], element);
+  });
+}
+
 ExpertFFNOp BatchedBody::build(OpBuilder &b, Location loc, Value tokens, Value numbers,
                                Value weights, Value init) const {
   SmallVector<Value> up, upBiases;
@@ -293,6 +306,7 @@ ExpertFFNOp BatchedBody::build(OpBuilder &b, Location loc, Value tokens, Value n
     if (fusion != Fusion::Separate)
       break;
   }
+  tokens = converted(b, loc, tokens, typeOf(init).getElementType());
   // Both weights lie the same way; constants are turned while compiling.
   Value second = down.transposed == transposed ? down.weight : turned(b, down.weight);
   Value downBias = down.bias ? asMatrix(b, down.bias) : Value();
@@ -304,10 +318,34 @@ ExpertFFNOp BatchedBody::build(OpBuilder &b, Location loc, Value tokens, Value n
   Block *block =
       b.createBlock(&layer.getActivation(), {}, types, SmallVector<Location>(types.size(), loc));
   SmallVector<std::pair<ElementAccess, Value>> built;
-  Type element = typeOf(init).getElementType();
   for (auto [sum, argument] : llvm::zip(sums, block->getArguments()))
-    built.push_back({sum.result, ReferenceBuilder(b, loc).convert(argument, element)});
+    built.push_back({sum.result, ReferenceBuilder(b, loc).convert(
+                                     argument, typeOf(sum.result.tensor).getElementType())});
   Value hidden = buildScalar(b, down.rows, built);
+  hidden = ReferenceBuilder(b, loc).convert(hidden, typeOf(init).getElementType());
   moe::YieldOp::create(b, loc, ValueRange{hidden});
   return layer;
+}
+
+Value moe::layerInit(OpBuilder &b, Value sum, Value init, Type element) {
+  Type wide = typeOf(init).getElementType();
+  if (wide == element)
+    return init;
+  for (Operation *user : sum.getUsers()) {
+    auto op = dyn_cast<linalg::GenericOp>(user);
+    auto truncate = op && op.getNumDpsInputs() == 1 && op->getNumResults() == 1
+                        ? yielded(op).getDefiningOp<arith::TruncFOp>()
+                        : arith::TruncFOp();
+    if (!truncate || truncate.getIn() != op.getBody()->getArgument(0) ||
+        truncate.getType() != element)
+      return init;
+  }
+  ReferenceBuilder m(b, init.getLoc());
+  return m.fill(m.empty(tensor::getMixedSizes(b, m.loc, init), element), m.number(element, 0));
+}
+
+void moe::replaceSum(RewriterBase &rewriter, Operation *sum, ExpertFFNOp layer) {
+  Value result = converted(rewriter, sum->getLoc(), layer.getResult(),
+                           typeOf(sum->getResult(0)).getElementType());
+  rewriter.replaceOp(sum, result);
 }

@@ -57,6 +57,12 @@ private:
   llvm::SmallVector<ElementAccess> seen;
 };
 
+/// The init of a layer that gives `sum`, which starts from `init`, zeros: of `element`, the type of
+/// the rows, unless the sum is wider and something reads more of it than that.
+mlir::Value layerInit(mlir::OpBuilder &b, mlir::Value sum, mlir::Value init, mlir::Type element);
+/// Replaces a sum by the layer that gives it.
+void replaceSum(mlir::RewriterBase &rewriter, mlir::Operation *sum, ExpertFFNOp layer);
+
 } // namespace weft::moe
 
 #endif // WEFT_DIALECTS_MOE_TRANSFORMS_BATCHEDBODY_H

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/MoE/Transforms/Choices.h"
+#include "dialects/MoE/Transforms/ElementTerm.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -57,27 +58,31 @@ std::optional<double> moe::splatOf(Value tensor) {
   return std::nullopt;
 }
 
+Value moe::withoutFloatCasts(Value scalar) {
+  while (isa_and_nonnull<arith::ExtFOp, arith::TruncFOp>(scalar.getDefiningOp()))
+    scalar = scalar.getDefiningOp()->getOperand(0);
+  return scalar;
+}
+
 Factors moe::factorsOf(ElementResolver &resolver, const ElementAccess &access) {
-  ElementAccess value = resolver.resolve(access);
+  ElementAccess value = withoutCasts(resolver, {access}).value_or(resolver.resolve(access));
   auto op = value.tensor.getDefiningOp<linalg::GenericOp>();
   if (!op || op.getNumDpsInputs() != 2 || op->getNumResults() != 1)
     return {};
   Block *body = op.getBody();
-  Value product = yielded(op);
-  size_t count = 2;
+  Value product = withoutFloatCasts(yielded(op));
   if (auto sum = product.getDefiningOp<arith::AddFOp>()) {
     if (!isZeroTensor(op.getDpsInitOperand(0)->get()))
       return {};
     Value out = body->getArgument(2);
     product = sum.getLhs() == out ? sum.getRhs() : sum.getRhs() == out ? sum.getLhs() : Value();
-    count = 3;
   }
   auto multiply = product ? product.getDefiningOp<arith::MulFOp>() : arith::MulFOp();
-  if (!multiply || body->getOperations().size() != count)
+  if (!multiply)
     return {};
   Factors factors;
   for (Value side : {multiply.getLhs(), multiply.getRhs()}) {
-    auto argument = dyn_cast<BlockArgument>(side);
+    auto argument = dyn_cast<BlockArgument>(withoutFloatCasts(side));
     std::optional<ElementAccess> input;
     if (argument && argument.getOwner() == body && argument.getArgNumber() < 2)
       input = resolver.input(op, argument.getArgNumber(), value.at);

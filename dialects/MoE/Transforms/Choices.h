@@ -51,8 +51,11 @@ template <typename Op> bool reducesBy(mlir::linalg::GenericOp op) {
          (combine.getLhs() == y && combine.getRhs() == x);
 }
 
+/// A number of a body before conversions between floats.
+mlir::Value withoutFloatCasts(mlir::Value scalar);
+
 using Factors = llvm::SmallVector<ElementAccess, 2>;
-/// The two factors of an element that is a product, perhaps added to zeros.
+/// The two factors of an element that is a product, perhaps added to zeros, perhaps converted.
 Factors factorsOf(ElementResolver &resolver, const ElementAccess &access);
 
 /// Matches what chooses the experts [T, E] whose elements are at (`token`, `slot`).

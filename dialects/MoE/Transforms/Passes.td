@@ -51,12 +51,19 @@ def RaiseDenseExperts : Pass<"moe-raise-dense-experts"> {
     - a number [T, K], by which weights and biases are gathered (`batched_mm` of
       transformers).
 
+    Where a sum has no weights, but what the experts read does (Llama 4), these are
+    `weight_before`, if experts without biases give 0 for 0.
+
     The layer then computes what was chosen. Positions of elements are traced as
     affine expressions through reshapes that merge and split dimensions, slices with
     strides, transpositions, repetitions and gathers; gate and other half may be sums of
     their own, halves of one, or its even and odd columns. Experts that nobody chose had
     the weight 0: where such an expert gives an infinity or NaN, the sum was NaN and is
     finite now.
+
+    Narrow floats: the activation gets the sums and rounds them as the graph does; what is
+    weighted and added up is rounded once. Where something reads more of the result than
+    rows have, the layer is as wide as that.
 
     Stays: gates that are not known to choose (soft mixtures), experts that read
     anything else than their token.

@@ -8,6 +8,8 @@
 #include "dialects/MoE/IR/ReferenceBuilder.h"
 #include "dialects/MoE/Transforms/BatchedBody.h"
 #include "dialects/MoE/Transforms/Choices.h"
+#include "dialects/MoE/Transforms/ElementTerm.h"
+#include "dialects/MoE/Transforms/InputGate.h"
 #include "dialects/MoE/Transforms/Passes.h"
 #include "dialects/MoE/Transforms/Routing.h"
 
@@ -32,6 +34,7 @@ public:
 private:
   Factors matchRoot();
   bool matchLayer(const ElementAccess &gate, const ElementAccess &value);
+  bool matchInputs(const ElementAccess &value);
   ChoiceMatcher matcher() { return {resolver, token, slot, experts}; }
   std::optional<OneHot> findOneHot(const ElementAccess &gate);
   bool matchTokens(const BatchedBody &body, const std::optional<OneHot> &oneHot);
@@ -45,9 +48,10 @@ private:
   ElementResolver resolver;
   AffineExpr token, slot;
   int64_t experts = 0;
-  Value init;                   ///< of the sum, zeros
-  Value gates, tokens;          ///< [T, K], [T, H]
-  std::optional<Choice> choice; ///< where gates are [T, E] and these chose
+  std::optional<ElementAccess> weighed; ///< the term of a reduction
+  Value init;                           ///< of the sum, zeros
+  Value gates, tokens;                  ///< [T, K], [T, H]
+  std::optional<Choice> choice;         ///< where gates are [T, E] and these chose
   std::optional<OneHot> mask;
 };
 } // namespace
@@ -80,9 +84,10 @@ Factors Raiser::matchRoot() {
     auto add = sum && sum.getNumReductionLoops() == 1 && sum.getNumDpsInputs() == 1
                    ? yielded(sum).getDefiningOp<arith::AddFOp>()
                    : arith::AddFOp();
-    if (!add || sum.getNumLoops() != 3 || sum.getBody()->getOperations().size() != 2 ||
-        !isa<BlockArgument>(add.getLhs()) || !isa<BlockArgument>(add.getRhs()) ||
-        add.getLhs() == add.getRhs() || !isZeroTensor(sum.getDpsInits()[0]) ||
+    Value in = add ? withoutFloatCasts(add.getLhs()) : Value(),
+          out = add ? withoutFloatCasts(add.getRhs()) : Value();
+    if (!add || sum.getNumLoops() != 3 || !isa<BlockArgument>(in) || !isa<BlockArgument>(out) ||
+        in == out || !isZeroTensor(sum.getDpsInits()[0]) ||
         !sum.getIndexingMapsArray()[1].isProjectedPermutation() ||
         !sum.getIndexingMapsArray()[0].isPermutation())
       return {};
@@ -106,6 +111,7 @@ Factors Raiser::matchRoot() {
   ElementAccess term{sum.getInputs()[0], {}};
   for (AffineExpr expr : sum.getIndexingMapsArray()[0].getResults())
     term.at.push_back(expr.replaceDims(loops));
+  weighed = term;
   return factorsOf(resolver, term);
 }
 
@@ -146,6 +152,8 @@ bool Raiser::matchTokens(const BatchedBody &body, const std::optional<OneHot> &o
 
 bool Raiser::matchLayer(const ElementAccess &gate, const ElementAccess &value) {
   gates = resolver.find(gate, {token, slot});
+  if (std::optional<ElementAccess> wide = withoutCasts(resolver, {gate}); !gates && wide)
+    gates = resolver.find(*wide, {token, slot});
   if (!gates || typeOf(gates).getRank() != 2 || !isa<FloatType>(typeOf(gates).getElementType()))
     return false;
   BatchedBody body(resolver, token, slot);
@@ -169,8 +177,10 @@ bool Raiser::matchLayer(const ElementAccess &gate, const ElementAccess &value) {
   for (const BatchedProduct &sum : body.sums)
     if (typeOf(sum.weight).getDimSize(0) != count)
       return false;
-  if (!matchTokens(body, mask) || typeOf(tokens).getElementType() != typeOf(init).getElementType())
+  if (!matchTokens(body, mask))
     return false;
+  rewriter.setInsertionPoint(root);
+  init = layerInit(rewriter, root->getResult(0), init, typeOf(tokens).getElementType());
   build(body, gate);
   return true;
 }
@@ -259,13 +269,50 @@ void Raiser::build(const BatchedBody &body, const ElementAccess &gate) {
   }
   ExpertFFNOp layer =
       body.build(rewriter, root->getLoc(), tokens, chosen.ids, chosen.weights, init);
-  rewriter.replaceOp(root, layer.getResult());
+  replaceSum(rewriter, root, layer);
+}
+
+/// A sum of the results of all experts, whose inputs are weighted: those of experts that were not
+/// chosen are 0, and so are their results.
+bool Raiser::matchInputs(const ElementAccess &value) {
+  BatchedBody body(resolver, token, slot);
+  if (failed(body.match(value)) || body.ids || body.down.bias || body.sums[0].bias)
+    return false;
+  if (typeOf(body.down.weight).getDimSize(0) != experts ||
+      !llvm::all_of(body.sums, [&](const BatchedProduct &sum) {
+        return typeOf(sum.weight).getDimSize(0) == experts;
+      }))
+    return false;
+  Factors factors = factorsOf(resolver, body.input);
+  for (size_t i = 0; i < factors.size(); ++i) {
+    tokens = resolver.find(factors[1 - i], {token, body.inner});
+    if (!tokens || typeOf(tokens).getRank() != 2)
+      continue;
+    std::optional<InputGate> gate = InputGate::match(matcher(), factors[i]);
+    if (!gate)
+      continue;
+    rewriter.setInsertionPoint(root);
+    Location loc = root->getLoc();
+    init = layerInit(rewriter, root->getResult(0), init, typeOf(tokens).getElementType());
+    ExpertFFNOp layer = body.build(rewriter, loc, tokens, expertNumbers(gate->chosen.ids),
+                                   gate->buildWeights(rewriter, loc), init);
+    if (!keepsZeros(layer.getActivation().front())) {
+      rewriter.eraseOp(layer);
+      return false;
+    }
+    layer.setWeightBefore(true);
+    replaceSum(rewriter, root, layer);
+    return true;
+  }
+  return false;
 }
 
 bool Raiser::raise() {
   Factors factors = matchRoot();
-  return factors.size() == 2 &&
-         (matchLayer(factors[0], factors[1]) || matchLayer(factors[1], factors[0]));
+  if (factors.size() == 2 &&
+      (matchLayer(factors[0], factors[1]) || matchLayer(factors[1], factors[0])))
+    return true;
+  return weighed && matchInputs(*weighed);
 }
 
 namespace {

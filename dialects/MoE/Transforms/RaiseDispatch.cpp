@@ -46,7 +46,7 @@ private:
   ElementAccess combine;
   OpFoldResult placeExtent;
   std::vector<DispatchSlot> slots;
-  Value tokens; ///< [T, H]
+  Value tokens, layerStart; ///< [T, H], [T, N]
 };
 } // namespace
 
@@ -88,13 +88,8 @@ bool Raiser::matchDispatch(const ElementAccess &rows, AffineExpr inner) {
   if (sum.kind != Term::Sum || sum.operands.size() != 2)
     return false;
   for (unsigned i : {0u, 1u}) {
-    std::optional<ElementAccess> values = withoutCasts(resolver, sum.operands[1 - i]);
-    if (!values)
-      continue;
     tokens = resolver.find(sum.operands[1 - i].access, {sum.index, inner});
-    if (tokens && typeOf(tokens).getRank() == 2 &&
-        typeOf(tokens).getElementType() == typeOf(root.getInit()).getElementType() &&
-        isDispatch(sum.operands[i].access, sum.index))
+    if (tokens && typeOf(tokens).getRank() == 2 && isDispatch(sum.operands[i].access, sum.index))
       return true;
   }
   return false;
@@ -134,6 +129,8 @@ bool Raiser::matchCombine(OpOperand &mask, OpOperand &values, ArrayRef<unsigned>
       typeOf(body.down.weight).getDimSize(0) != typeOf(mask.get()).getDimSize(*first) ||
       !matchDispatch(body.input, body.inner))
     return false;
+  layerStart =
+      layerInit(rewriter, root.getResult(), root.getInit(), typeOf(tokens).getElementType());
   placeExtent = tensor::getMixedSize(rewriter, root.getLoc(), mask.get(), *second);
   build(body);
   return true;
@@ -233,10 +230,10 @@ void Raiser::build(const BatchedBody &body) {
   }
   Value limit = capacity();
   ExpertFFNOp layer =
-      body.build(rewriter, root.getLoc(), tokens, choice->ids, choice->weights, root.getInit());
+      body.build(rewriter, root.getLoc(), tokens, choice->ids, choice->weights, layerStart);
   layer.getCapacityMutable().assign(limit);
   layer.setSlotMajor(slots.size() > 1);
-  rewriter.replaceOp(root, layer.getResult());
+  replaceSum(rewriter, root, layer);
 }
 
 bool Raiser::raise() {

@@ -89,6 +89,15 @@ form("capacity, one choice", TOP1, CONSTS, lambda x: want(x, 1), H, lengths=(9, 
      holds=("moe.route softmax top_k", "capacity("), lacks=("weft.scan", "x4x3xf32", "scf.for"))
 form("capacity, two choices", top2(), CONSTS, lambda x: want(x, 2), H, lengths=(9, 1, 24, "T"),
      holds=("moe.expert_ffn slot_major", "capacity("), lacks=("x4x3xf32", "scf.for"))
+# Narrow rows; the gates are f32, as DeepSpeed has them.
+half = [N("Cast", ["x"], ["xf"], to=T.FLOAT), N("MatMul", ["xf", "router"], ["logits"])] + TOP1[1:-7]
+half += [EXPERTS[0], N("Cast", ["db"], ["df"], to=T.FLOAT16)] + EXPERTS[2:-1]
+half += [N("Cast", ["cw"], ["ch"], to=T.FLOAT16), N("Einsum", ["ch", "o"], ["y"], equation="sec,ecm->sm")]
+wup, wdown = wup.astype(np.float16), wdown.astype(np.float16)
+form("capacity, f16", half, {**CONSTS, "wup": wup, "wdown": wdown}, lambda x: want(x, 1), H, element=np.float16, tolerance=2e-2,
+     lengths=(9, "T"), holds=("moe.route softmax top_k", "capacity("), lacks=("weft.scan", "x4x3xf16"))
+wup, wdown = CONSTS["wup"], CONSTS["wdown"]
+
 # Places that are counted from the last token on.
 back = [N("CumSum", ["m1", "dim0"], ["c1"], reverse=1) if node.op_type == "CumSum" else node for node in TOP1]
 form("capacity, from the last token", back, CONSTS, lambda x: want(x[::-1], 1)[::-1], H, lengths=(9, "T"),

@@ -31,5 +31,6 @@ else:
     import forms  # noqa: F401
     import groups  # noqa: F401
     import capacity  # noqa: F401
+    import inputs  # noqa: F401
 
 sys.exit(harness.finish())
