@@ -64,9 +64,9 @@ static bool raiseToIntegers(ConvOp op, OpBuilder &b) {
   Location loc = op.getLoc();
   Rescaling rescaling(b, loc, op.getInit());
   Value zeros = rescaling.makeZeros(b.getI32Type());
-  auto sum = ConvOp::create(b, loc, zeros.getType(), signedNumbers(b, loc, *x),
-                            signedNumbers(b, loc, *w), zeros, op.getStrides(), op.getDilations(),
-                            op.getPads(), op.getGroups(), /*transposed=*/false);
+  Value input = signedNumbers(b, loc, *x), filter = signedNumbers(b, loc, *w);
+  auto sum = ConvOp::create(b, loc, zeros.getType(), input, filter, zeros, op.getStrides(),
+                            op.getDilations(), op.getPads(), op.getGroups(), /*transposed=*/false);
   rescaling.scale(*x->scale, std::nullopt);
   scaleOutputs(rescaling, *w);
   op.replaceAllUsesWith(rescaling.apply(sum.getResult()));
