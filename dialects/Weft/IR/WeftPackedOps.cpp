@@ -47,8 +47,7 @@ static LogicalResult verifyParameters(Operation *op, PackedType type, TypeRange 
   return success();
 }
 
-/// Component tensors of a packed value.
-static ValueRange takeApart(OpBuilder &b, Location loc, Value packed) {
+ValueRange weft::takeApart(OpBuilder &b, Location loc, Value packed) {
   SmallVector<Type> types = llvm::map_to_vector(
       cast<PackedType>(packed.getType()).getComponentTypes(), [](auto t) -> Type { return t; });
   return DisassembleOp::create(b, loc, types, packed).getComponents();
@@ -112,6 +111,26 @@ FailureOr<SmallVector<Value>> UnpackOp::lowerToReference(OpBuilder &b) {
   PackedType type = getPacked().getType();
   return SmallVector<Value>{
       type.getFormat().decode(b, getLoc(), type, takeApart(b, getLoc(), getPacked()), getInit())};
+}
+
+TilingLoops UnpackOp::getTilingLoops() {
+  TilingLoops loops(*this, getType().getRank());
+  auto dims = llvm::to_vector_of<LoopDim>(llvm::seq<int64_t>(0, getType().getRank()));
+  return loops.cut(getPackedMutable(), dims).cut(getInitMutable(), dims).decode();
+}
+
+/// What the format decodes of the tile.
+FailureOr<TilingResult> UnpackOp::getTiledImplementation(OpBuilder &b,
+                                                         ArrayRef<OpFoldResult> offsets,
+                                                         ArrayRef<OpFoldResult> sizes) {
+  SmallVector<Operation *> built;
+  FailureOr<Value> init = getTilingLoops().cutOperand(b, getInitMutable(), offsets, sizes, built);
+  if (failed(init))
+    return failure();
+  PackedType type = getPacked().getType();
+  Value tile = type.getFormat().decodeTile(b, getLoc(), type, takeApart(b, getLoc(), getPacked()),
+                                           getExtents(b, getLoc(), getInit()), offsets, *init);
+  return TilingResult{{tile.getDefiningOp()}, {tile}, built};
 }
 
 LogicalResult PackOp::verify() {
