@@ -60,6 +60,10 @@ mlir::MemRefType withDeviceMemory(mlir::MemRefType type, bool onDevice);
 /// The component tensors of a packed value.
 mlir::ValueRange takeApart(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value packed);
 
+/// Whether a tensor can stand for one of another type: where one of both is dynamic, the other
+/// is right at run time.
+bool isCompatible(mlir::Type have, mlir::RankedTensorType want);
+
 /// Refuses an operand whose numbers are in a basis, for operations that would take
 /// them as they are.
 llvm::LogicalResult verifyNoBasis(mlir::Operation *op, mlir::Value operand);

@@ -14,11 +14,10 @@
 using namespace mlir;
 using namespace weft;
 
-/// Whether a tensor can stand for a component: where one of both is dynamic,
-/// the other is right at run time.
-static bool isComponentOf(RankedTensorType have, RankedTensorType want) {
-  return have.getElementType() == want.getElementType() &&
-         succeeded(verifyCompatibleShape(have.getShape(), want.getShape()));
+bool weft::isCompatible(Type have, RankedTensorType want) {
+  auto type = cast<RankedTensorType>(have);
+  return type.getElementType() == want.getElementType() &&
+         succeeded(verifyCompatibleShape(type.getShape(), want.getShape()));
 }
 
 static LogicalResult verifyComponents(Operation *op, PackedType type, TypeRange components) {
@@ -27,7 +26,7 @@ static LogicalResult verifyComponents(Operation *op, PackedType type, TypeRange 
     return op->emitOpError("has ")
            << components.size() << " components, the format has " << expected.size();
   for (auto [i, have, want] : llvm::enumerate(components, expected))
-    if (!isComponentOf(cast<RankedTensorType>(have), want))
+    if (!isCompatible(have, want))
       return op->emitOpError("has component ")
              << i << " of type " << have << ", the format has " << want;
   return success();
@@ -41,7 +40,7 @@ static LogicalResult verifyParameters(Operation *op, PackedType type, TypeRange 
            << given.size() << " parameters, the format has " << positions.size();
   SmallVector<RankedTensorType> expected = type.getComponentTypes();
   for (auto [i, position] : llvm::enumerate(positions))
-    if (auto have = cast<RankedTensorType>(given[i]); !isComponentOf(have, expected[position]))
+    if (Type have = given[i]; !isCompatible(have, expected[position]))
       return op->emitOpError("has parameter ")
              << i << " of type " << have << ", the format has " << expected[position];
   return success();

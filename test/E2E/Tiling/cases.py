@@ -426,6 +426,68 @@ case("ssm-chunk-apply-dynamic", """ssm.chunk_apply scalar chunk = 3 query({q} : 
      k=dyn(real(2, 10, 4, 5), 1), v=dyn(real(2, 10, 4, 6), 1), g=dyn(-abs(real(2, 10, 4)), 1),
      s=dyn(real(2, 4, 4, 5, 6), 1))
 
+#===----------------------------------------------------------------------===#
+# Other types, and nothing at all
+#===----------------------------------------------------------------------===#
+
+case("contract-int8", CONTRACT.replace("%w", "{w}").replace("WEIGHT", "{w:}").replace(
+    "indexing_maps", "unsigned_lhs indexing_maps"), [3, 4, 5], [whole(7, 9, dtype="int32")],
+     x=whole(7, 16, dtype="int8", low=-128, high=128), w=whole(9, 16, dtype="int8", low=-128, high=128))
+case("conv-int8", CONV.replace("{kind}", "").replace("{strides}", "[1]").replace(
+    "{dilations}", "[2]").replace("{pads}", "[2, 2]").replace("{groups}", "1"), [1, 2, 4],
+     [whole(2, 5, 9, dtype="int32")], x=whole(2, 4, 9, dtype="int8", low=-128, high=128),
+     w=whole(5, 4, 3, dtype="int8", low=-128, high=128))
+case("embed-half", """weft.embed ins({x}, {i} : {x:}, {i:}) outs({outs} : {outs:}) {mark}
+    -> {results:}""", [4, 3], [real(7, 5)], x=real(6, 5, dtype="float16"),
+     i=rng.integers(-9, 9, (7,)).astype("int32"))
+case("scan-int64", """weft.scan product reverse dimension = 0 ins({x} : {x:}) outs({outs} : {outs:})
+    {mark} -> {results:}""", [3], [whole(5, 7, dtype="int64")], x=whole(5, 7, dtype="int64"))
+case("observe-double", "lowp.observe min {x} blocks [3, 1] {mark} : {x:} -> {results:}", [1, 2], [],
+     ["tensor<2x5xf64>"], x=real(4, 5, dtype="float64"))
+case("prune-int8", PRUNE.replace("STRUCTURE", "#sparse.nm<2, 4>"), [2, 2],
+     [whole(5, 10, dtype="int8")], x=whole(5, 10, dtype="int8", low=-128, high=128))
+case("expand-half", """sparse.expand dimension = 0 ins({x}, {p} : {x:}, {p:}) outs({outs} : {outs:})
+    {mark} -> {results:}""", [3], [real(6, 7, dtype="float16")], x=real(3, 7, dtype="float16"),
+     p=np.array([1, 4, -1], "int32"))
+case("combine-half", """moe.combine ins({x}, {p} : {x:}, {p:}) outs({outs} : {outs:}) {mark}
+    -> {results:}""", [3, 4], [real(8, 7, dtype="float16")], x=real(10, 7, dtype="float16"),
+     p=rng.integers(-1, 10, (8, 3)).astype("int32"))
+scan("double", [2, 3, 4], [real(3, 5, 4, 7, dtype="float64"), real(3, 4, 6, 7, dtype="float64")],
+     "outer scalar", query=real(3, 5, 4, 6, dtype="float64"), key=real(3, 5, 4, 6, dtype="float64"),
+     value=real(3, 5, 4, 7, dtype="float64"), decay=-abs(real(3, 5, 4, dtype="float64")))
+scan("half", [2, 3, 4], [real(3, 5, 4, 7, dtype="float16"), real(3, 4, 6, 7)], "outer identity",
+     query=real(3, 5, 4, 6, dtype="float16"), key=real(3, 5, 4, 6, dtype="float16"),
+     value=real(3, 5, 4, 7, dtype="float16"))
+
+EMPTY = [dyn(real(0, 5, 4, 7), 0), dyn(real(0, 4, 6, 7), 0)]
+scan("no-sequences", [2, 3, 4], EMPTY, "outer identity", query=dyn(real(0, 5, 4, 6), 0),
+     key=dyn(real(0, 5, 4, 6), 0), value=dyn(real(0, 5, 4, 7), 0))
+scan("no-tokens", [2, 3, 4], [dyn(real(3, 0, 4, 7), 1), real(3, 4, 6, 7)], "outer identity",
+     query=dyn(real(3, 0, 4, 6), 1), key=dyn(real(3, 0, 4, 6), 1), value=dyn(real(3, 0, 4, 7), 1),
+     initial=real(3, 4, 6, 7))
+conv("no-batch", [2, 3, 4], (0, 2, 9), (5, 2, 3), (0, 5, 9), [1], [1], [1, 1],
+     dynamic=((0,), (), (0,)))
+conv("no-channels", [1, 3, 4], (2, 0, 9), (5, 0, 3), (2, 5, 9), [1], [1], [1, 1],
+     dynamic=((1,), (1,), ()))
+case("contract-no-columns", CONTRACT.replace("%w", "{w}").replace("WEIGHT", "{w:}"), [3, 4, 5],
+     [dyn(whole(7, 0), 1)], x=whole(7, 16), w=dyn(whole(0, 16), 0))
+case("gather-no-rows", """weft.gather batch_dims = 0 ins({x}, {i} : {x:}, {i:})
+    outs({outs} : {outs:}) {mark} -> {results:}""", [2, 4], [dyn(real(0, 7), 0)], x=real(6, 7),
+     i=dyn(rng.integers(-6, 6, (0, 1)), 0))
+case("embed-no-table", """weft.embed ins({x}, {i} : {x:}, {i:}) outs({outs} : {outs:}) {mark}
+    -> {results:}""", [2, 4], [real(5, 7)], x=dyn(real(0, 7), 0), i=rng.integers(-6, 6, (5,)))
+case("observe-no-rows", "lowp.observe max {x} blocks [0, 2] {mark} : {x:} -> {results:}", [0, 2], [],
+     ["tensor<1x?xf32>"], x=dyn(real(0, 9), 0, 1))
+case("prune-nothing", PRUNE.replace("STRUCTURE", "#sparse.nm<2, 4>"), [2, 2],
+     [dyn(whole(5, 0), 1)], x=dyn(whole(5, 0), 1))
+case("expert-ffn-no-tokens", """moe.expert_ffn ins({x}, {i}, {g} : {x:}, {i:}, {g:}) up({u} : {u:})
+    down({d} : {d:}) outs({outs} : {outs:}) {mark} activation {
+    ^bb0(%s: f32):
+      moe.yield %s : f32
+    } -> {results:}""", [3], [dyn(whole(0, 5), 0)], x=dyn(whole(0, 6), 0),
+     i=dyn(rng.integers(-1, 4, (0, 2)).astype("int32"), 0), g=dyn(halves(0, 2), 0),
+     u=whole(4, 6, 8), d=whole(4, 8, 5))
+
 
 def main():
     weft, mlir_opt, plugin, *parts = sys.argv[1:]
