@@ -72,10 +72,8 @@ static OwningOpRef<ModuleOp> outline(ModuleOp module, const ConstantSubgraphs &s
   for (Operation *op : roots)
     for (Value value : op->getResults()) {
       Value result = mapping.lookup(value);
-      if (auto packed = dyn_cast<PackedType>(value.getType())) {
-        SmallVector<Type> types =
-            llvm::map_to_vector(packed.getComponentTypes(), [](auto type) -> Type { return type; });
-        llvm::append_range(values, DisassembleOp::create(b, loc, types, result).getComponents());
+      if (isa<PackedType>(value.getType())) {
+        llvm::append_range(values, takeApart(b, loc, result));
         continue;
       }
       values.push_back(toTensor(b, loc, result));

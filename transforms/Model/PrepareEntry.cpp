@@ -163,11 +163,8 @@ void Entry::replaceResults() {
                b.getStringAttr(nameOf(list.getDictionary(b.getContext()), "output", next++)));
     } else {
       std::string name = nameOf(list.getDictionary(b.getContext()), "output", next++);
-      SmallVector<Type> parts =
-          llvm::map_to_vector(packed.getComponentTypes(), [](auto t) -> Type { return t; });
-      auto apart = DisassembleOp::create(builder, value.getLoc(), parts, value);
-      for (auto [component, part] :
-           llvm::zip(packed.getFormat().getComponents(packed), apart.getComponents())) {
+      ValueRange parts = takeApart(builder, value.getLoc(), value);
+      for (auto [component, part] : llvm::zip(packed.getFormat().getComponents(packed), parts)) {
         NamedAttrList own;
         own.set(WeftDialect::nameAttrName, b.getStringAttr(name + "." + component.name));
         values.push_back(part);

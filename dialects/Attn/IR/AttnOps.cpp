@@ -20,14 +20,6 @@ using namespace mlir;
 using namespace weft;
 using namespace weft::attn;
 
-/// Whether two operands agree as far as their types tell: folding makes the type of one
-/// of them more static.
-static bool isCompatible(Type have, RankedTensorType want) {
-  auto type = cast<RankedTensorType>(have);
-  return type.getElementType() == want.getElementType() &&
-         succeeded(verifyCompatibleShape(type.getShape(), want.getShape()));
-}
-
 #define GET_OP_CLASSES
 #include "dialects/Attn/IR/AttnOps.cpp.inc"
 

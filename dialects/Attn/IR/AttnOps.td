@@ -10,13 +10,13 @@
 
 include "dialects/Weft/IR/WeftFormats.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
+include "dialects/Weft/IR/WeftTiling.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
-include "mlir/Interfaces/TilingInterface.td"
 
 def Attn_Dialect : Dialect {
   let name = "attn";
@@ -59,6 +59,13 @@ class Attn_Op<string mnemonic, list<Trait> traits = []>
 defvar Attn_Tiling = DeclareOpInterfaceMethods<TilingInterface, [
   "getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation",
   "getResultTilePosition", "generateResultTileValue"]>;
+
+// What is tiled by slices of its operands alone.
+class Attn_TiledOp<string mnemonic, list<Trait> traits = []>
+    : Attn_Op<mnemonic, !listconcat([Weft_LoopTiling], traits)> {
+  let extraClassDeclaration = !strconcat(dpsDeclaration, tilingDeclaration);
+  let extraClassDefinition = tilingDefinitions;
+}
 
 def Attn_EmptyRows : I32EnumAttr<"EmptyRows", "What becomes of rows without a visible key", [
     I32EnumAttrCase<"Zero", 0, "zero">,
@@ -183,6 +190,9 @@ def Attn_AttendOp : Attn_AttendLike<"attend"> {
     around a softmax on the CPU (`weft-decompose-attend`); the rest is computed
     row by row with an online softmax (arXiv 2112.05682), so that scores are never a tensor.
 
+    Loops of tiles: b, h and s of the result. A tile has one head or all where several share
+    keys, and all rows of ragged sequences; packed keys and values stay whole.
+
     ```mlir
     func.func @attention(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x7x8xf32>, %v: tensor<2x2x7x8xf32>,
                          %bias: tensor<1x7xf32>) -> tensor<2x4x3x8xf32> {
@@ -233,6 +243,7 @@ def Attn_PartialOp : Attn_AttendLike<"partial"> {
 
     Flash-Decoding computes pieces in parallel; cascade inference merges pieces of
     a shared prefix with those of each sequence (arXiv 2205.14135, 2501.01005).
+    Loops of tiles are those of `attn.attend`; each tile has all pieces.
 
     ```mlir
     func.func @pieces(%q: tensor<2x1x8xf16>, %k: tensor<2x7x8xf16>, %v: tensor<2x7x8xf16>)
@@ -250,7 +261,7 @@ def Attn_PartialOp : Attn_AttendLike<"partial"> {
   let extraClassDeclaration = dpsDeclaration;
 }
 
-def Attn_MergeOp : Attn_Op<"merge", [Attn_Tiling]> {
+def Attn_MergeOp : Attn_TiledOp<"merge"> {
   let summary = "Makes one attention of attentions over pieces of the keys";
   let description = [{
     `parts` is [pieces, ..., e] and `logs` [pieces, ...]: attentions and the
@@ -259,7 +270,8 @@ def Attn_MergeOp : Attn_Op<"merge", [Attn_Tiling]> {
     first dimension, the optional second one the logarithm of the sum of denominators.
     Pieces of minus infinity count nothing; where all are, the result is 0 and the
     logarithm minus infinity. Merging is associative up to rounding; pieces are merged
-    in their order.
+    in their order. Loops of tiles: the dimensions of the result, without e where there are
+    logarithms.
 
     ```mlir
     func.func @merge(%parts: tensor<3x2x8xf32>, %logs: tensor<3x2xf32>)
@@ -285,7 +297,7 @@ def Attn_MergeOp : Attn_Op<"merge", [Attn_Tiling]> {
 // Linear attention
 //===----------------------------------------------------------------------===//
 
-def Attn_LinearOp : Attn_Op<"linear", [Attn_Tiling]> {
+def Attn_LinearOp : Attn_TiledOp<"linear"> {
   let summary = "Linear attention: a sum of keys times values instead of a softmax";
   let description = [{
     Queries are [..., s, d], keys [..., t, d], values [..., t, e]; leading
@@ -300,7 +312,7 @@ def Attn_LinearOp : Attn_Op<"linear", [Attn_Tiling]> {
     keys as queries. The results are the attention, the last state [..., d, e] and the last
     norm [..., d], which are f32 (f64 for f64 queries), as all sums are; the inits of
     state and norm are the initial ones. Recurrences with decay are
-    `ssm.scan`.
+    `ssm.scan`. Loops of tiles: the leading dimensions.
 
     Feature maps: `elu_plus_one` is Linear Transformers' (arXiv 2006.16236), `relu`
     cosFormer's and SLAB's, `exp` that of random features (arXiv 2009.14794) after their projection,
@@ -379,7 +391,7 @@ def Attn_KVAppendOp : Attn_Op<"kv_append", [AttrSizedOperandSegments]> {
   }];
 }
 
-def Attn_KVEvictOp : Attn_Op<"kv_evict", [AttrSizedOperandSegments]> {
+def Attn_KVEvictOp : Attn_TiledOp<"kv_evict", [AttrSizedOperandSegments]> {
   let summary = "Keeps the entries of caches that matter most";
   let description = [{
     `scores` is [b, h, t], `caches` are any number of [b, h, t, ...]. For each b and h,
@@ -390,7 +402,7 @@ def Attn_KVEvictOp : Attn_Op<"kv_evict", [AttrSizedOperandSegments]> {
 
     The first result, [b, h, m] of i32, has the kept positions in ascending order, then
     -1; the others, [b, h, m, ...], the caches' entries at them, then what the inits
-    have.
+    have. Loops of tiles: b and h.
 
     StreamingLLM keeps sinks and a window (scores of zeros), H2O and TOVA the largest
     accumulated or last weights, SnapKV those of the last queries (arXiv 2309.17453, 2306.14048,

@@ -304,117 +304,43 @@ WEFT_ATTENTION_TILING(PartialOp)
 #undef WEFT_ATTENTION_TILING
 
 //===----------------------------------------------------------------------===//
-// Merge
+// Tiles that are slices of operands alone
 //===----------------------------------------------------------------------===//
 
-SmallVector<utils::IteratorType> MergeOp::getLoopIteratorTypes() {
+static SmallVector<LoopDim> leadingLoops(TilingLoops &loops, Value operand) {
+  auto dims = llvm::to_vector_of<LoopDim>(llvm::seq<int64_t>(0, loops.getCount()));
+  dims.resize(cast<RankedTensorType>(operand.getType()).getRank());
+  return dims;
+}
+
+weft::TilingLoops MergeOp::getTilingLoops() {
   auto type = cast<RankedTensorType>(getInits()[0].getType());
-  return SmallVector<utils::IteratorType>(type.getRank(), utils::IteratorType::parallel);
-}
-
-SmallVector<Range> MergeOp::getIterationDomain(OpBuilder &b) {
-  return rangesOf(b, tensor::getMixedSizes(b, getLoc(), getInits()[0]));
-}
-
-FailureOr<TilingResult> MergeOp::getTiledImplementation(OpBuilder &b,
-                                                        ArrayRef<OpFoldResult> offsets,
-                                                        ArrayRef<OpFoldResult> sizes) {
-  SmallVector<Operation *> slices;
-  SmallVector<OpFoldResult> from{b.getIndexAttr(0)},
-      extents{tensor::getMixedSize(b, getLoc(), getParts(), 0)};
-  llvm::append_range(from, offsets);
-  llvm::append_range(extents, sizes);
-  auto cut = [&](Value tensor, ArrayRef<OpFoldResult> from, ArrayRef<OpFoldResult> extents) {
-    return sliceOf(b, getLoc(), tensor, from, extents, slices);
-  };
-  SmallVector<Value> operands{
-      cut(getParts(), from, extents),
-      cut(getLogs(), ArrayRef(from).drop_back(), ArrayRef(extents).drop_back())};
-  operands.push_back(cut(getInits()[0], offsets, sizes));
-  if (getInits().size() == 2)
-    operands.push_back(cut(getInits()[1], offsets.drop_back(), sizes.drop_back()));
-  Operation *tile = mlir::clone(b, *this, ValueRange(operands).drop_front(2).getTypes(), operands);
-  return TilingResult{{tile}, SmallVector<Value>(tile->getResults()), slices};
-}
-
-LogicalResult MergeOp::getResultTilePosition(OpBuilder &, unsigned number,
-                                             ArrayRef<OpFoldResult> offsets,
-                                             ArrayRef<OpFoldResult> sizes,
-                                             SmallVector<OpFoldResult> &resultOffsets,
-                                             SmallVector<OpFoldResult> &resultSizes) {
-  resultOffsets.assign(offsets.begin(), offsets.end() - number);
-  resultSizes.assign(sizes.begin(), sizes.end() - number);
-  return success();
-}
-
-FailureOr<TilingResult> MergeOp::generateResultTileValue(OpBuilder &b, unsigned number,
-                                                         ArrayRef<OpFoldResult> offsets,
-                                                         ArrayRef<OpFoldResult> sizes) {
-  SmallVector<OpFoldResult> from(offsets), extents(sizes);
-  if (number == 1) {
-    from.push_back(b.getIndexAttr(0));
-    extents.push_back(getIterationDomain(b).back().size);
+  // All tiles of e would give the logarithms.
+  TilingLoops loops(*this, type.getRank() - (getInits().size() == 2 ? 1 : 0));
+  for (OpOperand &init : getInitsMutable())
+    loops.cut(init, leadingLoops(loops, init.get()));
+  for (OpOperand *part : {&getPartsMutable(), &getLogsMutable()}) {
+    auto dims = llvm::to_vector_of<LoopDim>(llvm::seq<int64_t>(0, loops.getCount()));
+    dims.insert(dims.begin(), LoopDim());
+    dims.resize(cast<RankedTensorType>(part->get().getType()).getRank());
+    loops.cut(*part, dims);
   }
-  FailureOr<TilingResult> tile = getTiledImplementation(b, from, extents);
-  if (succeeded(tile))
-    tile->tiledValues = {tile->tiledValues[number]};
-  return tile;
+  return loops;
 }
 
-//===----------------------------------------------------------------------===//
-// Linear
-//===----------------------------------------------------------------------===//
-
-SmallVector<utils::IteratorType> LinearOp::getLoopIteratorTypes() {
+weft::TilingLoops LinearOp::getTilingLoops() {
   auto type = cast<RankedTensorType>(getQuery().getType());
-  return SmallVector<utils::IteratorType>(type.getRank() - 2, utils::IteratorType::parallel);
+  TilingLoops loops(*this, type.getRank() - 2);
+  for (OpOperand &operand : getOperation()->getOpOperands())
+    loops.cut(operand, leadingLoops(loops, operand.get()));
+  return loops;
 }
 
-SmallVector<Range> LinearOp::getIterationDomain(OpBuilder &b) {
-  SmallVector<OpFoldResult> extents = tensor::getMixedSizes(b, getLoc(), getQuery());
-  extents.truncate(extents.size() - 2);
-  return rangesOf(b, extents);
-}
-
-FailureOr<TilingResult> LinearOp::getTiledImplementation(OpBuilder &b,
-                                                         ArrayRef<OpFoldResult> offsets,
-                                                         ArrayRef<OpFoldResult> sizes) {
-  SmallVector<Operation *> slices;
-  SmallVector<Value> operands;
-  for (Value operand : getOperands()) {
-    SmallVector<OpFoldResult> extents = tensor::getMixedSizes(b, getLoc(), operand);
-    SmallVector<OpFoldResult> from(extents.size(), b.getIndexAttr(0));
-    llvm::copy(offsets, from.begin());
-    llvm::copy(sizes, extents.begin());
-    operands.push_back(sliceOf(b, getLoc(), operand, from, extents, slices));
-  }
-  Operation *tile = mlir::clone(b, *this, ValueRange(operands).take_back(3).getTypes(), operands);
-  return TilingResult{{tile}, SmallVector<Value>(tile->getResults()), slices};
-}
-
-LogicalResult LinearOp::getResultTilePosition(OpBuilder &b, unsigned number,
-                                              ArrayRef<OpFoldResult> offsets,
-                                              ArrayRef<OpFoldResult> sizes,
-                                              SmallVector<OpFoldResult> &resultOffsets,
-                                              SmallVector<OpFoldResult> &resultSizes) {
-  resultSizes = tensor::getMixedSizes(b, getLoc(), getInits()[number]);
-  resultOffsets.assign(resultSizes.size(), b.getIndexAttr(0));
-  llvm::copy(offsets, resultOffsets.begin());
-  llvm::copy(sizes, resultSizes.begin());
-  return success();
-}
-
-FailureOr<TilingResult> LinearOp::generateResultTileValue(OpBuilder &b, unsigned number,
-                                                          ArrayRef<OpFoldResult> offsets,
-                                                          ArrayRef<OpFoldResult> sizes) {
-  size_t loops = getLoopIteratorTypes().size();
-  SmallVector<OpFoldResult> whole = tensor::getMixedSizes(b, getLoc(), getInits()[number]);
-  for (size_t i = loops; i < whole.size(); ++i)
-    if (!isConstantIntValue(offsets[i], 0) || !isEqualConstantIntOrValue(sizes[i], whole[i]))
-      return failure();
-  FailureOr<TilingResult> tile =
-      getTiledImplementation(b, offsets.take_front(loops), sizes.take_front(loops));
-  if (succeeded(tile))
-    tile->tiledValues = {tile->tiledValues[number]};
-  return tile;
+weft::TilingLoops KVEvictOp::getTilingLoops() {
+  TilingLoops loops(*this, "BH");
+  loops.cut(getLengthsMutable(), "B").cut(getScoresMutable(), "BHT");
+  for (MutableOperandRange range : {getCachesMutable(), getInitsMutable()})
+    for (OpOperand &operand : range)
+      loops.cut(operand, leadingLoops(loops, operand.get()));
+  return loops;
 }

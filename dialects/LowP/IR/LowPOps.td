@@ -11,6 +11,7 @@
 include "dialects/LowP/IR/LowPBase.td"
 include "dialects/Weft/IR/WeftFormats.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
+include "dialects/Weft/IR/WeftTiling.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
@@ -83,14 +84,15 @@ def LowP_QuantizeOp : LowP_Op<"quantize"> {
   }];
 }
 
-def LowP_ObserveOp : LowP_Op<"observe"> {
+def LowP_ObserveOp : LowP_Op<"observe", [Weft_LoopTiling]> {
   let summary = "Statistics of blocks of numbers";
   let description = [{
     What calibration needs of activations: an element for each block, with blocks as
     in `#lowp.scale`. Results are f32, or f64 for f64. Sums are taken in an order that
     depends on shapes only. Empty blocks have the least of all numbers as their
     maximum, and so on: what changes nothing when it is combined with another's.
-    NaN is the minimum, maximum and sum of a block that has one.
+    NaN is the minimum, maximum and sum of a block that has one. Loops of tiles: the
+    dimensions of the result, so that blocks stay whole; none of blocks of row-major elements.
 
     | method | statistic |
     |---|---|
@@ -109,6 +111,8 @@ def LowP_ObserveOp : LowP_Op<"observe"> {
                        DenseI64ArrayAttr:$block);
   let results = (outs AnyRankedTensor:$result);
   let hasVerifier = 1;
+  let extraClassDeclaration = tilingDeclaration;
+  let extraClassDefinition = tilingQueries;
   let assemblyFormat = [{
     $statistic $numbers `blocks` $block attr-dict `:` type($numbers) `->` type($result)
   }];
@@ -140,7 +144,7 @@ def LowP_HistogramOp : LowP_Op<"histogram", [AllTypesMatch<["low", "high"]>]> {
   }];
 }
 
-def LowP_RotateOp : LowP_Op<"rotate", [AllTypesMatch<["numbers", "result"]>]> {
+def LowP_RotateOp : LowP_Op<"rotate", [Weft_LoopTiling, AllTypesMatch<["numbers", "result"]>]> {
   let summary = "Transforms a tensor along a dimension into another basis";
   let description = [{
     With the matrix T of `basis`, each row x along `axis` becomes x T. `inverse` takes
@@ -151,7 +155,8 @@ def LowP_RotateOp : LowP_Op<"rotate", [AllTypesMatch<["numbers", "result"]>]> {
     `parameters` are those of the basis, in order: indices (i32 or i64) of a
     permutation, factors of a diagonal, signs of a Hadamard matrix that has them;
     each has one element a position along `axis`. Indices beyond the extent are
-    those of its ends. It is computed in f32 (f64 for f64).
+    those of its ends. It is computed in f32 (f64 for f64). Loops of tiles: the other
+    dimensions.
 
     Sources: QuaRot (arXiv 2404.00456), SmoothQuant (2211.10438), GPTQ (2210.17323).
 
@@ -171,6 +176,8 @@ def LowP_RotateOp : LowP_Op<"rotate", [AllTypesMatch<["numbers", "result"]>]> {
   let results = (outs AnyRankedTensor:$result);
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
+  let extraClassDeclaration = tilingDeclaration;
+  let extraClassDefinition = tilingDefinitions;
   let assemblyFormat = [{
     $numbers `by` custom<Basis>($basis) `along` $axis (`inverse` $inverse^)? (`dual` $dual^)?
     (`(` $parameters^ `:` type($parameters) `)`)? attr-dict `:` type($result)

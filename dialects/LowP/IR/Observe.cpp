@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace weft;
@@ -75,6 +76,46 @@ FailureOr<SmallVector<Value>> ObserveOp::lowerToReference(OpBuilder &b) {
                                 return arith::AddFOp::create(b, loc, before, x);
                               });
   return SmallVector<Value>{result};
+}
+
+/// Blocks of rows that are broken off by the shape alone are tiled: the loops are the blocks.
+TilingLoops ObserveOp::getTilingLoops() {
+  int64_t rank = getType().getRank();
+  ArrayRef<int64_t> block = getBlock();
+  bool isFlat = block.empty() || isFlatBlock(block, getNumbers().getType().getRank());
+  TilingLoops loops(*this, isFlat ? 0 : rank);
+  if (isFlat)
+    return loops.give(0, SmallVector<LoopDim>(rank));
+  SmallVector<LoopDim> numbers, result;
+  for (int64_t i = 0; i < rank; ++i) {
+    numbers.push_back(block[i] == 0 ? LoopDim() : LoopDim(i, block[i]));
+    result.push_back(LoopDim(i));
+  }
+  return loops.cut(getNumbersMutable(), numbers).give(0, result);
+}
+
+/// The tile of a static number of blocks may be of a dynamic number of positions.
+FailureOr<TilingResult> ObserveOp::getTiledImplementation(OpBuilder &b,
+                                                          ArrayRef<OpFoldResult> offsets,
+                                                          ArrayRef<OpFoldResult> sizes) {
+  TilingLoops loops = getTilingLoops();
+  SmallVector<Operation *> built;
+  FailureOr<Value> numbers = loops.cutOperand(b, getNumbersMutable(), offsets, sizes, built);
+  SmallVector<OpFoldResult> from, extents;
+  if (failed(numbers) || failed(loops.getResultTile(b, 0, offsets, sizes, from, extents)))
+    return failure();
+  Type element = getType().getElementType();
+  auto type = getBlockTensorType(getBlock(), cast<RankedTensorType>(numbers->getType()).getShape(),
+                                 element);
+  auto tile = ObserveOp::create(b, getLoc(), type, getStatistic(), *numbers, getBlock());
+  tile->setDiscardableAttrs(getOperation()->getDiscardableAttrDictionary());
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dispatchIndexOpFoldResults(extents, dynamic, shape);
+  Value result = tile;
+  if (auto wanted = RankedTensorType::get(shape, element); wanted != type)
+    result = tensor::CastOp::create(b, getLoc(), wanted, result);
+  return TilingResult{{tile}, {result}, built};
 }
 
 //===----------------------------------------------------------------------===//

@@ -434,9 +434,7 @@ void ParameterFinder::store(Level &level, Value parameters) {
         QuantizeOp::create(b, loc, packed, parameters, shifts ? Method::MinMax : Method::AbsMax)
             .getResult();
   }
-  SmallVector<Type> types =
-      llvm::map_to_vector(packed.getComponentTypes(), [](auto t) -> Type { return t; });
-  llvm::append_range(level.components, DisassembleOp::create(b, loc, types, encoded).getResults());
+  llvm::append_range(level.components, takeApart(b, loc, encoded));
   Value empty = tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, parameters), compute);
   level.decoded = UnpackOp::create(b, loc, empty.getType(), encoded, empty);
 }
@@ -448,12 +446,10 @@ static Value sumCodes(OpBuilder &b, Location loc, QuantizeOp op, Value packed) {
   auto codes = LeafFormatAttr::get(b.getContext(), format.getElem(), {}, format.getStructure(),
                                    format.getPack());
   auto codesType = PackedType::get(type.getShape(), b.getI32Type(), codes);
-  SmallVector<Type> types =
-      llvm::map_to_vector(type.getComponentTypes(), [](auto t) -> Type { return t; });
-  auto parts = DisassembleOp::create(b, loc, types, packed);
+  ValueRange parts = takeApart(b, loc, packed);
   // Those of the scales come last.
-  Value integers = AssembleOp::create(
-      b, loc, codesType, parts.getComponents().take_front(codesType.getComponentTypes().size()));
+  Value integers =
+      AssembleOp::create(b, loc, codesType, parts.take_front(codesType.getComponentTypes().size()));
   Value empty =
       tensor::EmptyOp::create(b, loc, getExtents(b, loc, op.getNumbers()), b.getI32Type());
   Value numbers = UnpackOp::create(b, loc, empty.getType(), integers, empty);

@@ -57,6 +57,14 @@ LogicalResult RotateOp::verify() {
   return success();
 }
 
+TilingLoops RotateOp::getTilingLoops() {
+  int64_t rank = getNumbers().getType().getRank();
+  TilingLoops loops(*this, rank - 1);
+  auto dims = llvm::to_vector_of<LoopDim>(llvm::seq<int64_t>(0, rank - 1));
+  dims.insert(dims.begin() + static_cast<int64_t>(getAxis()), LoopDim());
+  return loops.cut(getNumbersMutable(), dims).give(0, dims);
+}
+
 LogicalResult RotateOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(tensor::getMixedSizes(b, getLoc(), getNumbers()));
   return success();

@@ -85,58 +85,10 @@ FailureOr<SmallVector<Value>> CombineOp::lowerToReference(OpBuilder &b) {
       });
 }
 
-//===----------------------------------------------------------------------===//
-// Tiling: over tokens and columns
-//===----------------------------------------------------------------------===//
-
-SmallVector<utils::IteratorType> CombineOp::getLoopIteratorTypes() {
-  return {utils::IteratorType::parallel, utils::IteratorType::parallel};
-}
-
-SmallVector<Range> CombineOp::getIterationDomain(OpBuilder &b) {
-  SmallVector<Range> ranges;
-  for (OpFoldResult size : tensor::getMixedSizes(b, getLoc(), getInit()))
-    ranges.push_back({b.getIndexAttr(0), size, b.getIndexAttr(1)});
-  return ranges;
-}
-
-FailureOr<TilingResult> CombineOp::getTiledImplementation(OpBuilder &b,
-                                                          ArrayRef<OpFoldResult> offsets,
-                                                          ArrayRef<OpFoldResult> sizes) {
-  ReferenceBuilder m(b, getLoc());
-  SmallVector<OpFoldResult> ones(2, b.getIndexAttr(1));
-  SmallVector<Operation *> slices;
-  auto cut = [&](Value whole, bool rows, bool columns) -> Value {
-    SmallVector<OpFoldResult> from{b.getIndexAttr(0), b.getIndexAttr(0)},
-        extents = tensor::getMixedSizes(b, getLoc(), whole);
-    for (auto [i, isCut] : llvm::enumerate(ArrayRef<bool>{rows, columns}))
-      if (isCut) {
-        from[i] = offsets[i];
-        extents[i] = sizes[i];
-      }
-    auto slice = tensor::ExtractSliceOp::create(b, getLoc(), whole, from, extents, ones);
-    slices.push_back(slice);
-    return slice;
-  };
-  Value values = cut(getValues(), false, true), positions = cut(getPositions(), true, false);
-  Value weights = getWeights() ? cut(getWeights(), true, false) : Value();
-  Value init = cut(getInit(), true, true);
-  auto tile = CombineOp::create(b, getLoc(), init.getType(), values, positions, weights, init);
-  return TilingResult{{tile}, {tile.getResult()}, slices};
-}
-
-LogicalResult CombineOp::getResultTilePosition(OpBuilder &, unsigned,
-                                               ArrayRef<OpFoldResult> offsets,
-                                               ArrayRef<OpFoldResult> sizes,
-                                               SmallVector<OpFoldResult> &resultOffsets,
-                                               SmallVector<OpFoldResult> &resultSizes) {
-  resultOffsets.assign(offsets.begin(), offsets.end());
-  resultSizes.assign(sizes.begin(), sizes.end());
-  return success();
-}
-
-FailureOr<TilingResult> CombineOp::generateResultTileValue(OpBuilder &b, unsigned,
-                                                           ArrayRef<OpFoldResult> offsets,
-                                                           ArrayRef<OpFoldResult> sizes) {
-  return getTiledImplementation(b, offsets, sizes);
+TilingLoops CombineOp::getTilingLoops() {
+  return TilingLoops(*this, "TH")
+      .cut(getValuesMutable(), "MH")
+      .cut(getPositionsMutable(), "TK")
+      .cut(getWeightsMutable(), "TK")
+      .cut(getInitsMutable(), "TH");
 }

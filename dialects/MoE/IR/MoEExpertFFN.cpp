@@ -275,3 +275,12 @@ Value ExpertFFNReference::lower() {
 FailureOr<SmallVector<Value>> ExpertFFNOp::lowerToReference(OpBuilder &b) {
   return SmallVector<Value>{ExpertFFNReference(b, *this).lower()};
 }
+
+/// Of a capacity, tokens take what those before have left.
+TilingLoops ExpertFFNOp::getTilingLoops() {
+  return TilingLoops(*this, getCapacity() ? "" : "T")
+      .cut(getInputMutable(), "TH")
+      .cut(getIdsMutable(), "TK")
+      .cut(getWeightsMutable(), "TK")
+      .cut(getInitsMutable(), "TN");
+}

@@ -237,15 +237,12 @@ Value GroupedMatmulReference::weightsOf(size_t i, const Tile &tile, const Piece 
   if (!isPacked(i))
     return m.extract(weights, {offsets, sizes, type});
   auto packed = cast<PackedType>(op.getWeightTypes()[i]);
-  SmallVector<Type> parts =
-      llvm::map_to_vector(packed.getComponentTypes(), [](auto part) -> Type { return part; });
-  auto disassemble = DisassembleOp::create(m.b, m.loc, parts, weights);
+  ValueRange components = takeApart(m.b, m.loc, weights);
   SmallVector<OpFoldResult> extents;
   for (int64_t extent : packed.getShape())
     extents.push_back(m.b.getIndexAttr(extent));
-  Value decoded = packed.getFormat().decodeTile(
-      m.b, m.loc, packed, SmallVector<Value>(disassemble.getComponents()), extents, offsets,
-      m.empty(sizes, packed.getElementType()));
+  Value decoded = packed.getFormat().decodeTile(m.b, m.loc, packed, components, extents, offsets,
+                                                m.empty(sizes, packed.getElementType()));
   offsets.assign(3, m.b.getIndexAttr(0));
   return m.extract(decoded, {offsets, sizes, type});
 }
@@ -413,60 +410,10 @@ FailureOr<SmallVector<Value>> GroupedMatmulOp::lowerToReference(OpBuilder &b) {
   return GroupedMatmulReference(b, *this).lower();
 }
 
-//===----------------------------------------------------------------------===//
-// Tiling: over columns; where rows of groups lie is data
-//===----------------------------------------------------------------------===//
-
-SmallVector<utils::IteratorType> GroupedMatmulOp::getLoopIteratorTypes() {
-  return {utils::IteratorType::parallel};
-}
-
-SmallVector<Range> GroupedMatmulOp::getIterationDomain(OpBuilder &b) {
-  return {{b.getIndexAttr(0), tensor::getMixedSize(b, getLoc(), getInit(), 1), b.getIndexAttr(1)}};
-}
-
-FailureOr<TilingResult> GroupedMatmulOp::getTiledImplementation(OpBuilder &b,
-                                                                ArrayRef<OpFoldResult> offsets,
-                                                                ArrayRef<OpFoldResult> sizes) {
-  // Formats cut packed weights themselves.
-  if (llvm::any_of(getWeightTypes(), llvm::IsaPred<PackedType>))
-    return failure();
-  SmallVector<Operation *> slices;
-  SmallVector<Value> operands(getOperands());
-  auto cut = [&](OpOperand &operand, int64_t along) {
-    SmallVector<OpFoldResult> extents = tensor::getMixedSizes(b, getLoc(), operand.get()),
-                              from(extents.size(), b.getIndexAttr(0)),
-                              ones(extents.size(), b.getIndexAttr(1));
-    from[along] = offsets[0];
-    extents[along] = sizes[0];
-    auto slice = tensor::ExtractSliceOp::create(b, getLoc(), operand.get(), from, extents, ones);
-    slices.push_back(slice);
-    operands[operand.getOperandNumber()] = slice;
-  };
-  for (OpOperand &weight : getWeightsMutable())
-    cut(weight, getTransposed() ? 1 : 2);
-  for (OpOperand &bias : getBiasesMutable())
-    cut(bias, 1);
-  cut(getInitsMutable()[0], 1);
-  Operation *tile = mlir::clone(b, getOperation(), operands.back().getType(), operands);
-  return TilingResult{{tile}, {tile->getResult(0)}, slices};
-}
-
-LogicalResult GroupedMatmulOp::getResultTilePosition(OpBuilder &b, unsigned,
-                                                     ArrayRef<OpFoldResult> offsets,
-                                                     ArrayRef<OpFoldResult> sizes,
-                                                     SmallVector<OpFoldResult> &resultOffsets,
-                                                     SmallVector<OpFoldResult> &resultSizes) {
-  resultOffsets = {b.getIndexAttr(0), offsets[0]};
-  resultSizes = {tensor::getMixedSize(b, getLoc(), getInit(), 0), sizes[0]};
-  return success();
-}
-
-FailureOr<TilingResult> GroupedMatmulOp::generateResultTileValue(OpBuilder &b, unsigned,
-                                                                 ArrayRef<OpFoldResult> offsets,
-                                                                 ArrayRef<OpFoldResult> sizes) {
-  // A tile has all rows.
-  if (!isConstantIntValue(offsets[0], 0) || !isExtentOf(sizes[0], getInit(), 0))
-    return failure();
-  return getTiledImplementation(b, offsets[1], sizes[1]);
+/// Over columns: where rows of groups lie is data.
+TilingLoops GroupedMatmulOp::getTilingLoops() {
+  return TilingLoops(*this, "N")
+      .cut(getWeightsMutable(), getTransposed() ? "GNK" : "GKN")
+      .cut(getBiasesMutable(), "GN")
+      .cut(getInitsMutable(), "MN");
 }

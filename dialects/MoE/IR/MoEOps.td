@@ -11,11 +11,11 @@
 include "dialects/MoE/IR/MoEBase.td"
 include "dialects/Weft/IR/WeftFormats.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
+include "dialects/Weft/IR/WeftTiling.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
-include "mlir/Interfaces/TilingInterface.td"
 
 class MoE_Op<string mnemonic, list<Trait> traits = []> : Op<MoE_Dialect, mnemonic, traits>;
 
@@ -32,10 +32,13 @@ class MoE_TensorOp<string mnemonic, list<Trait> traits = []>
   let extraClassDeclaration = dpsDeclaration;
 }
 
-// What can be tiled along the leading or all dimensions of its results.
-def MoE_Tiling : DeclareOpInterfaceMethods<TilingInterface, [
-    "getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation",
-    "getResultTilePosition", "generateResultTileValue"]>;
+// What can be tiled.
+class MoE_TiledOp<string mnemonic, list<Trait> traits = []>
+    : MoE_TensorOp<mnemonic, !listconcat([Weft_LoopTiling], traits)> {
+  code tiledDeclaration = !strconcat(dpsDeclaration, tilingDeclaration);
+  let extraClassDeclaration = tiledDeclaration;
+  let extraClassDefinition = tilingDefinitions;
+}
 
 def MoE_YieldOp : MoE_Op<"yield", [Pure, ReturnLike, Terminator]> {
   let summary = "Ends the body of an operation of this dialect";
@@ -48,7 +51,7 @@ def MoE_YieldOp : MoE_Op<"yield", [Pure, ReturnLike, Terminator]> {
 // Routing
 //===----------------------------------------------------------------------===//
 
-def MoE_RouteOp : MoE_TensorOp<"route", [AttrSizedOperandSegments, MoE_Tiling]> {
+def MoE_RouteOp : MoE_TiledOp<"route", [AttrSizedOperandSegments]> {
   let summary = "Chooses experts for tokens";
   let description = [{
     `logits` is [T, E], of any float type; everything is computed in f32, or in f64
@@ -82,6 +85,9 @@ def MoE_RouteOp : MoE_TensorOp<"route", [AttrSizedOperandSegments, MoE_Tiling]> 
        by `softmax` over them; times `scale`.
     5. With `shared` = n, the last n of the K slots have the experts E to E + n - 1,
        with weight `shared_weight`.
+
+    Loops of tiles: the tokens. `sinkhorn` and `expert_choice` look at all of them and have
+    none.
 
     Methods: README.md of the dialect.
 
@@ -139,7 +145,7 @@ def MoE_RouteOp : MoE_TensorOp<"route", [AttrSizedOperandSegments, MoE_Tiling]> 
           $_builder.getI64IntegerAttr(0), $_builder.getF64FloatAttr(1), logits,
           /*bias=*/nullptr, /*table=*/nullptr, /*tokens=*/nullptr, /*capacity=*/nullptr, inits);
   }]>];
-  let extraClassDeclaration = dpsDeclaration # [{
+  let extraClassDeclaration = tiledDeclaration # [{
     /// f32 or f64: what scores are computed in.
     ::mlir::FloatType getComputeType();
     /// Whether tokens are routed independently of each other.
@@ -210,8 +216,7 @@ def MoE_PlanOp : MoE_TensorOp<"plan", [AttrSizedOperandSegments]> {
 // Computation
 //===----------------------------------------------------------------------===//
 
-def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
-    AttrSizedOperandSegments, SingleBlock, MoE_Tiling]> {
+def MoE_GroupedMatmulOp : MoE_TiledOp<"grouped_matmul", [AttrSizedOperandSegments, SingleBlock]> {
   let summary = "Products of the rows of groups with the weights of their group";
   let description = [{
     For each row p of group g, from offsets[g] to offsets[g + 1] - 1,
@@ -234,6 +239,8 @@ def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
 
     Offsets that do not ascend or lie beyond the rows, and indices beyond the input's
     rows, are an error; inside of kernels they are clamped.
+
+    Loops of tiles: the columns N. Packed weights stay whole.
 
     ```mlir
     func.func @gated(%rows: index {weft.symbol = "M"},
@@ -273,7 +280,7 @@ def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
     `outs` `(` $inits `:` type($inits) `)` attr-dict
     (`epilogue` $epilogue^)? `->` type($result)
   }];
-  let extraClassDeclaration = dpsDeclaration # [{
+  let extraClassDeclaration = tiledDeclaration # [{
     /// The logical types of the weights: tensors or packed.
     ::llvm::SmallVector<::mlir::ShapedType> getWeightTypes();
     /// What sums are computed in.
@@ -282,7 +289,7 @@ def MoE_GroupedMatmulOp : MoE_TensorOp<"grouped_matmul", [
   }];
 }
 
-def MoE_CombineOp : MoE_TensorOp<"combine", [AttrSizedOperandSegments, MoE_Tiling]> {
+def MoE_CombineOp : MoE_TiledOp<"combine", [AttrSizedOperandSegments]> {
   let summary = "Adds up for each token what its experts gave";
   let description = [{
     `values` is [M, H], `positions` [T, K] (i32), `weights` [T, K], `inits` and the
@@ -292,6 +299,7 @@ def MoE_CombineOp : MoE_TensorOp<"combine", [AttrSizedOperandSegments, MoE_Tilin
 
     in the order of slots; without weights they are 1. Slots with positions outside
     of [0, M) add nothing. Computed in f32 (f64 for an init of f64) and rounded once.
+    Loops of tiles: T and H.
 
     ```mlir
     func.func @combine(%tokens: index {weft.symbol = "T"}, %rows: index {weft.symbol = "M"},
@@ -315,12 +323,12 @@ def MoE_CombineOp : MoE_TensorOp<"combine", [AttrSizedOperandSegments, MoE_Tilin
     (`weights` `(` $weights^ `:` type($weights) `)`)?
     `outs` `(` $inits `:` type($inits) `)` attr-dict `->` type($result)
   }];
-  let extraClassDeclaration = dpsDeclaration # [{
+  let extraClassDeclaration = tiledDeclaration # [{
     ::mlir::Value getInit() { return getInits().front(); }
   }];
 }
 
-def MoE_ExpertFFNOp : MoE_TensorOp<"expert_ffn", [AttrSizedOperandSegments, SingleBlock]> {
+def MoE_ExpertFFNOp : MoE_TiledOp<"expert_ffn", [AttrSizedOperandSegments, SingleBlock]> {
   let summary = "Feed-forward layers of experts, for the tokens that chose them";
   let description = [{
     `input` is [T, H], `ids` and `weights` [T, K] as `moe.route` gives them, the
@@ -339,6 +347,7 @@ def MoE_ExpertFFNOp : MoE_TensorOp<"expert_ffn", [AttrSizedOperandSegments, Sing
 
     Experts take at most `capacity` slots, the first ones in the order of tokens, with
     `slot_major` all first choices before all second ones; the others add nothing.
+    Loops of tiles: the tokens, which are independent unless there is a capacity.
 
     An aggregate: formed in stage `model`, `moe.plan`, two `moe.grouped_matmul` and
     `moe.combine` from the start of stage `fuse`.
@@ -391,7 +400,7 @@ def MoE_ExpertFFNOp : MoE_TensorOp<"expert_ffn", [AttrSizedOperandSegments, Sing
     build($_builder, $_state, result, weightBefore, transposed, /*slotMajor=*/false, fused, input,
           ids, weights, up, upBiases, down, downBias, /*capacity=*/::mlir::Value(), inits);
   }]>];
-  let extraClassDeclaration = dpsDeclaration # [{
+  let extraClassDeclaration = tiledDeclaration # [{
     ::mlir::Value getInit() { return getInits().front(); }
     /// f32 or f64: what sums are computed in.
     ::mlir::FloatType getSumType();

@@ -127,73 +127,9 @@ FailureOr<SmallVector<Value>> RouteOp::lowerToReference(OpBuilder &b) {
   return RouteReference(b, *this).lower();
 }
 
-//===----------------------------------------------------------------------===//
-// Tiling: over tokens, where they are routed independently
-//===----------------------------------------------------------------------===//
-
-SmallVector<utils::IteratorType> RouteOp::getLoopIteratorTypes() {
-  return {isByRow() ? utils::IteratorType::parallel : utils::IteratorType::reduction};
-}
-
-SmallVector<Range> RouteOp::getIterationDomain(OpBuilder &b) {
-  return {
-      {b.getIndexAttr(0), tensor::getMixedSize(b, getLoc(), getInits()[0], 0), b.getIndexAttr(1)}};
-}
-
-/// Rows `offset` to `offset + size - 1` of a tensor.
-static Value sliceRows(OpBuilder &b, Location loc, Value tensor, OpFoldResult offset,
-                       OpFoldResult size) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, tensor),
-                            offsets(sizes.size(), b.getIndexAttr(0)),
-                            ones(sizes.size(), b.getIndexAttr(1));
-  offsets[0] = offset;
-  sizes[0] = size;
-  return tensor::ExtractSliceOp::create(b, loc, tensor, offsets, sizes, ones);
-}
-
-FailureOr<TilingResult> RouteOp::getTiledImplementation(OpBuilder &b,
-                                                        ArrayRef<OpFoldResult> offsets,
-                                                        ArrayRef<OpFoldResult> sizes) {
-  if (!isByRow())
-    return failure();
-  IRMapping mapping;
-  SmallVector<Operation *> slices;
-  auto cut = [&](Value whole) {
-    Value slice = sliceRows(b, getLoc(), whole, offsets[0], sizes[0]);
-    mapping.map(whole, slice);
-    slices.push_back(slice.getDefiningOp());
-  };
-  SmallVector<Value> operands(getOperands());
-  SmallVector<Type> types;
-  for (OpOperand &operand : getOperation()->getOpOperands()) {
-    Value whole = operand.get();
-    bool hasTokens = whole == getLogits() || whole == getTokens() || isDpsInit(&operand);
-    if (!hasTokens)
-      continue;
-    cut(whole);
-    operands[operand.getOperandNumber()] = slices.back()->getResult(0);
-    if (isDpsInit(&operand))
-      types.push_back(slices.back()->getResult(0).getType());
-  }
-  Operation *tile = mlir::clone(b, getOperation(), types, operands);
-  return TilingResult{{tile}, SmallVector<Value>(tile->getResults()), slices};
-}
-
-LogicalResult RouteOp::getResultTilePosition(OpBuilder &b, unsigned number,
-                                             ArrayRef<OpFoldResult> offsets,
-                                             ArrayRef<OpFoldResult> sizes,
-                                             SmallVector<OpFoldResult> &resultOffsets,
-                                             SmallVector<OpFoldResult> &resultSizes) {
-  resultOffsets = {offsets[0], b.getIndexAttr(0)};
-  resultSizes = {sizes[0], tensor::getMixedSize(b, getLoc(), getInits()[number], 1)};
-  return success();
-}
-
-FailureOr<TilingResult> RouteOp::generateResultTileValue(OpBuilder &b, unsigned number,
-                                                         ArrayRef<OpFoldResult> offsets,
-                                                         ArrayRef<OpFoldResult> sizes) {
-  FailureOr<TilingResult> tile = getTiledImplementation(b, offsets[0], sizes[0]);
-  if (failed(tile))
-    return failure();
-  return TilingResult{tile->tiledOps, {tile->tiledValues[number]}, tile->generatedSlices};
+TilingLoops RouteOp::getTilingLoops() {
+  return TilingLoops(*this, isByRow() ? "T" : "")
+      .cut(getLogitsMutable(), "TE")
+      .cut(getTokensMutable(), "T")
+      .cut(getInitsMutable(), "TK");
 }

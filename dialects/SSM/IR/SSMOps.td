@@ -10,6 +10,7 @@
 
 include "dialects/SSM/IR/SSMBase.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
+include "dialects/Weft/IR/WeftTiling.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
@@ -18,14 +19,15 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 // Destination-style operations on tensors; the inits have the results' shapes.
 class SSM_Op<string mnemonic, list<Trait> traits = []>
     : Op<SSM_Dialect, mnemonic, !listconcat([
-        Pure, DestinationStyleOpInterface,
+        Pure, DestinationStyleOpInterface, Weft_LoopTiling,
         DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>,
         DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>], traits)> {
   let hasVerifier = 1;
-  code dpsDeclaration = [{
+  code dpsDeclaration = !strconcat([{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitsMutable(); }
-  }];
+  }], tilingDeclaration);
   let extraClassDeclaration = dpsDeclaration;
+  let extraClassDefinition = tilingDefinitions;
 }
 
 include "dialects/SSM/IR/SSMScanOps.td"
@@ -54,6 +56,7 @@ def SSM_DiscretizeOp : SSM_Op<"discretize", [AttrSizedOperandSegments]> {
     imaginary part of the factor; decay and angle are as `ssm.scan complex_diag` takes them. For
     `rglru`, `offsets` names sequences: the factor of the first token of each is 1 (Griffin,
     arXiv 2402.19427, section 2.4). Computes in float32, or float64 for such a `delta`.
+    Loops of tiles: B, T, D and N; not T where there are offsets.
     Sources: Mamba (arXiv 2312.00752), Mamba-3 (arXiv 2603.15569), S5 (arXiv 2208.04933).
 
     ```mlir
@@ -98,7 +101,8 @@ def SSM_CausalConv1dOp : SSM_Op<"causal_conv1d", [AttrSizedOperandSegments]> {
     states have G rows. `slots(sources, destinations)` gives rows of the states to begin with (-1:
     zeros) and to write (-1: none); other rows of the result keep the init's. Offsets are limited
     to [0, T] and to be ascending; tokens of no sequence keep the init's value. Sums are float32, or
-    float64 for such an input.
+    float64 for such an input. Loops of tiles: B and C; not B where there are offsets or
+    destinations.
 
     ```mlir
     func.func @main(%x: tensor<2x7x3xf32>, %w: tensor<3x4xf32>, %s: tensor<2x3x3xf32>)
@@ -137,7 +141,7 @@ def SSM_LongConvOp : SSM_Op<"long_conv", [AttrSizedOperandSegments]> {
     the gate `pre` if given, the result is `sum_{j <= t, j < L} filter[d, j] u[t - j] + skip[d] u[t]`,
     times the gate `post` if given. `reverse`: over the tokens after instead of before. `method`
     names how a target should compute it. Sums are float32, or float64 for such an input.
-    Sources: Hyena (arXiv 2302.10866), FlashFFTConv (arXiv 2311.05908).
+    Loops of tiles: B and D. Sources: Hyena (arXiv 2302.10866), FlashFFTConv (arXiv 2311.05908).
 
     ```mlir
     func.func @main(%u: tensor<2x9x3xf32>, %k: tensor<3x9xf32>) -> tensor<2x9x3xf32> {
@@ -174,7 +178,8 @@ def SSM_ReduceStateOp : SSM_Op<"reduce_state", [AttrSizedOperandSegments]> {
     `sum_t weights[t] key[t, k] value[t, v]`, in float32 or float64. It is the state of linear
     attention that is not causal, and of EfficientViM's hidden-state mixer. Heads of `key` divide
     those of `value`. With `offsets` (exclusive prefix, i32, G + 1 entries, B = 1) the result has
-    a row for each of the G sequences.
+    a row for each of the G sequences. Loops of tiles: B (not where there are offsets), H, K
+    and V.
 
     ```mlir
     func.func @main(%k: tensor<2x9x1x4xf32>, %v: tensor<2x9x3x5xf32>) -> tensor<2x3x4x5xf32> {
@@ -203,7 +208,7 @@ def SSM_SegsumOp : SSM_Op<"segsum"> {
     `decay` is [..., Q], logarithms; the result [..., Q, Q]: element (i, j) is
     `exp(decay[j + 1] + ... + decay[i])`, 1 on the diagonal and 0 above it. Each sum is
     taken by itself, never as a difference of sums from the first token on, which overflows.
-    Mamba-2 (arXiv 2405.21060), listing 1.
+    Mamba-2 (arXiv 2405.21060), listing 1. Loops of tiles: the leading dimensions.
 
     ```mlir
     func.func @main(%g: tensor<2x6xf32>) -> tensor<2x6x6xf32> {
@@ -227,7 +232,8 @@ def SSM_SolveTrilOp : SSM_Op<"solve_tril"> {
     `matrix` is [..., Q, Q], of which only what is below the diagonal is read, `rhs` [..., Q, N]:
     the result X, [..., Q, N], satisfies (I + strictly_lower(matrix)) X = rhs. By forward
     substitution, in float32 or float64: the transformation of the chunked delta rule
-    (arXiv 2406.06484, equation 10) is the weakest of its steps numerically.
+    (arXiv 2406.06484, equation 10) is the weakest of its steps numerically. Loops of tiles:
+    the leading dimensions and N.
 
     ```mlir
     func.func @main(%a: tensor<3x6x6xf32>, %b: tensor<3x6x4xf32>) -> tensor<3x6x4xf32> {
@@ -259,7 +265,7 @@ def SSM_ScanRegionOp : SSM_Op<"scan_region", [SameVariadicOperandSize, SingleBlo
     2N elements of two tuples, the earlier first, and yields N. `exclusive` results lack x_i and
     begin with the scalars `identity`; without it these are not used. `reverse` goes from the last
     element to the first. The region must be associative for a target to split the scan;
-    this one combines in order.
+    this one combines in order. Loops of tiles: the other dimensions.
 
     ```mlir
     func.func @main(%a: tensor<4x9xf32>, %b: tensor<4x9xf32>) -> (tensor<4x9xf32>, tensor<4x9xf32>) {

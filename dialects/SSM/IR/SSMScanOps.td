@@ -93,6 +93,10 @@ def SSM_ScanOp : SSM_Op<"scan", [AttrSizedOperandSegments]> {
     `chunk` is the number of tokens to take together, 0 if the target may choose (`ssm-split-scans`):
     results do not depend on it but for rounding.
 
+    Loops of tiles: B, H and, of `outer` states, V. B has none where there are offsets,
+    destinations or two directions, H none where the types do not say whether queries have more
+    heads than the state. Where operands have fewer heads, tiles have one or all.
+
     ```mlir
     func.func @main(%q: tensor<2x9x4x8xf32>, %k: tensor<2x9x4x8xf32>, %v: tensor<2x9x4x6xf32>,
                     %g: tensor<2x9x4xf32>) -> (tensor<2x9x4x6xf32>, tensor<2x4x8x6xf32>) {
@@ -134,7 +138,7 @@ def SSM_StepOp : SSM_Op<"step", [AttrSizedOperandSegments]> {
     `ssm.scan` of one token, as a model that generates tokens has it: all operands are those of
     `ssm.scan` with T = 1 (`substeps` and `reads` as there). The final state may be computed in the
     memory of the initial one. `sources` and `destinations` are rows of states for each of the B
-    sequences.
+    sequences. Loops of tiles are those of `ssm.scan`.
 
     ```mlir
     func.func @main(%q: tensor<2x1x4x8xf32>, %k: tensor<2x1x4x8xf32>, %v: tensor<2x1x4x6xf32>,
@@ -185,6 +189,7 @@ def SSM_ChunkSummaryOp : SSM_Op<"chunk_summary", [AttrSizedOperandSegments]> {
     Operands are those of an outer `ssm.scan`. Chunks are independent: the states that they begin
     with are an `ssm.scan` over chunks with read = pre, whose decay (linear) or matrix is M and whose
     value is U; `ssm.chunk_apply` gives the outputs. Splitting tokens among devices is the same.
+    Loops of tiles: B, J and H.
 
     ```mlir
     func.func @main(%k: tensor<2x9x4x8xf32>, %v: tensor<2x9x4x6xf32>, %g: tensor<2x9x4xf32>)
@@ -214,7 +219,7 @@ def SSM_ChunkApplyOp : SSM_Op<"chunk_apply", [AttrSizedOperandSegments]> {
   let description = [{
     `query` is [B, T, H, K], `states` [B, J, H, K, V] with J = T ceildiv `chunk`; the result is
     [B, T, H, V], as an outer `ssm.scan` gives it, each chunk beginning with its state.
-    `ssm.chunk_summary` says where these come from.
+    `ssm.chunk_summary` says where these come from. Loops of tiles: B, J, H and V.
 
     ```mlir
     func.func @main(%q: tensor<2x9x4x8xf32>, %k: tensor<2x9x4x8xf32>, %v: tensor<2x9x4x6xf32>,

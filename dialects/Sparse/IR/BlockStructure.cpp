@@ -67,6 +67,15 @@ AffineMap BlockAttr::getStoredShape(unsigned rank) const {
                       getAffineConstantExpr(getColumns(), getContext())});
 }
 
+/// Extents of the grid of blocks, in positions. What is too many for an integer is all.
+SmallVector<int64_t> BlockAttr::getGroupExtents(unsigned rank) const {
+  SmallVector<int64_t> extents = getOf().getGroupExtents(rank);
+  for (auto [dim, count] : {std::pair(rank - 2, getRows()), std::pair(rank - 1, getColumns())})
+    if (__builtin_mul_overflow(extents[dim], count, &extents[dim]))
+      extents[dim] = 0;
+  return extents;
+}
+
 SmallVector<FormatComponent> BlockAttr::getStructureComponents(ShapedType type) const {
   SmallVector<FormatComponent> components =
       getOf().getStructureComponents(getGridType(*this, type));

@@ -89,6 +89,12 @@ AffineMap NMAttr::getStoredShape(unsigned rank) const {
   return s.map(extents);
 }
 
+SmallVector<int64_t> NMAttr::getGroupExtents(unsigned rank) const {
+  SmallVector<int64_t> extents(rank, 1);
+  extents[*normalizeAxis(getAxis(), rank)] = getM();
+  return extents;
+}
+
 SmallVector<FormatComponent> NMAttr::getStructureComponents(ShapedType type) const {
   return {getStreamComponent("indices", getStoredShape(type.getRank()), bitsBelow(getM()))};
 }
@@ -156,6 +162,13 @@ AffineMap VNMAttr::getStoredShape(unsigned rank) const {
   SmallVector<AffineExpr> extents = s.extents();
   extents.back() = extents.back().ceilDiv(getM()) * getN();
   return s.map(extents);
+}
+
+SmallVector<int64_t> VNMAttr::getGroupExtents(unsigned rank) const {
+  SmallVector<int64_t> extents(rank, 1);
+  extents[rank - 2] = getV();
+  extents[rank - 1] = getM();
+  return extents;
 }
 
 AffineMap sparse::getChosenMap(VNMAttr structure, unsigned rank) {

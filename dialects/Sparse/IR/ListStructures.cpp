@@ -68,6 +68,12 @@ AffineMap ELLAttr::getStoredShape(unsigned rank) const {
   return s.map(extents);
 }
 
+SmallVector<int64_t> ELLAttr::getGroupExtents(unsigned rank) const {
+  SmallVector<int64_t> extents(rank, 1);
+  extents[rank - 1] = 0;
+  return extents;
+}
+
 SmallVector<FormatComponent> ELLAttr::getStructureComponents(ShapedType type) const {
   return {{"columns", getIndex(), getStoredShape(type.getRank())}};
 }

@@ -28,14 +28,15 @@ def Sparse_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
 }
 
-class Sparse_Structure<string name, string attrMnemonic>
+class Sparse_Structure<string name, string attrMnemonic, list<string> methods = []>
     : AttrDef<Sparse_Dialect, name,
-              [DeclareAttrInterfaceMethods<Weft_StructureInterface, ["verifyConstants"]>]> {
+              [DeclareAttrInterfaceMethods<Weft_StructureInterface,
+                                           !listconcat(["verifyConstants"], methods)>]> {
   let mnemonic = attrMnemonic;
   let genVerifyDecl = 1;
 }
 
-def Sparse_NMAttr : Sparse_Structure<"NM", "nm"> {
+def Sparse_NMAttr : Sparse_Structure<"NM", "nm", ["getGroupExtents"]> {
   let summary = "At most n of every m numbers";
   let description = [{
     Along `axis` (negative: counted from the end; the last one if it is not given),
@@ -54,7 +55,7 @@ def Sparse_NMAttr : Sparse_Structure<"NM", "nm"> {
   let assemblyFormat = "`<` $n `,` $m (`,` `axis` `=` $axis^)? `>`";
 }
 
-def Sparse_VNMAttr : Sparse_Structure<"VNM", "vnm"> {
+def Sparse_VNMAttr : Sparse_Structure<"VNM", "vnm", ["getGroupExtents"]> {
   let summary = "n of 4 numbers in 4 of every m columns of v rows";
   let description = [{
     In each block of v x m of the last two dimensions, 4 columns are chosen; in each
@@ -136,7 +137,7 @@ def Sparse_COOAttr : Sparse_Structure<"COO", "coo"> {
   let assemblyFormat = "`<` $index `>`";
 }
 
-def Sparse_ELLAttr : Sparse_Structure<"ELL", "ell"> {
+def Sparse_ELLAttr : Sparse_Structure<"ELL", "ell", ["getGroupExtents"]> {
   let summary = "As many numbers in each row";
   let description = [{
     Each row of the last dimension stores `width` numbers. `columns`, in the stored
@@ -170,7 +171,7 @@ def Sparse_ChannelsAttr : Sparse_Structure<"Channels", "channels"> {
   let assemblyFormat = "`<` `axis` `=` $axis `,` $index (`,` `count` `=` $count^)? `>`";
 }
 
-def Sparse_BlockAttr : Sparse_Structure<"Block", "block"> {
+def Sparse_BlockAttr : Sparse_Structure<"Block", "block", ["getGroupExtents"]> {
   let summary = "A structure of blocks";
   let description = [{
     Blocks of `rows` x `columns` of the last two dimensions are stored as `of` says,

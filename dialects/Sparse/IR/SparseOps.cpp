@@ -52,6 +52,13 @@ static LogicalResult reify(OpBuilder &b, Location loc, ValueRange inits,
   return success();
 }
 
+/// A loop for each dimension but one.
+static SmallVector<LoopDim> loopsBeside(int64_t dimension, int64_t rank) {
+  auto dims = llvm::to_vector_of<LoopDim>(llvm::seq<int64_t>(0, rank - 1));
+  dims.insert(dims.begin() + dimension, LoopDim());
+  return dims;
+}
+
 //===----------------------------------------------------------------------===//
 // PruneOp
 //===----------------------------------------------------------------------===//
@@ -83,6 +90,18 @@ LogicalResult PruneOp::verify() {
 
 LogicalResult PruneOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDims &shapes) {
   return reify(b, getLoc(), getInit(), shapes);
+}
+
+TilingLoops PruneOp::getTilingLoops() {
+  SmallVector<int64_t> groups = getStructure().getGroupExtents(typeOf(getInput()).getRank());
+  TilingLoops loops(*this, llvm::count_if(groups, [](int64_t extent) { return extent != 0; }));
+  SmallVector<LoopDim> dims;
+  int64_t count = 0;
+  for (int64_t extent : groups)
+    dims.push_back(extent == 0 ? LoopDim() : LoopDim(count++, extent));
+  return loops.cut(getInputMutable(), dims)
+      .cut(getScoresMutable(), dims)
+      .cut(getInitMutable(), dims);
 }
 
 FailureOr<SmallVector<Value>> PruneOp::lowerToReference(OpBuilder &b) {
@@ -123,6 +142,13 @@ LogicalResult TopKMaskOp::verify() {
 
 LogicalResult TopKMaskOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDims &shapes) {
   return reify(b, getLoc(), getInit(), shapes);
+}
+
+TilingLoops TopKMaskOp::getTilingLoops() {
+  SmallVector<LoopDim> dims = loopsBeside(getDimension(), typeOf(getInput()).getRank());
+  return TilingLoops(*this, dims.size() - 1)
+      .cut(getInputMutable(), dims)
+      .cut(getInitMutable(), dims);
 }
 
 /// A number is marked if fewer than k come before it.
@@ -235,6 +261,13 @@ LogicalResult ExpandOp::verify() {
 
 LogicalResult ExpandOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDims &shapes) {
   return reify(b, getLoc(), getInit(), shapes);
+}
+
+TilingLoops ExpandOp::getTilingLoops() {
+  SmallVector<LoopDim> dims = loopsBeside(getDimension(), typeOf(getInit()).getRank());
+  return TilingLoops(*this, dims.size() - 1)
+      .cut(getValuesMutable(), dims)
+      .cut(getInitMutable(), dims);
 }
 
 FailureOr<SmallVector<Value>> ExpandOp::lowerToReference(OpBuilder &b) {

@@ -10,6 +10,7 @@
 
 include "dialects/Sparse/IR/SparseBase.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
+include "dialects/Weft/IR/WeftTiling.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -21,16 +22,19 @@ def Sparse_StructureAttr
   let convertFromStorage = "$_self";
 }
 
-class Sparse_Op<string mnemonic> : Op<Sparse_Dialect, mnemonic, [
-    Pure, DestinationStyleOpInterface, DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>,
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+class Sparse_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Sparse_Dialect, mnemonic, !listconcat([
+        Pure, DestinationStyleOpInterface, DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>,
+        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>],
+        traits)> {
   let hasVerifier = 1;
 }
 
-class Sparse_SingleInitOp<string mnemonic> : Sparse_Op<mnemonic> {
-  let extraClassDeclaration = [{
+class Sparse_SingleInitOp<string mnemonic> : Sparse_Op<mnemonic, [Weft_LoopTiling]> {
+  let extraClassDeclaration = !strconcat([{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
-  }];
+  }], tilingDeclaration);
+  let extraClassDefinition = tilingDefinitions;
 }
 
 def Sparse_PruneOp : Sparse_SingleInitOp<"prune"> {
@@ -43,6 +47,9 @@ def Sparse_PruneOp : Sparse_SingleInitOp<"prune"> {
 
     The structure has room for a known part: `nm`, `vnm`, `ell` (the largest of each row),
     `channels` with a count, `block` of these.
+
+    Loops of tiles: groups of numbers among which the structure chooses, along each dimension:
+    m columns of `nm`, blocks of `block`. A dimension of which it looks at all has no loop.
 
     | method | configuration |
     |---|---|
@@ -77,8 +84,8 @@ def Sparse_TopKMaskOp : Sparse_SingleInitOp<"topk_mask"> {
   let description = [{
     1 (i8) at the `k` numbers of largest magnitude along `dimension`, ties to the first
     one, NaN as the largest; 0 elsewhere. Where there are at most k numbers, all are
-    marked. Masks of activations (TEAL's and R-Sparse's share of each token), of tokens
-    (DToP, SparseViT) and of attention (top-k keys).
+    marked. Loops of tiles: the other dimensions. Masks of activations (TEAL's and R-Sparse's
+    share of each token), of tokens (DToP, SparseViT) and of attention (top-k keys).
 
     ```mlir
     func.func @mask(%x: tensor<4x8xf32>, %init: tensor<4x8xi8>) -> tensor<4x8xi8> {
@@ -134,7 +141,7 @@ def Sparse_ExpandOp : Sparse_SingleInitOp<"expand"> {
   let description = [{
     `init` with the slices of `values` along `dimension` at `positions` (i32), which ascend
     but for -1 behind the last one, as `sparse.compact` gives them. Positions outside of
-    the result are not used.
+    the result are not used. Loops of tiles: the other dimensions.
 
     ```mlir
     func.func @back(%v: tensor<5x4xf32>, %p: tensor<5xi32>, %init: tensor<9x4xf32>)

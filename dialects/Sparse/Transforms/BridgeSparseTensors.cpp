@@ -78,10 +78,7 @@ static SmallVector<Value> levelsOf(OpBuilder &b, Location loc, PackedType type,
 static void convert(IRRewriter &rewriter, ToSparseTensorOp op) {
   Location loc = op.getLoc();
   PackedType type = op.getPacked().getType();
-  SmallVector<Type> types =
-      llvm::map_to_vector(type.getComponentTypes(), [](auto t) -> Type { return t; });
-  ValueRange components =
-      DisassembleOp::create(rewriter, loc, types, op.getPacked()).getComponents();
+  ValueRange components = takeApart(rewriter, loc, op.getPacked());
   SmallVector<Value> levels = levelsOf(rewriter, loc, type, components);
   SmallVector<OpFoldResult> dims = {rewriter.getIndexAttr(type.getShape()[0]),
                                     rewriter.getIndexAttr(type.getShape()[1])};

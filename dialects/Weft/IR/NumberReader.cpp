@@ -18,9 +18,7 @@ NumberReader::NumberReader(OpBuilder &b, Location loc, Value operand, ArrayRef<O
   if (!packed)
     return;
   // What was assembled is taken apart by folding.
-  SmallVector<Type> types(llvm::map_range(packed.getComponentTypes(),
-                                          [](RankedTensorType type) -> Type { return type; }));
-  llvm::append_range(components, DisassembleOp::create(b, loc, types, operand).getComponents());
+  llvm::append_range(components, takeApart(b, loc, operand));
   if (this->dims.empty()) {
     assert(packed.hasStaticShape() && "dynamic extents have to be given");
     for (int64_t extent : packed.getShape())

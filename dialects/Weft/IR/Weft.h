@@ -8,6 +8,7 @@
 #ifndef WEFT_DIALECTS_WEFT_IR_WEFT_H
 #define WEFT_DIALECTS_WEFT_IR_WEFT_H
 
+#include "dialects/Weft/IR/Tiling.h"
 #include "dialects/Weft/IR/WeftFormat.h"
 #include "dialects/Weft/IR/WeightStore.h"
 
@@ -55,6 +56,13 @@ void attachWeftBufferization(mlir::MLIRContext *context, WeftDialect *dialect);
 bool isDeviceMemory(mlir::Type type);
 /// The same memref there, or in memory of the host.
 mlir::MemRefType withDeviceMemory(mlir::MemRefType type, bool onDevice);
+
+/// The component tensors of a packed value.
+mlir::ValueRange takeApart(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value packed);
+
+/// Whether a tensor can stand for one of another type: where one of both is dynamic, the other
+/// is right at run time.
+bool isCompatible(mlir::Type have, mlir::RankedTensorType want);
 
 /// Refuses an operand whose numbers are in a basis, for operations that would take
 /// them as they are.

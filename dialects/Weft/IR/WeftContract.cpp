@@ -309,82 +309,27 @@ FailureOr<SmallVector<Value>> ContractOp::lowerToReference(OpBuilder &b) {
 // Tiling
 //===----------------------------------------------------------------------===//
 
-SmallVector<utils::IteratorType> ContractOp::getLoopIteratorTypes() {
-  SmallVector<utils::IteratorType> iterators;
-  for (unsigned loop = 0, loops = getNumLoops(); loop < loops; ++loop)
-    iterators.push_back(isContracted(loop) ? utils::IteratorType::reduction
-                                           : utils::IteratorType::parallel);
-  return iterators;
+TilingLoops ContractOp::getTilingLoops() {
+  TilingLoops loops(*this, getNumLoops());
+  for (OpOperand &operand : getOperation()->getOpOperands())
+    loops.cut(operand, llvm::map_to_vector(getMap(operand).getResults(), [](AffineExpr expr) {
+                auto dim = dyn_cast<AffineDimExpr>(expr);
+                return dim ? LoopDim(dim.getPosition()) : LoopDim();
+              }));
+  for (unsigned loop = 0, count = getNumLoops(); loop < count; ++loop)
+    if (isContracted(loop))
+      loops.reduce(loop);
+  return loops.decode();
 }
 
-SmallVector<Range> ContractOp::getIterationDomain(OpBuilder &b) {
-  SmallVector<Range> ranges;
-  for (unsigned loop = 0, loops = getNumLoops(); loop < loops; ++loop)
-    ranges.push_back({b.getIndexAttr(0), extentOf(b, *this, loop), b.getIndexAttr(1)});
-  return ranges;
-}
-
-/// Tiles of contracted loops add up in the init. A bias would be added by each of
-/// them, and packed factors are cut by their formats.
+/// Tiles of contracted loops add up in the init. A bias would be added by each of them.
 FailureOr<TilingResult> ContractOp::getTiledImplementation(OpBuilder &b,
                                                            ArrayRef<OpFoldResult> offsets,
                                                            ArrayRef<OpFoldResult> sizes) {
-  if (isa<PackedType>(getLhs().getType()) || isa<PackedType>(getRhs().getType()))
-    return failure();
-  for (unsigned loop = 0, loops = getNumLoops(); loop < loops; ++loop)
+  for (unsigned loop = 0, count = getNumLoops(); loop < count; ++loop)
     if (getBias() && isContracted(loop) && !isConstantIntValue(offsets[loop], 0))
       return failure();
-  SmallVector<Value> operands;
-  SmallVector<Operation *> slices;
-  for (OpOperand &operand : getOperation()->getOpOperands()) {
-    SmallVector<OpFoldResult> from, extent;
-    for (AffineExpr expr : getMap(operand).getResults()) {
-      auto dim = dyn_cast<AffineDimExpr>(expr);
-      from.push_back(dim ? offsets[dim.getPosition()] : b.getIndexAttr(0));
-      extent.push_back(dim ? sizes[dim.getPosition()] : b.getIndexAttr(1));
-    }
-    SmallVector<OpFoldResult> ones(from.size(), b.getIndexAttr(1));
-    auto slice = tensor::ExtractSliceOp::create(b, getLoc(), operand.get(), from, extent, ones);
-    operands.push_back(slice);
-    slices.push_back(slice);
-  }
-  Operation *tile = mlir::clone(b, getOperation(), operands.back().getType(), operands);
-  return TilingResult{{tile}, {tile->getResult(0)}, slices};
-}
-
-LogicalResult ContractOp::getResultTilePosition(OpBuilder &, unsigned,
-                                                ArrayRef<OpFoldResult> offsets,
-                                                ArrayRef<OpFoldResult> sizes,
-                                                SmallVector<OpFoldResult> &resultOffsets,
-                                                SmallVector<OpFoldResult> &resultSizes) {
-  for (AffineExpr expr : getResultMap().getResults()) {
-    resultOffsets.push_back(offsets[cast<AffineDimExpr>(expr).getPosition()]);
-    resultSizes.push_back(sizes[cast<AffineDimExpr>(expr).getPosition()]);
-  }
-  return success();
-}
-
-LogicalResult ContractOp::getIterationDomainTileFromResultTile(
-    OpBuilder &b, unsigned, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-    SmallVectorImpl<OpFoldResult> &domainOffsets, SmallVectorImpl<OpFoldResult> &domainSizes) {
-  domainOffsets.assign(getNumLoops(), b.getIndexAttr(0));
-  domainSizes.resize(getNumLoops());
-  for (unsigned loop = 0, loops = getNumLoops(); loop < loops; ++loop) {
-    auto position = getResultMap().getResultPosition(b.getAffineDimExpr(loop));
-    domainOffsets[loop] = position ? offsets[*position] : b.getIndexAttr(0);
-    domainSizes[loop] = position ? sizes[*position] : extentOf(b, *this, loop);
-  }
-  return success();
-}
-
-FailureOr<TilingResult> ContractOp::generateResultTileValue(OpBuilder &b, unsigned resultNumber,
-                                                            ArrayRef<OpFoldResult> offsets,
-                                                            ArrayRef<OpFoldResult> sizes) {
-  SmallVector<OpFoldResult> domainOffsets, domainSizes;
-  if (failed(getIterationDomainTileFromResultTile(b, resultNumber, offsets, sizes, domainOffsets,
-                                                  domainSizes)))
-    return failure();
-  return getTiledImplementation(b, domainOffsets, domainSizes);
+  return getTilingLoops().tile(b, offsets, sizes);
 }
 
 //===----------------------------------------------------------------------===//

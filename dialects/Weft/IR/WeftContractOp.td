@@ -5,11 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-def Weft_ContractOp : Weft_TensorOp<"contract", [
-    DeclareOpInterfaceMethods<TilingInterface, [
-      "getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation",
-      "getResultTilePosition", "generateResultTileValue",
-      "getIterationDomainTileFromResultTile"]>]> {
+def Weft_ContractOp : Weft_TensorOp<"contract"> {
   let summary = "A sum of products of two operands, dense or packed";
   let description = [{
     Matrix products of any kind: batched, transposed, with several contracted
@@ -30,6 +26,9 @@ def Weft_ContractOp : Weft_TensorOp<"contract", [
 
     A factor can be packed. It stands for its logical shape in its expressed
     element type, and no pass has to make a tensor of these numbers.
+
+    Loops of tiles: those of the maps. Tiles of contracted loops add up in the init, which a
+    bias does not allow; a packed factor that a tile has not all of is decoded for the tile.
 
     Exists from stage `model`, where `weft-raise-contractions` makes it of whatever
     contracts, to `tile`, where it becomes a `linalg.generic` in its kernel
@@ -62,6 +61,7 @@ def Weft_ContractOp : Weft_TensorOp<"contract", [
   let results = (outs AnyRankedTensor:$result);
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
+  let extraClassDefinition = tilingQueries;
   let assemblyFormat = [{
     (`unsigned_lhs` $unsignedLhs^)? (`unsigned_rhs` $unsignedRhs^)?
     (`compute` `=` $compute^)? `indexing_maps` `=` $indexingMaps

@@ -164,6 +164,12 @@ def Weft_StructureInterface : AttrInterface<"StructureInterface"> {
     InterfaceMethod<"The tensors that say which numbers are stored.",
     "::llvm::SmallVector<::weft::FormatComponent>", "getStructureComponents",
     (ins "::mlir::ShapedType":$type)>,
+    InterfaceMethod<[{
+      How many neighbours along each dimension are stored independently of all others: tensors
+      can be compressed by tiles of them. 0: all of the dimension are needed.
+    }], "::llvm::SmallVector<int64_t>", "getGroupExtents", (ins "unsigned":$rank), [{}], [{
+      return ::llvm::SmallVector<int64_t>(rank, 0);
+    }]>,
     InterfaceMethod<"Where the number at a logical position is stored.",
     "::weft::StoredPosition", "locate",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,

@@ -13,6 +13,7 @@ include "dialects/Weft/IR/WeftInterfaces.td"
 include "dialects/Weft/IR/WeftDeviceOps.td"
 include "dialects/Weft/IR/WeftPackedOps.td"
 include "dialects/Weft/IR/WeftStringOps.td"
+include "dialects/Weft/IR/WeftTiling.td"
 include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/IR/RegionKindInterface.td"
@@ -21,7 +22,6 @@ include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/FunctionInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
-include "mlir/Interfaces/TilingInterface.td"
 
 class Weft_Op<string mnemonic, list<Trait> traits = []>
     : Op<Weft_Dialect, mnemonic, traits>;
@@ -382,13 +382,14 @@ def Weft_ReleaseOp : Weft_Op<"release", [MemoryEffects<[MemFree]>, AttrSizedOper
 // shape is the results'.
 class Weft_TensorOp<string mnemonic, list<Trait> traits = []>
     : Weft_Op<mnemonic, !listconcat([
-        Pure, DestinationStyleOpInterface,
+        Pure, DestinationStyleOpInterface, Weft_LoopTiling,
         DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>,
         DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>], traits)> {
-  code dpsDeclaration = [{
+  code dpsDeclaration = !strconcat([{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
-  }];
+  }], tilingDeclaration);
   let extraClassDeclaration = dpsDeclaration;
+  let extraClassDefinition = tilingDefinitions;
 }
 
 def Weft_ConvOp : Weft_TensorOp<"conv"> {
@@ -404,6 +405,11 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
     what ONNX calls output padding.
 
     The filter can be packed, if its extents are static.
+
+    Loops of tiles: N, M and, unless `transposed`, the positions of the result; a tile reads
+    all channels of its groups, the whole kernel, and its windows only, around which it writes
+    zeros where there are pads. A tile of M is one output, or as many as its static size where
+    each group has one output, unless there is one group or it has all.
 
     ```mlir
     func.func @conv(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>, %init: tensor<1x4x4x4xf32>)
@@ -423,6 +429,7 @@ def Weft_ConvOp : Weft_TensorOp<"conv"> {
                        UnitAttr:$transposed);
   let results = (outs AnyRankedTensor:$result);
   let hasVerifier = 1;
+  let extraClassDefinition = tilingQueries;
   let extraClassDeclaration = dpsDeclaration # [{
     ::mlir::ShapedType getFilterType() {
       return ::mlir::cast<::mlir::ShapedType>(getFilter().getType());
@@ -497,7 +504,8 @@ def Weft_GatherOp : Weft_TensorOp<"gather"> {
     `indices` is [B..., K]: each of its rows addresses the first K dimensions
     after `batchDims` of `data`; negative indices count from the end, and indices
     out of range are clamped (whoever must report them checks them beforehand).
-    The result is [batch..., B..., rest of data], as ONNX GatherND has it.
+    The result is [batch..., B..., rest of data], as ONNX GatherND has it. Loops of tiles:
+    the dimensions of the result.
 
     ```mlir
     func.func @rows(%data: tensor<100x8xf32>, %ids: tensor<5x1xi64>, %init: tensor<5x8xf32>)
@@ -528,6 +536,8 @@ def Weft_EmbedOp : Weft_TensorOp<"embed"> {
     that are read are decoded. Negative ids count from the end; ids out of range are
     clamped (whoever must report them checks them beforehand), and of an empty table
     all numbers are 0.
+
+    Loops of tiles: the dimensions of the result. Rows of a packed table stay whole.
 
     ```mlir
     !table = !weft.packed<100x64xf32, #weft.format<elem = #lowp.int<4, signed>,
@@ -560,6 +570,8 @@ def Weft_ScatterOp : Weft_TensorOp<"scatter", [SingleBlock]> {
     order of B: the result is defined also where indices repeat. The region
     gets the element present and the update, and yields the new element.
     Negative indices count from the end, others out of range are clamped.
+
+    Loops of tiles: the dimensions of the init after the first K.
 
     ```mlir
     func.func @add_rows(%x: tensor<100x8xf32>, %ids: tensor<5x1xi64>, %rows: tensor<5x8xf32>)
@@ -595,7 +607,8 @@ def Weft_ScanOp : Weft_TensorOp<"scan"> {
   let description = [{
     Along `dimension`, element i of the result combines the input's elements 0
     to i (`exclusive`: to i - 1, so that the first one is 0 or 1); `reverse`
-    counts from the end. Accumulates in the element type, in order.
+    counts from the end. Accumulates in the element type, in order. Loops of tiles: the
+    other dimensions.
 
     ```mlir
     func.func @running_sum(%x: tensor<3x8xf32>, %init: tensor<3x8xf32>) -> tensor<3x8xf32> {

@@ -14,11 +14,10 @@
 using namespace mlir;
 using namespace weft;
 
-/// Whether a tensor can stand for a component: where one of both is dynamic,
-/// the other is right at run time.
-static bool isComponentOf(RankedTensorType have, RankedTensorType want) {
-  return have.getElementType() == want.getElementType() &&
-         succeeded(verifyCompatibleShape(have.getShape(), want.getShape()));
+bool weft::isCompatible(Type have, RankedTensorType want) {
+  auto type = cast<RankedTensorType>(have);
+  return type.getElementType() == want.getElementType() &&
+         succeeded(verifyCompatibleShape(type.getShape(), want.getShape()));
 }
 
 static LogicalResult verifyComponents(Operation *op, PackedType type, TypeRange components) {
@@ -27,7 +26,7 @@ static LogicalResult verifyComponents(Operation *op, PackedType type, TypeRange 
     return op->emitOpError("has ")
            << components.size() << " components, the format has " << expected.size();
   for (auto [i, have, want] : llvm::enumerate(components, expected))
-    if (!isComponentOf(cast<RankedTensorType>(have), want))
+    if (!isCompatible(have, want))
       return op->emitOpError("has component ")
              << i << " of type " << have << ", the format has " << want;
   return success();
@@ -41,14 +40,13 @@ static LogicalResult verifyParameters(Operation *op, PackedType type, TypeRange 
            << given.size() << " parameters, the format has " << positions.size();
   SmallVector<RankedTensorType> expected = type.getComponentTypes();
   for (auto [i, position] : llvm::enumerate(positions))
-    if (auto have = cast<RankedTensorType>(given[i]); !isComponentOf(have, expected[position]))
+    if (Type have = given[i]; !isCompatible(have, expected[position]))
       return op->emitOpError("has parameter ")
              << i << " of type " << have << ", the format has " << expected[position];
   return success();
 }
 
-/// Component tensors of a packed value.
-static ValueRange takeApart(OpBuilder &b, Location loc, Value packed) {
+ValueRange weft::takeApart(OpBuilder &b, Location loc, Value packed) {
   SmallVector<Type> types = llvm::map_to_vector(
       cast<PackedType>(packed.getType()).getComponentTypes(), [](auto t) -> Type { return t; });
   return DisassembleOp::create(b, loc, types, packed).getComponents();
@@ -112,6 +110,26 @@ FailureOr<SmallVector<Value>> UnpackOp::lowerToReference(OpBuilder &b) {
   PackedType type = getPacked().getType();
   return SmallVector<Value>{
       type.getFormat().decode(b, getLoc(), type, takeApart(b, getLoc(), getPacked()), getInit())};
+}
+
+TilingLoops UnpackOp::getTilingLoops() {
+  TilingLoops loops(*this, getType().getRank());
+  auto dims = llvm::to_vector_of<LoopDim>(llvm::seq<int64_t>(0, getType().getRank()));
+  return loops.cut(getPackedMutable(), dims).cut(getInitMutable(), dims).decode();
+}
+
+/// What the format decodes of the tile.
+FailureOr<TilingResult> UnpackOp::getTiledImplementation(OpBuilder &b,
+                                                         ArrayRef<OpFoldResult> offsets,
+                                                         ArrayRef<OpFoldResult> sizes) {
+  SmallVector<Operation *> built;
+  FailureOr<Value> init = getTilingLoops().cutOperand(b, getInitMutable(), offsets, sizes, built);
+  if (failed(init))
+    return failure();
+  PackedType type = getPacked().getType();
+  Value tile = type.getFormat().decodeTile(b, getLoc(), type, takeApart(b, getLoc(), getPacked()),
+                                           getExtents(b, getLoc(), getInit()), offsets, *init);
+  return TilingResult{{tile.getDefiningOp()}, {tile}, built};
 }
 
 LogicalResult PackOp::verify() {

@@ -10,6 +10,7 @@
 
 include "dialects/Weft/IR/WeftFormats.td"
 include "dialects/Weft/IR/WeftInterfaces.td"
+include "dialects/Weft/IR/WeftTiling.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -68,12 +69,13 @@ def Weft_DisassembleOp : Weft_PackedOp<"disassemble"> {
   let assemblyFormat = "$packed attr-dict `:` type($packed) `->` type($components)";
 }
 
-def Weft_UnpackOp : Weft_PackedOp<"unpack", [DestinationStyleOpInterface,
+def Weft_UnpackOp : Weft_PackedOp<"unpack", [DestinationStyleOpInterface, Weft_LoopTiling,
     DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "Decodes a packed tensor";
   let description = [{
-    The numbers of `packed` in its expressed element type.
+    The numbers of `packed` in its expressed element type. Loops of tiles: all dimensions; a
+    tile is what the format decodes of it, in any format.
 
     ```mlir
     !nf4 = !weft.packed<3x64xf32, #weft.format<elem = #lowp.table<nf4>,
@@ -94,9 +96,10 @@ def Weft_UnpackOp : Weft_PackedOp<"unpack", [DestinationStyleOpInterface,
     `ins` `(` $packed `:` type($packed) `)` `outs` `(` $init `:` type($init) `)`
     attr-dict `->` type($result)
   }];
-  let extraClassDeclaration = [{
+  let extraClassDeclaration = !strconcat([{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
-  }];
+  }], tilingDeclaration);
+  let extraClassDefinition = tilingQueries;
 }
 
 def Weft_PackOp : Weft_PackedOp<"pack", [DeclareOpInterfaceMethods<Weft_ReferenceOpInterface>]> {
@@ -139,10 +142,6 @@ def Weft_PackOp : Weft_PackedOp<"pack", [DeclareOpInterfaceMethods<Weft_Referenc
     `:` type($numbers) `->` type($result)
   }];
   let extraClassDeclaration = [{
-    /// The positions of the parameters among the components.
-    ::llvm::SmallVector<unsigned> getParameterPositions() {
-      return getType().getFormat().getParameters(getType());
-    }
     ::weft::EncodeOptions getOptions() { return {!getOverflow(), getRounding()}; }
   }];
 }

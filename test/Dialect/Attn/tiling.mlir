@@ -67,3 +67,31 @@ module attributes {transform.with_named_sequence} {
     transform.yield
   }
 }
+
+// -----
+
+module attributes {transform.with_named_sequence} {
+  // The logarithms have no e: it is no loop where they are given.
+  // CHECK-LABEL: func @logs
+  // CHECK: scf.forall (%[[I:.*]]) in (2)
+  // CHECK: attn.merge ins(%{{.*}}, %{{.*}} : tensor<3x2x5xf32>, tensor<3x2xf32>) outs(%{{.*}}, %{{.*}} : tensor<2x5xf32>, tensor<2xf32>)
+  func.func @logs(%p: tensor<3x4x5xf32>, %l: tensor<3x4xf32>, %o: tensor<4x5xf32>, %q: tensor<4xf32>) -> (tensor<4x5xf32>, tensor<4xf32>) {
+    %y:2 = attn.merge ins(%p, %l : tensor<3x4x5xf32>, tensor<3x4xf32>) outs(%o, %q : tensor<4x5xf32>, tensor<4xf32>) -> tensor<4x5xf32>, tensor<4xf32>
+    return %y#0, %y#1 : tensor<4x5xf32>, tensor<4xf32>
+  }
+  // CHECK-LABEL: func @evict
+  // CHECK: scf.forall (%[[B:.*]], %[[H:.*]]) in (2, %{{.*}})
+  // CHECK: attn.kv_evict recent = 2 ins(%{{.*}} : tensor<1x?x9xf32>) caches(%{{.*}} : tensor<1x?x9x6xf32>) lengths(%{{.*}} : tensor<1xi32>) outs(%{{.*}} : tensor<1x?x4xi32>, tensor<1x?x4x6xf32>)
+  func.func @evict(%s: tensor<2x?x9xf32>, %c: tensor<2x?x9x6xf32>, %n: tensor<2xi32>, %k: tensor<2x?x4xi32>, %o: tensor<2x?x4x6xf32>) -> (tensor<2x?x4xi32>, tensor<2x?x4x6xf32>) {
+    %y:2 = attn.kv_evict recent = 2 ins(%s : tensor<2x?x9xf32>) caches(%c : tensor<2x?x9x6xf32>) lengths(%n : tensor<2xi32>)
+        outs(%k, %o : tensor<2x?x4xi32>, tensor<2x?x4x6xf32>) -> tensor<2x?x4xi32>, tensor<2x?x4x6xf32>
+    return %y#0, %y#1 : tensor<2x?x4xi32>, tensor<2x?x4x6xf32>
+  }
+  transform.named_sequence @__transform_main(%root: !transform.any_op {transform.readonly}) {
+    %0 = transform.structured.match ops{["attn.merge"]} in %root : (!transform.any_op) -> !transform.any_op
+    %t0, %l0 = transform.structured.tile_using_forall %0 tile_sizes [2] : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
+    %1 = transform.structured.match ops{["attn.kv_evict"]} in %root : (!transform.any_op) -> !transform.any_op
+    %t1, %l1 = transform.structured.tile_using_forall %1 tile_sizes [1, 2] : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
+    transform.yield
+  }
+}
