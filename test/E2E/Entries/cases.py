@@ -134,6 +134,35 @@ func.func @main(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 }
 """, {"input0": np.zeros((0, 8), np.float32)}, {"output0": np.zeros((0, 8))})
 
+# Loops that only the init has: no input says how far they go.
+for rows, columns in ((3, 5), (1, 33), (0, 5), (3, 0)):
+    start = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns)
+    case(f"init-loops-{rows}-{columns}", """
+func.func @main(%x: tensor<?xf32>, %init: tensor<?x?xf32>) -> (tensor<?x?xf32>, tensor<?xf32>) {
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %init, %c1 : tensor<?x?xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<?xf32>) outs(%init : tensor<?x?xf32>) {
+  ^bb0(%a: f32, %old: f32):
+    %sum = arith.addf %a, %old : f32
+    linalg.yield %sum : f32
+  } -> tensor<?x?xf32>
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(j) -> (j)>], iterator_types = ["parallel"]}
+      outs(%e : tensor<?xf32>) {
+  ^bb0(%old: f32):
+    %j = linalg.index 0 : index
+    %i = arith.index_cast %j : index to i32
+    %f = arith.sitofp %i : i32 to f32
+    linalg.yield %f : f32
+  } -> tensor<?xf32>
+  return %y, %z : tensor<?x?xf32>, tensor<?xf32>
+}
+""", {"input0": np.arange(rows, dtype=np.float32), "input1": start},
+         {"output0": start + np.arange(rows, dtype=np.float32)[:, None],
+          "output1": np.arange(columns, dtype=np.float32)})
+
 # Calls are inlined.
 case("calls", """
 func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {
