@@ -34,7 +34,7 @@ def Attn_Dialect : Dialect {
 
     **Ragged sequences** lie one after the other in tensors without the letter b;
     offsets (an exclusive prefix, one more than there are sequences) tell where each
-    begins. Offsets that are not monotone or beyond the tensor are limited to it.
+    begins. Offsets that are not monotone or beyond the tensor fail the call.
   }];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
@@ -153,7 +153,8 @@ def Attn_AttendOp : Attn_AttendLike<"attend"> {
     its attribute or operand is. Scores, softmax and sums are f32, or f64 for f64
     queries. `G` is the heads of queries for each head of keys. Key t is visible if
 
-    - `t < key_lengths[b]`, and `t <= p` if `causal`;
+    - `t < key_lengths[b]`, which is none beyond the keys there are, and `t <= p` if
+      `causal`;
     - `p - left <= t <= p + right` for `window = [left, right]` (-1: no bound), or
       `t < globals`, which a causal mask still hides;
     - `mask[b,h,s,t]` is not 0;
@@ -178,7 +179,8 @@ def Attn_AttendOp : Attn_AttendLike<"attend"> {
 
     **Pages.** With `pages` keys and values have the letter p instead of b: key t of
     sequence b lies in page `table[b, t / n]` at `t % n`, where n is the extent of
-    t. `key_lengths` must be there. Entries that are no page are limited to one.
+    t. `key_lengths` must be there. Entries that it reaches and that are no page fail the
+    call.
 
     **Ragged sequences.** With `query_offsets` the query has no b; row s belongs to the
     sequence g with `offsets[g] <= s < offsets[g + 1]`, and counts from its begin.
@@ -353,13 +355,14 @@ def Attn_KVAppendOp : Attn_Op<"kv_append", [AttrSizedOperandSegments]> {
   let description = [{
     Row t of sequence b becomes entry `starts[b] + t` of the cache, of which all else
     stays. Without `starts` they begin at 0. With `circular` positions wrap around at the
-    cache's extent; else rows beyond it are left out, as are rows at negative
-    positions. `layout` names the letters of rows, then those of the cache: b, h, t
+    cache's extent; else starts behind which the rows do not fit fail the call, as negative
+    ones do (without `starts` rows beyond the extent are left out). `layout` names the
+    letters of rows, then those of the cache: b, h, t
     and d, of which b and h may lack in both.
 
     With `pages` the cache has the letter p instead of b, and entry i of sequence b
     lies in page `table[b, i / n]` at `i % n`, where n is the extent of t; rows
-    whose page the table lacks or that is none are left out. With `row_offsets` the rows are
+    whose page is none fail the call. With `row_offsets` the rows are
     ragged and have no b; `lengths[b]`, if there, is how many of the rows of each sequence
     count. Later rows, and rows of later sequences, win.
 
@@ -395,7 +398,8 @@ def Attn_KVEvictOp : Attn_TiledOp<"kv_evict", [AttrSizedOperandSegments]> {
   let summary = "Keeps the entries of caches that matter most";
   let description = [{
     `scores` is [b, h, t], `caches` are any number of [b, h, t, ...]. For each b and h,
-    of the first `lengths[b]` entries (all of them without `lengths`) as many are kept as the
+    of the first `lengths[b]` entries (at most as many as there are; all of them without
+    `lengths`) as many are kept as the
     results have room for: first the first `sinks` and the last `recent` ones, then those of the
     largest scores; of equal scores, and among the first two kinds where
     they are too many, the earlier one stays. NaN counts as the smallest.

@@ -154,8 +154,8 @@ def LowP_RotateOp : LowP_Op<"rotate", [Weft_LoopTiling, AllTypesMatch<["numbers"
 
     `parameters` are those of the basis, in order: indices (i32 or i64) of a
     permutation, factors of a diagonal, signs of a Hadamard matrix that has them;
-    each has one element a position along `axis`. Indices beyond the extent are
-    those of its ends. It is computed in f32 (f64 for f64). Loops of tiles: the other
+    each has one element a position along `axis`. Indices beyond the extent
+    fail the call. It is computed in f32 (f64 for f64). Loops of tiles: the other
     dimensions.
 
     Sources: QuaRot (arXiv 2404.00456), SmoothQuant (2211.10438), GPTQ (2210.17323).

@@ -297,9 +297,9 @@ def MoE_CombineOp : MoE_TiledOp<"combine", [AttrSizedOperandSegments]> {
 
         result[t, :] = init[t, :] + sum_j weights[t, j] * values[positions[t, j], :]
 
-    in the order of slots; without weights they are 1. Slots with positions outside
-    of [0, M) add nothing. Computed in f32 (f64 for an init of f64) and rounded once.
-    Loops of tiles: T and H.
+    in the order of slots; without weights they are 1. Slots with position -1 add
+    nothing; others outside of [0, M) are an error. Computed in f32 (f64 for an init of
+    f64) and rounded once. Loops of tiles: T and H.
 
     ```mlir
     func.func @combine(%tokens: index {weft.symbol = "T"}, %rows: index {weft.symbol = "M"},
@@ -428,8 +428,8 @@ def MoE_ExchangeOp : MoE_TensorOp<"exchange", [AttrSizedOperandSegments]> {
     second is `offsets`.
 
     Between ranks there are no copies of experts' weights, only of rows. One rank
-    without `place` exchanges nothing, and the operation folds away. A number that is
-    no rank's in `place` loses its group.
+    without `place` exchanges nothing, and the operation folds away. A -1 in
+    `place` loses its group; other numbers that are no rank's are an error.
 
     ```mlir
     func.func @exchange(%values: tensor<2x6x4xf32> {weft.name = "values"},
@@ -469,7 +469,8 @@ def MoE_ResidencyOp : MoE_TensorOp<"residency"> {
     Only what is wanted is fetched, in the order of numbers, each in place of what was
     used least recently, ties in the lowest slot. What is wanted and there stays. Of
     experts beyond the slots the highest are not placed. Stamps of what is wanted are
-    one more than the largest before.
+    one more than the largest before. In `ids` and `slots` numbers that are no expert's,
+    other than -1, are an error.
 
     ```mlir
     func.func @residency(%tokens: index {weft.symbol = "T"},

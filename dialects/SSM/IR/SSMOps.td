@@ -99,8 +99,8 @@ def SSM_CausalConv1dOp : SSM_Op<"causal_conv1d", [AttrSizedOperandSegments]> {
 
     With `offsets` (exclusive prefix, i32, G + 1 entries, B = 1) the tokens are G sequences, and
     states have G rows. `slots(sources, destinations)` gives rows of the states to begin with (-1:
-    zeros) and to write (-1: none); other rows of the result keep the init's. Offsets are limited
-    to [0, T] and to be ascending; tokens of no sequence keep the init's value. Sums are float32, or
+    zeros) and to write (-1: none); other rows of the result keep the init's. Offsets that
+    do not ascend in [0, T] fail the call; tokens of no sequence keep the init's value. Sums are float32, or
     float64 for such an input. Loops of tiles: B and C; not B where there are offsets or
     destinations.
 

@@ -82,8 +82,8 @@ def SSM_ScanOp : SSM_Op<"scan", [AttrSizedOperandSegments]> {
     those of G sequences: states have G rows, each sequence begins with its own. `sources` (i32, G
     entries) are rows of `initial` instead, -1 for zeros; `destinations` (i32, G) rows of the final
     state, -1 for none; other rows keep the init's. `order` (i32, T) gives the token of each step.
-    Values out of range are limited to it (sources and destinations: count as -1); tokens of no
-    sequence keep the init's output.
+    Values out of range fail the call (with `weft.checked` they are limited to it; sources and
+    destinations count as -1); tokens of no sequence keep the init's output.
 
     **Checkpoints.** `emit = every, count = n`: a third init and result [B, T floordiv n, H, K, V]
     has the states after n, 2n, ... tokens; sequence g's begin at row offsets[g] floordiv n.

@@ -21,8 +21,9 @@ def Sparse_Dialect : Dialect {
     field of `#weft.format`, which combines it with any element, scales and packing.
     They act on the last one or two dimensions; leading ones are a batch (experts).
 
-    What is not stored is 0. Positions that components give are limited to the
-    stored numbers, so that no data makes a kernel read anything else.
+    What is not stored is 0. Components that only a call knows are looked at
+    before kernels run (`weft-check-operands`); kernels limit the positions that they give to
+    the stored numbers besides, so that no data makes them read anything else.
   }];
   let dependentDialects = ["::mlir::sparse_tensor::SparseTensorDialect", "::weft::WeftDialect"];
   let useDefaultAttributePrinterParser = 1;

@@ -141,7 +141,7 @@ def Sparse_ExpandOp : Sparse_SingleInitOp<"expand"> {
   let description = [{
     `init` with the slices of `values` along `dimension` at `positions` (i32), which ascend
     but for -1 behind the last one, as `sparse.compact` gives them. Positions outside of
-    the result are not used. Loops of tiles: the other dimensions.
+    the result, or out of order, fail the call. Loops of tiles: the other dimensions.
 
     ```mlir
     func.func @back(%v: tensor<5x4xf32>, %p: tensor<5xi32>, %init: tensor<9x4xf32>)

@@ -503,7 +503,7 @@ def Weft_GatherOp : Weft_TensorOp<"gather"> {
   let description = [{
     `indices` is [B..., K]: each of its rows addresses the first K dimensions
     after `batchDims` of `data`; negative indices count from the end, and indices
-    out of range are clamped (whoever must report them checks them beforehand).
+    out of range fail the call (with `weft.checked` they are clamped).
     The result is [batch..., B..., rest of data], as ONNX GatherND has it. Loops of tiles:
     the dimensions of the result.
 
@@ -533,9 +533,9 @@ def Weft_EmbedOp : Weft_TensorOp<"embed"> {
     `table` is [V, D...], `ids` has any shape [B...] of integers, the result is
     [B..., D...]: the numbers of the table's rows in their (expressed) element type,
     widened to the result's. A packed table has static extents, and only the rows
-    that are read are decoded. Negative ids count from the end; ids out of range are
-    clamped (whoever must report them checks them beforehand), and of an empty table
-    all numbers are 0.
+    that are read are decoded. Negative ids count from the end; ids out of range fail
+    the call (with `weft.checked` they are clamped, and of an empty table all numbers
+    are 0).
 
     Loops of tiles: the dimensions of the result. Rows of a packed table stay whole.
 
@@ -569,7 +569,8 @@ def Weft_ScatterOp : Weft_TensorOp<"scatter", [SingleBlock]> {
     [B..., rest of init after K dimensions]. Updates are applied in row-major
     order of B: the result is defined also where indices repeat. The region
     gets the element present and the update, and yields the new element.
-    Negative indices count from the end, others out of range are clamped.
+    Negative indices count from the end, others out of range fail the call (with
+    `weft.checked` they are clamped).
 
     Loops of tiles: the dimensions of the init after the first K.
 
