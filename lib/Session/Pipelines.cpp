@@ -134,6 +134,10 @@ static void buildGenericPasses(Stage stage, mlir::OpPassManager &passManager, bo
     passManager.addPass(createEvaluateConstants(evaluateOnHost));
     passManager.addNestedPass<mlir::func::FuncOp>(createSimplifyDims());
     addCleanup(passManager);
+    // Once more: exporters compute how often to repeat tokens.
+    passManager.addPass(moe::createRaiseDenseExperts());
+    passManager.addPass(moe::createRaiseRouting());
+    passManager.addPass(createEvaluateConstants(evaluateOnHost));
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseCausalConvolutions());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseRecurrences());
     passManager.addNestedPass<mlir::func::FuncOp>(ssm::createRaiseUnrolledLoops());

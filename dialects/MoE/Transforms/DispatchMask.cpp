@@ -15,12 +15,10 @@ using namespace weft::moe;
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 /// Whether numbers are positions of elements that a sort or an argmax found.
-static bool arePositions(Value numbers) {
+static bool arePositions(ElementResolver &resolver, AffineExpr token, Value numbers) {
   if (auto sort = numbers.getDefiningOp<SortOp>())
-    return numbers == sort.getIndices();
-  auto op = numbers.getDefiningOp<linalg::GenericOp>();
-  return op && op->getNumResults() == 2 && numbers == op->getResult(1) &&
-         op.getNumDpsInputs() == 1 && op.getNumReductionLoops() == 1 && op.getNumLoops() == 2;
+    return numbers == sort.getIndices() && sort.getDimension() == 1;
+  return ChoiceMatcher{resolver, token, {}, 0}.argMaxOf(numbers) != nullptr;
 }
 
 static bool dependsOn(const ElementAccess &access, AffineExpr dim) {
@@ -58,7 +56,7 @@ ExpertNumbers DispatchMatcher::oneHotOf(const Term &term, AffineExpr token, Affi
          number = lookAt(resolver, term.operands[1 - i], /*isExact=*/true);
     std::optional<ElementAccess> source = elementOf(number);
     if (index.kind != Term::Index || index.index != expert || number.kind != Term::Leaf ||
-        !source || !arePositions(source->tensor))
+        !source || !arePositions(resolver, token, source->tensor))
       continue;
     if (source->isAt(token))
       return {source->tensor};
