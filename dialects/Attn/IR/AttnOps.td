@@ -167,7 +167,8 @@ def Attn_AttendOp : Attn_AttendLike<"attend"> {
     anything; those of other keys that are not visible are finite.
 
     Rows without a visible key give zeros. With `empty_rows = nan` they give NaN, as
-    softmax over scores of minus infinity does; with `mask_nan` also rows with
+    softmax over scores of minus infinity does, but zeros where the keys' extent of t is
+    0, as a product with no rows does; with `mask_nan` also rows with
     a score of NaN give zeros, as exporters guard a softmax. A second result, in the
     query's order of letters without the last, is the logarithm of the
     weights' denominator (minus infinity for an empty row); it is f32 or f64 as the

@@ -278,6 +278,8 @@ Value RowAttention::writeRow(const Softmax &softmax, Value out) {
     keep = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, softmax.sum, zero);
   else if (a.emptyRows == EmptyRows::MaskNaN)
     keep = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, softmax.sum, zero);
+  else // The sum of no products is 0.
+    keep = m.cmp(arith::CmpIPredicate::sgt, keyCount, m.constant(0));
   auto loop = scf::ForOp::create(b, loc, m.constant(0), valueSize, m.constant(1), out);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());

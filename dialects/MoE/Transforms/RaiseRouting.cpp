@@ -160,6 +160,9 @@ static std::optional<Weights> matchWeights(Value value, Value values) {
     weights.normalize = Normalization::SumPlus;
     weights.epsilon = *added;
   } else if (std::optional<double> least = matchConstant<arith::MaximumFOp>(sum)) {
+    // An epsilon of 0 is none.
+    if (!(*least > 0))
+      return std::nullopt;
     weights.epsilon = *least;
   }
   bool isValid = isSumOf(sum, values) && std::isfinite(weights.epsilon) && weights.epsilon >= 0;
@@ -353,6 +356,11 @@ static bool raise(OpBuilder &b, ExpertFFNOp op) {
   std::optional<MatchedWeights> found = findWeights(op.getWeights(), collectChosen(sort, keys));
   if (!found)
     return false;
+  // Where scores of 0 weigh something, it matters which of them are chosen.
+  bool readsKeys = keys.groups && found->chosen.values == sort.getValues();
+  if (readsKeys && keys.groups->others != -INFINITY &&
+      found->weights.normalize == Normalization::Softmax)
+    return false;
   eraseRangeTests(sort);
   for (SortOp inner : keys.sorts)
     eraseRangeTests(inner);
@@ -367,7 +375,6 @@ static bool raise(OpBuilder &b, ExpertFFNOp op) {
                       Selection::TopK, weights.normalize, weights.scale);
   route.setEpsilon(APFloat(weights.epsilon));
   route.setByLogits(found->chosen.byLogits);
-  bool readsKeys = keys.groups && found->chosen.values == sort.getValues();
   setKeys(route, keys, readsKeys);
   Value made = castTo(b, m.loc, route.getWeights(), found->value.getType());
   found->value.replaceAllUsesWith(made);

@@ -389,7 +389,6 @@ void OperandChecks::requireLists(StringRef operand, ValueRange reads, ArrayRef<O
                                  OpFoldResult bound, const Twine &expected, Lists lists) {
   if (isDone("'" + operand + "' " + expected, reads, bound))
     return;
-  IndexMath m{builder, loc};
   int64_t rank = lines.size();
   Value init = tensor::EmptyOp::create(builder, loc, lines, builder.getI64Type());
   Value positions =

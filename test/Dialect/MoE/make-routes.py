@@ -4,7 +4,10 @@
 
   grouped    sigmoids with a bias, in the groups of the largest sums of two
   largest    softmax, in the groups of the largest scores; the others have the key 0
+  softmax    like `largest`, with a softmax of what was chosen, to which 0 is a number: stays
   zeros      like `grouped`, the others have the key 0
+  clamped    like `grouped`, the sum is at least 1e-20
+  positive   like `grouped`, the sum is at least 0, which it may be: the quotients stay
   narrow     bf16 scores, which tie where their f32 ones do not: stays
   least      the groups of the least sums: they stay
   inverted   the groups that were not found: they stay
@@ -15,8 +18,8 @@
 import sys
 
 variant = sys.argv[1]
-grouped = variant in ("grouped", "largest", "zeros", "least", "inverted")
-largest, narrow = variant == "largest", variant == "narrow"
+largest, narrow = variant in ("largest", "softmax"), variant == "narrow"
+grouped = largest or variant in ("grouped", "zeros", "clamped", "positive", "least", "inverted")
 kind = "bf16" if narrow else "f32"
 print(f"""#id = affine_map<(d0, d1) -> (d0, d1)>
 #id3 = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
@@ -33,7 +36,7 @@ func.func @layer(%x: tensor<?x4xf32>, %logits: tensor<?x8x{kind}>, %bias: tensor
   %false = arith.constant false
   %zero = arith.constant 0.0 : f32
   %lowest = arith.constant 0xFF800000 : f32
-  %fill = arith.constant {"0.0" if variant in ("largest", "zeros") else "0xFF800000"} : f32
+  %fill = arith.constant {"0.0" if largest or variant == "zeros" else "0xFF800000"} : f32
   %one = arith.constant 1.0 : {kind}
   %max = arith.constant 9223372036854775807 : i64
   %start = arith.constant dense<9223372036854775807> : tensor<i64>
@@ -134,7 +137,7 @@ if variant in ("tests", "low"):
 weights = "%values"
 if grouped and not largest:
     weights = "%quotients"
-    print("""  %chosen = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+    text = """  %chosen = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
       ins(%ids : tensor<?x2xi64>) outs(%ve : tensor<?x2xf32>) {
   ^bb0(%a: i64, %b: f32):
     %i = linalg.index 0 : index
@@ -167,7 +170,13 @@ if grouped and not largest:
   ^bb0(%a: f32, %c: f32, %b: f32):
     %s = arith.divf %a, %c : f32
     linalg.yield %s : f32
-  } -> tensor<?x2xf32>""")
+  } -> tensor<?x2xf32>"""
+    if variant in ("clamped", "positive"):
+        text = text.replace("arith.addf %a, %small", "arith.maximumf %a, %small")
+    print(text.replace("1.0e-20", "0.0") if variant == "positive" else text)
+if variant == "softmax":
+    weights = "%weighed"
+    print("  %weighed = linalg.softmax dimension(1) ins(%values : tensor<?x2xf32>) outs(%ve : tensor<?x2xf32>) -> tensor<?x2xf32>")
 print(f"""  %ne = tensor.empty(%t) : tensor<?x2xi32>
   %numbers = linalg.generic {{indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}}
       ins(%ids : tensor<?x2xi64>) outs(%ne : tensor<?x2xi32>) {{

@@ -120,7 +120,7 @@ def attend(q, k, v, letters, *, scale=None, softcap=None, causal=False, window=N
                     extra = [sinks[h]] if sinks is not None else []
                     most = max(scores + extra, default=-INF)
                     if most == -INF:
-                        out[piece, b, h, s] = np.nan if empty == "nan" else 0
+                        out[piece, b, h, s] = np.nan if empty == "nan" and keys["t"] else 0
                         continue
                     powers = np.exp(np.array(scores) - most)
                     total = powers.sum() + sum(math.exp(x - most) for x in extra)
@@ -270,6 +270,7 @@ case("one-key", sizes={"t": 1})
 case("one-query", sizes={"s": 1}, log=True)
 case("no-queries", sizes={"s": 0})
 case("no-keys", sizes={"t": 0}, log=True)
+case("no-keys-nan", sizes={"t": 0}, empty="nan")
 case("no-batch", sizes={"b": 0})
 case("no-size", sizes={"d": 0})
 case("no-values", sizes={"e": 0}, log=True)
