@@ -98,3 +98,24 @@ module attributes {transform.with_named_sequence} {
     transform.yield
   }
 }
+
+// -----
+
+module attributes {transform.with_named_sequence} {
+  // Of a capacity, tokens take what those before have left: there is no loop.
+  // CHECK-LABEL: func @capacity
+  // CHECK-NOT: scf.for
+  // CHECK: moe.expert_ffn {{.*}} capacity(%{{.*}}) outs(%{{.*}} : tensor<9x5xf32>)
+  func.func @capacity(%x: tensor<9x6xf32>, %i: tensor<9x2xi32>, %g: tensor<9x2xf32>, %u: tensor<4x6x8xf32>, %d: tensor<4x8x5xf32>, %c: index, %o: tensor<9x5xf32>) -> tensor<9x5xf32> {
+    %y = moe.expert_ffn ins(%x, %i, %g : tensor<9x6xf32>, tensor<9x2xi32>, tensor<9x2xf32>) up(%u : tensor<4x6x8xf32>) down(%d : tensor<4x8x5xf32>) capacity(%c) outs(%o : tensor<9x5xf32>) activation {
+    ^bb0(%s: f32):
+      moe.yield %s : f32
+    } -> tensor<9x5xf32>
+    return %y : tensor<9x5xf32>
+  }
+  transform.named_sequence @__transform_main(%root: !transform.any_op {transform.readonly}) {
+    %op = transform.structured.match ops{["moe.expert_ffn"]} in %root : (!transform.any_op) -> !transform.any_op
+    %t = transform.structured.tile_using_for %op tile_sizes [] : (!transform.any_op) -> (!transform.any_op)
+    transform.yield
+  }
+}
