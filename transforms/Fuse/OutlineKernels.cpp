@@ -7,6 +7,7 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "transforms/Fuse/KernelGroups.h"
+#include "transforms/Fuse/KernelText.h"
 #include "transforms/Fuse/Passes.h"
 #include "transforms/Fuse/RowOperations.h"
 
@@ -319,16 +320,7 @@ KernelOp Outliner::createKernel(const KernelGroup &group, const Boundary &bounda
 /// One kernel for all equal ones: `kernel`, or else the earlier one, and whether
 /// it is new.
 std::pair<KernelOp, bool> Outliner::shareKernel(KernelOp kernel, const KernelGroup &group) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  // All of it but locations, whatever flags the tool was given for printing.
-  kernel.print(os, OpPrintingFlags()
-                       .useLocalScope()
-                       .printGenericOpForm()
-                       .enableDebugInfo(false)
-                       .elideLargeElementsAttrs(std::numeric_limits<int64_t>::max())
-                       .elideLargeResourceString(std::numeric_limits<int64_t>::max()));
-  auto [it, isNew] = kernels.insert({text, kernel});
+  auto [it, isNew] = kernels.insert({printWithoutLocations(kernel), kernel});
   if (!isNew) {
     rewriter.eraseOp(kernel);
     return {it->second, false};

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Weft/IR/Weft.h"
+#include "transforms/Fuse/KernelText.h"
 #include "transforms/Fuse/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -68,14 +69,7 @@ static std::string describe(KernelOp kernel) {
     constant->setDiscardableAttr("weft.parameter", UnitAttr::get(copy.getContext()));
     constant->moveBefore(&copy.getBody().front(), copy.getBody().front().begin());
   }
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  copy.print(os, OpPrintingFlags()
-                     .useLocalScope()
-                     .printGenericOpForm()
-                     .enableDebugInfo(false)
-                     .elideLargeElementsAttrs(std::numeric_limits<int64_t>::max())
-                     .elideLargeResourceString(std::numeric_limits<int64_t>::max()));
+  std::string text = printWithoutLocations(copy);
   copy.erase();
   return text;
 }

@@ -27,8 +27,11 @@ std::optional<double> moe::splatOf(Value tensor) {
   auto numberOf = [](Attribute number) -> std::optional<double> {
     if (auto real = dyn_cast_or_null<FloatAttr>(number))
       return real.getValueAsDouble();
-    if (auto whole = dyn_cast_or_null<IntegerAttr>(number))
-      return static_cast<double>(whole.getValue().getSExtValue());
+    if (auto whole = dyn_cast_or_null<IntegerAttr>(number)) {
+      bool isBit = whole.getType().isInteger(1); // true is 1
+      return static_cast<double>(isBit ? whole.getValue().getZExtValue()
+                                       : whole.getValue().getSExtValue());
+    }
     return std::nullopt;
   };
   Attribute number;
