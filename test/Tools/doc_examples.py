@@ -49,6 +49,13 @@ LATER = {
     "weft.transfer": BUFFERS,
 }
 
+# Arguments that say where something lies: by their position, what is given for them.
+GIVEN = {
+    "sparse.expand": {1: "0 1 2 4 8"},
+    "sparse.to_sparse_tensor": {1: "0 1 1 2 3", 2: "0 4 2"},
+    "sparse.from_sparse_tensor": {1: "0 1 1 2 3", 2: "0 4 2"},
+}
+
 BLOCK = re.compile(r"```mlir\n(.*?)```", re.S)
 OPERATION = re.compile(r"def \w+Op\s*:\s*\w+<(?:\w+, )?\"(\w+)\"")
 ATTRIBUTE = re.compile(r"def (\w+(?:Attr|Type))\b")
@@ -117,12 +124,12 @@ def reads_and_prints(weft_opt, path):
     return error or (None if again == text else "prints as something else")
 
 
-def runs(weft, path, types):
+def runs(weft, name, path, types):
     inputs = []
-    for kind in types:
-        element = kind.split("x")[-1]
-        inputs.append(f"--input={kind}" + ("=random" if element in ("f16", "bf16", "f32", "f64")
-                                           else ""))
+    for i, kind in enumerate(types):
+        is_float = kind.split("x")[-1] in ("f16", "bf16", "f32", "f64")
+        value = GIVEN.get(name, {}).get(i, "random" if is_float else "")
+        inputs.append(f"--input={kind}" + (f"={value}" if value else ""))
     return process(weft, "run", path, *inputs, "--quiet", "--no-cache")[0]
 
 
@@ -135,7 +142,7 @@ def check(weft_opt, weft, name, example, path):
     types = signature(example)
     if types is None:
         return "read", "cannot be run by itself: an argument is packed or an unnamed index"
-    return "run", runs(weft, path, types)
+    return "run", runs(weft, name, path, types)
 
 
 def check_attributes(weft_opt, example, path):
