@@ -11,10 +11,27 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "weft-runtime/module.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
 using namespace mlir;
 using namespace weft;
+
+/// The argument of an entry that is the extent of another one, as `weft.dims` says it.
+static Value findSymbol(Value value, int64_t dim) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto function = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : nullptr;
+  if (!function || argument.getOwner() != &function.getBody().front())
+    return {};
+  auto dims =
+      function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), WeftDialect::dimsAttrName);
+  auto name = dims && dim < int64_t(dims.size()) ? dyn_cast<StringAttr>(dims[dim]) : StringAttr();
+  for (BlockArgument other : function.getArguments())
+    if (name && other.getType().isIndex() &&
+        function.getArgAttr(other.getArgNumber(), WeftDialect::symbolAttrName) == name)
+      return other;
+  return {};
+}
 
 OpFoldResult ExtentChecks::extentOf(Value value, int64_t dim) {
   for (;;) {
@@ -35,6 +52,8 @@ OpFoldResult ExtentChecks::extentOf(Value value, int64_t dim) {
   }
   Value &extent = known[{value, dim}];
   if (!extent)
+    extent = findSymbol(value, dim);
+  if (!extent)
     extent = b.createOrFold<tensor::DimOp>(loc, value, dim);
   return extent;
 }
@@ -52,9 +71,8 @@ OpFoldResult ExtentChecks::derive(OpFoldResult extent, int64_t factor, int64_t d
   return addend == 0 ? result : m.add(result, m.constant(addend));
 }
 
-void ExtentChecks::require(StringRef operand, Value value, int64_t dim, OpFoldResult expected,
+void ExtentChecks::require(StringRef operand, OpFoldResult have, int64_t dim, OpFoldResult expected,
                            StringRef relation, Holds holds) {
-  OpFoldResult have = extentOf(value, dim);
   if (isEqualConstantIntOrValue(have, expected))
     return;
   isUsed = true;
@@ -70,14 +88,19 @@ void ExtentChecks::require(StringRef operand, Value value, int64_t dim, OpFoldRe
 void ExtentChecks::requireEqual(StringRef operand, Value value, int64_t dim,
                                 OpFoldResult expected) {
   if (value)
-    require(operand, value, dim, expected, "", [&](Value x, Value y) {
-      return IndexMath{b, loc}.cmp(arith::CmpIPredicate::eq, x, y);
-    });
+    requireEqual(operand, extentOf(value, dim), dim, expected);
+}
+
+void ExtentChecks::requireEqual(StringRef operand, OpFoldResult have, int64_t dim,
+                                OpFoldResult expected) {
+  require(operand, have, dim, expected, "", [&](Value x, Value y) {
+    return IndexMath{b, loc}.cmp(arith::CmpIPredicate::eq, x, y);
+  });
 }
 
 void ExtentChecks::requireAtLeast(StringRef operand, Value value, int64_t dim, OpFoldResult least) {
   if (value)
-    require(operand, value, dim, least, "at least ", [&](Value x, Value y) {
+    require(operand, extentOf(value, dim), dim, least, "at least ", [&](Value x, Value y) {
       return IndexMath{b, loc}.cmp(arith::CmpIPredicate::sge, x, y);
     });
 }
@@ -88,7 +111,7 @@ void ExtentChecks::requireDivisor(StringRef operand, Value value, int64_t dim,
   if (!value || ((x = getConstantIntValue(extentOf(value, dim))) &&
                  (y = getConstantIntValue(multiple)) && *x != 0 && *y % *x == 0))
     return;
-  require(operand, value, dim, multiple, "a divisor of ", [&](Value x, Value y) {
+  require(operand, extentOf(value, dim), dim, multiple, "a divisor of ", [&](Value x, Value y) {
     // 0 divides 0 only.
     IndexMath m{b, loc};
     Value whole = m.mul(m.div(y, m.max(x, m.constant(1))), x);
@@ -103,7 +126,7 @@ OpFoldResult ExtentChecks::requireRelated(StringRef operand, Value value, int64_
     Value whole = m.mul(m.div(y, m.max(x, m.constant(1))), x);
     return m.cmp(arith::CmpIPredicate::eq, whole, y);
   };
-  require(operand, value, dim, other, "a divisor or a multiple of ",
+  require(operand, extentOf(value, dim), dim, other, "a divisor or a multiple of ",
           [&](Value x, Value y) -> Value {
             return arith::OrIOp::create(b, loc, divides(x, y), divides(y, x));
           });

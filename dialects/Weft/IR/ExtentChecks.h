@@ -30,6 +30,9 @@ public:
   /// Dimension `dim` of `value`, which sentences call `operand`, is `expected`.
   void requireEqual(llvm::StringRef operand, mlir::Value value, int64_t dim,
                     mlir::OpFoldResult expected);
+  /// The same of an extent `have` that was found otherwise.
+  void requireEqual(llvm::StringRef operand, mlir::OpFoldResult have, int64_t dim,
+                    mlir::OpFoldResult expected);
   /// It is at least `least`.
   void requireAtLeast(llvm::StringRef operand, mlir::Value value, int64_t dim,
                       mlir::OpFoldResult least);
@@ -47,8 +50,8 @@ public:
 
 private:
   using Holds = llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>;
-  void require(llvm::StringRef operand, mlir::Value value, int64_t dim, mlir::OpFoldResult expected,
-               llvm::StringRef relation, Holds holds);
+  void require(llvm::StringRef operand, mlir::OpFoldResult have, int64_t dim,
+               mlir::OpFoldResult expected, llvm::StringRef relation, Holds holds);
 
   mlir::OpBuilder &b;
   mlir::Location loc;

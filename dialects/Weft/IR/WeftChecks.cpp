@@ -16,6 +16,71 @@ using namespace weft;
 using Predicate = arith::CmpIPredicate;
 
 //===----------------------------------------------------------------------===//
+// Extents
+//===----------------------------------------------------------------------===//
+
+/// The extents of a tensor, or of what is packed as its components tell them; null where
+/// nothing does.
+static SmallVector<OpFoldResult> extentsOf(OperandChecks &checks, Value value) {
+  auto type = cast<ShapedType>(value.getType());
+  SmallVector<OpFoldResult> extents;
+  auto assemble = value.getDefiningOp<AssembleOp>();
+  if (auto packed = dyn_cast<PackedType>(type)) {
+    SmallVector<SmallVector<OpFoldResult>> sizes;
+    if (assemble)
+      for (Value component : assemble.getComponents())
+        sizes.push_back(getExtents(checks.builder, checks.loc, component));
+    extents = solveExtents(checks.builder, packed, sizes);
+    extents.resize(type.getRank());
+    return extents;
+  }
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    extents.push_back(checks.extents.extentOf(value, i));
+  return extents;
+}
+
+/// Dimension `i` of `operand` is `expected`.
+static void requireExtent(OperandChecks &checks, StringRef operand, OpFoldResult have, int64_t i,
+                          OpFoldResult expected) {
+  if (have && expected)
+    checks.extents.requireEqual(operand, have, i, expected);
+}
+
+namespace {
+struct ContractChecks : OperandCheckInterface::ExternalModel<ContractChecks, ContractOp> {
+  void buildChecks(Operation *op, OperandChecks &checks) const {
+    auto contract = cast<ContractOp>(op);
+    SmallVector<std::pair<StringRef, Value>> operands{{"lhs", contract.getLhs()},
+                                                      {"rhs", contract.getRhs()}};
+    if (contract.getBias())
+      operands.emplace_back("bias", contract.getBias());
+    operands.emplace_back("result", contract.getInit());
+    SmallVector<OpFoldResult> loops(contract.getNumLoops());
+    for (auto [operand, map] :
+         llvm::zip_equal(operands, contract.getIndexingMaps().getAsValueRange<AffineMapAttr>())) {
+      SmallVector<OpFoldResult> extents = extentsOf(checks, operand.second);
+      for (auto [i, expr] : llvm::enumerate(map.getResults()))
+        if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+          OpFoldResult &loop = loops[dim.getPosition()];
+          requireExtent(checks, operand.first, extents[i], i, loop);
+          loop = loop ? loop : extents[i];
+        }
+    }
+  }
+};
+
+struct UnpackChecks : OperandCheckInterface::ExternalModel<UnpackChecks, UnpackOp> {
+  void buildChecks(Operation *op, OperandChecks &checks) const {
+    auto unpack = cast<UnpackOp>(op);
+    SmallVector<OpFoldResult> packed = extentsOf(checks, unpack.getPacked()),
+                              result = extentsOf(checks, unpack.getInit());
+    for (auto [i, extents] : llvm::enumerate(llvm::zip_equal(packed, result)))
+      requireExtent(checks, "result", std::get<1>(extents), i, std::get<0>(extents));
+  }
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
 // Indices
 //===----------------------------------------------------------------------===//
 
@@ -46,6 +111,11 @@ namespace {
 struct EmbedChecks : OperandCheckInterface::ExternalModel<EmbedChecks, EmbedOp> {
   void buildChecks(Operation *op, OperandChecks &checks) const {
     auto embed = cast<EmbedOp>(op);
+    SmallVector<OpFoldResult> expected = extentsOf(checks, embed.getIds()),
+                              result = extentsOf(checks, embed.getInit());
+    llvm::append_range(expected, ArrayRef(extentsOf(checks, embed.getTable())).drop_front());
+    for (auto [i, extents] : llvm::enumerate(llvm::zip_equal(expected, result)))
+      requireExtent(checks, "result", std::get<1>(extents), i, std::get<0>(extents));
     checks.requireRange("ids", embed.getIds(), LeastIndex::FromEnd,
                         checks.extents.extentOf(embed.getTable(), 0));
   }
@@ -167,9 +237,11 @@ void LeafChecks::buildChecks(Attribute attribute, OperandChecks &checks,
 
 void weft::attachOperandChecks(MLIRContext *context) {
   AssembleOp::attachInterface<AssembleChecks>(*context);
+  ContractOp::attachInterface<ContractChecks>(*context);
   EmbedOp::attachInterface<EmbedChecks>(*context);
   GatherOp::attachInterface<GatherChecks>(*context);
   ScatterOp::attachInterface<ScatterChecks>(*context);
+  UnpackOp::attachInterface<UnpackChecks>(*context);
   LeafFormatAttr::attachInterface<LeafChecks>(*context);
   attachCompositeChecks(context);
 }

@@ -96,6 +96,45 @@ case("embed-bound", EMBED.format(v="?", kind="i64"), bad=[
 case("embed-no-rows", EMBED.format(v="?", kind="i64"),
      [([table[:0], ids()], [np.zeros((0, 3))])], [([table[:0], ids(0)], "'ids' has 0")])
 
+case("embed-result", """
+func.func @main(%t: tensor<7x3xf32>, %i: tensor<?xi64>, %e: tensor<?x3xf32>) -> tensor<?x3xf32> {
+  %y = weft.embed ins(%t, %i : tensor<7x3xf32>, tensor<?xi64>) outs(%e : tensor<?x3xf32>)
+         -> tensor<?x3xf32>
+  return %y : tensor<?x3xf32>
+}
+""", [([table, ids(0, 6), rows(2)], [table[[0, 6]]])],
+     [([table, ids(0, 6), rows(3)], "'result' has an extent of 3 in dimension 0, expected 2")])
+
+# Extents of factors, and of components that tell those of a factor.
+left, right = rows(2, 3), rows(3, 5)
+case("contract-extents", """
+#l = affine_map<(m, n, k) -> (m, k)>
+#r = affine_map<(m, n, k) -> (k, n)>
+#s = affine_map<(m, n, k) -> (m, n)>
+func.func @main(%x: tensor<?x?xf32>, %w: tensor<?x?xf32>, %f: tensor<?x?xf32>) -> tensor<?x?xf32> {
+  %y = weft.contract indexing_maps = [#l, #r, #s] ins(%x, %w : tensor<?x?xf32>, tensor<?x?xf32>)
+         outs(%f : tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}
+""", [([left, right, np.zeros((2, 5), np.float32)], [left @ right]),
+      ([left[:0], right, np.zeros((0, 5), np.float32)], [np.zeros((0, 5))])],
+     [([left, rows(4, 5), np.zeros((2, 5), np.float32)],
+       "'rhs' has an extent of 4 in dimension 0, expected 3"),
+      ([left, right, np.zeros((2, 4096), np.float32)],
+       "'result' has an extent of 4096 in dimension 1, expected 5"),
+      ([left, right, np.zeros((1, 5), np.float32)],
+       "'result' has an extent of 1 in dimension 0, expected 2")])
+case("unpack-extents", """
+!w = !weft.packed<?x4xf32, #weft.format<elem = #lowp.int<8, signed>>>
+func.func @main(%codes: tensor<?x4xi8>, %f: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %w = weft.assemble %codes : tensor<?x4xi8> -> !w
+  %y = weft.unpack ins(%w : !w) outs(%f : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+""", [([np.ones((3, 4), np.int8), rows(3, 4)], [np.ones((3, 4))])],
+     [([np.ones((3, 4), np.int8), rows(5, 4)],
+       "'result' has an extent of 5 in dimension 0, expected 3")])
+
 case("embed-shapes", """
 func.func @main(%t: tensor<7x3xf32>, %i: tensor<i32>, %j: tensor<?x2xi32>)
     -> (tensor<3xf32>, tensor<?x2x3xf32>) {

@@ -17,7 +17,7 @@
 // CHECK: arith.cmpi uge, %[[X]], %c7_i64
 // CHECK: weft.assert %false, 11, "'ids' has {0} at position {1}, expected -7 or more, less than 7"
 // CHECK: weft.embed {{.*}} {weft.checked}
-// CHECK-NOT: weft.assert
+// CHECK-NOT: weft.assert %false
 // CHECK: return
 func.func @shared(%ids: tensor<?xi64>, %a: tensor<100x8xf32>, %b: tensor<7x8xf32>, %e: tensor<?x8xf32>)
     -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>) {
@@ -98,4 +98,31 @@ func.func @dense(%codes: tensor<4xi8>, %scale: tensor<2x1xf32>, %e: tensor<2x4xf
   %p = weft.assemble %codes, %scale : tensor<4xi8>, tensor<2x1xf32> -> !dense
   %y = weft.unpack ins(%p : !dense) outs(%e : tensor<2x4xf32>) -> tensor<2x4xf32>
   return %y : tensor<2x4xf32>
+}
+
+// Extents of operands that belong together; what is one value needs no test.
+// CHECK-LABEL: func @extents
+// CHECK-DAG: weft.assert %{{.*}}, 3, "'rhs' has an extent of {0} in dimension 0, expected {1}"
+// CHECK-DAG: weft.assert %{{.*}}, 3, "'result' has an extent of {0} in dimension 1, expected {1}"
+// CHECK-NOT: weft.assert
+// CHECK: weft.contract {{.*}}weft.checked
+#lhs = affine_map<(m, n, k) -> (m, k)>
+#rhs = affine_map<(m, n, k) -> (k, n)>
+#sum = affine_map<(m, n, k) -> (m, n)>
+func.func @extents(%x: tensor<2x?xf32>, %w: tensor<?x?xf32>, %init: tensor<2x?xf32>) -> tensor<2x?xf32> {
+  %y = weft.contract indexing_maps = [#lhs, #rhs, #sum] ins(%x, %w : tensor<2x?xf32>, tensor<?x?xf32>)
+       outs(%init : tensor<2x?xf32>) -> tensor<2x?xf32>
+  return %y : tensor<2x?xf32>
+}
+
+// CHECK-LABEL: func @symbols
+// CHECK-NOT: weft.assert
+// CHECK: return
+func.func @symbols(%k: index {weft.symbol = "K"}, %n: index {weft.symbol = "N"},
+                   %x: tensor<2x?xf32> {weft.dims = [2, "K"]},
+                   %w: tensor<?x?xf32> {weft.dims = ["K", "N"]}) -> tensor<2x?xf32> {
+  %init = tensor.empty(%n) : tensor<2x?xf32>
+  %y = weft.contract indexing_maps = [#lhs, #rhs, #sum] ins(%x, %w : tensor<2x?xf32>, tensor<?x?xf32>)
+       outs(%init : tensor<2x?xf32>) -> tensor<2x?xf32>
+  return %y : tensor<2x?xf32>
 }
