@@ -43,19 +43,9 @@ std::optional<SmallVector<LinearTerm>> LinearForm::of(Value next) {
   return terms;
 }
 
-std::optional<SmallVector<Factor>> LinearForm::factors(Value value, AffineMap map) {
-  std::optional<Lifted> lifted = lifter.lift(value);
-  if (!lifted || !isa<RankedTensorType>(lifted->value.getType()))
-    return std::nullopt;
-  SmallVector<AffineExpr> exprs(map.shiftDims(1).getResults());
-  if (lifted->varies)
-    exprs.insert(exprs.begin(), getAffineDimExpr(0, context));
-  return factorsOf(lifted->value, AffineMap::get(rank + 2, 0, exprs, context));
-}
-
 LinearForm::Terms LinearForm::termsOf(Element element) {
   if (!dependsOnState(element.tensor)) {
-    auto found = factors(element.tensor, element.map);
+    auto found = lifter.liftFactors(element.tensor, element.map);
     if (!found)
       return std::nullopt;
     if (element.map == positions)
@@ -106,7 +96,7 @@ LinearForm::Terms LinearForm::product(Element lhs, Element rhs) {
   Value before = constant;
   Terms terms = termsOf(lhs);
   constant = before;
-  auto others = terms ? factors(rhs.tensor, rhs.map) : std::nullopt;
+  auto others = terms ? lifter.liftFactors(rhs.tensor, rhs.map) : std::nullopt;
   if (!others)
     return std::nullopt;
   for (LinearTerm &term : *terms)

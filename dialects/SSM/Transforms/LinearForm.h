@@ -47,7 +47,6 @@ private:
   Terms termsOfSum(mlir::linalg::GenericOp op, mlir::AffineMap map);
   Terms termsOfContract(ContractOp op, mlir::AffineMap map);
   Terms product(Element lhs, Element rhs);
-  std::optional<llvm::SmallVector<Factor>> factors(mlir::Value value, mlir::AffineMap map);
   bool isSummed(mlir::AffineMap map) const;
 
   LoopLifter &lifter;

@@ -311,6 +311,16 @@ static bool isLarge(Type type) {
   return false;
 }
 
+std::optional<SmallVector<Factor>> LoopLifter::liftFactors(Value value, AffineMap map) {
+  std::optional<Lifted> lifted = lift(value);
+  if (!lifted || !isa<RankedTensorType>(lifted->value.getType()))
+    return std::nullopt;
+  SmallVector<AffineExpr> exprs(map.shiftDims(1).getResults());
+  if (lifted->varies)
+    exprs.insert(exprs.begin(), b.getAffineDimExpr(0));
+  return factorsOf(lifted->value, AffineMap::get(map.getNumDims() + 1, 0, exprs, b.getContext()));
+}
+
 std::optional<Lifted> LoopLifter::compute(Operation *op, Value value) {
   // What does not vary is computed once.
   bool varies = op->getNumRegions() != 0;

@@ -8,6 +8,7 @@
 #ifndef WEFT_DIALECTS_SSM_TRANSFORMS_LOOPLIFTER_H
 #define WEFT_DIALECTS_SSM_TRANSFORMS_LOOPLIFTER_H
 
+#include "dialects/SSM/Transforms/Factors.h"
 #include "dialects/Weft/IR/Weft.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -33,6 +34,9 @@ public:
   std::optional<Lifted> lift(mlir::Value value);
   /// The same as a tensor with iterations, if it does not vary too.
   mlir::Value liftAll(mlir::Value value);
+  /// The factors for all iterations of a tensor that is read by `map`, whose dimensions follow
+  /// that of iterations.
+  std::optional<llvm::SmallVector<Factor>> liftFactors(mlir::Value value, mlir::AffineMap map);
   void set(mlir::Value value, Lifted lifted) { known[value] = lifted; }
   /// Position i along a dimension is that of the iteration: i, or T - 1 - i for all values.
   bool isPosition(mlir::OpFoldResult offset);

@@ -20,9 +20,9 @@ bool LoopRaiser::raiseMaximum(Recurrence r) {
   RankedTensorType state = typeOf(r.state);
   Type element = state.getElementType();
   std::optional<Factors> added =
-      liftFactors(r.factor->get(), r.sum.getMatchingIndexingMap(r.factor));
+      lifter.liftFactors(r.factor->get(), r.sum.getMatchingIndexingMap(r.factor));
   std::optional<Factors> terms =
-      liftFactors(r.term->get(), r.maximum.getMatchingIndexingMap(r.term));
+      lifter.liftFactors(r.term->get(), r.maximum.getMatchingIndexingMap(r.term));
   if (!added || !terms)
     return false;
   SmallVector<int64_t> every;

@@ -76,7 +76,6 @@ private:
   bool raiseMaximum(Recurrence r);
 
   std::optional<Layout> chooseLayout(const std::optional<StateRead> &read, const Update &update);
-  std::optional<Factors> liftFactors(mlir::Value value, mlir::AffineMap map);
   bool varies(const Factors &factors, int64_t stateDim);
   mlir::Value product(const Factors &factors, llvm::ArrayRef<int64_t> dims);
   mlir::Value fixedProduct(const Factors &factors, llvm::ArrayRef<int64_t> dims);

@@ -22,18 +22,6 @@ static SmallVector<int64_t> present(ArrayRef<int64_t> dims) {
   return result;
 }
 
-/// The factors for all iterations of a value that is read by `map` of the state's
-/// dimensions.
-std::optional<LoopRaiser::Factors> LoopRaiser::liftFactors(Value value, AffineMap map) {
-  std::optional<Lifted> lifted = lifter.lift(value);
-  if (!lifted || !isa<RankedTensorType>(lifted->value.getType()))
-    return std::nullopt;
-  SmallVector<AffineExpr> exprs(map.shiftDims(1).getResults());
-  if (lifted->varies)
-    exprs.insert(exprs.begin(), b.getAffineDimExpr(0));
-  return factorsOf(lifted->value, AffineMap::get(rank + 1, 0, exprs, b.getContext()));
-}
-
 bool LoopRaiser::varies(const Factors &factors, int64_t stateDim) {
   return stateDim >= 0 &&
          llvm::any_of(factors, [&](const Factor &f) { return f.dims.test(stateDim + 1); });
@@ -133,7 +121,7 @@ std::optional<LoopRaiser::Layout> LoopRaiser::chooseLayout(const std::optional<S
     if (i != read->row)
       others.push_back(i);
   layout.row = read->row;
-  std::optional<Factors> query = liftFactors(read->query, read->queryMap);
+  std::optional<Factors> query = lifter.liftFactors(read->query, read->queryMap);
   if (!query)
     return std::nullopt;
   auto isColumn = [&](int64_t i) {
@@ -239,10 +227,10 @@ void LoopRaiser::setTerms(Operands &operands, const Layout &layout, const Update
 
 /// The query and what the token itself is read with, one of each row for all tokens.
 bool LoopRaiser::setRead(Operands &operands, const Layout &layout, const StateRead &read) {
-  operands.query = product(*liftFactors(read.query, read.queryMap), layout.ofRow());
+  operands.query = product(*lifter.liftFactors(read.query, read.queryMap), layout.ofRow());
   if (!read.bonus)
     return true;
-  std::optional<Factors> bonus = liftFactors(read.bonus, read.bonusMap);
+  std::optional<Factors> bonus = lifter.liftFactors(read.bonus, read.bonusMap);
   if (!bonus || !operands.key || !llvm::all_of(*bonus, [&](const Factor &f) {
         return isFixed(f, layout) && !varies({f}, layout.column);
       }))
