@@ -10,7 +10,6 @@ stage model, and the results are those of the loop in NumPy, in float64.
 
 Usage: loops.py WEFT-PROGRAM"""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ import onnx
 from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
+
+from models import expect, save
 
 weft = sys.argv[1]
 folder = tempfile.TemporaryDirectory()
@@ -90,26 +91,9 @@ def case(name, nodes, inputs, outputs, consts, raised=("ssm.scan",), gone=("scf.
 def check(name, nodes, inputs, outputs, consts, raised=("ssm.scan",), gone=("scf.for",)):
     """Inputs are (array, dims), outputs float64 arrays, by name."""
     global count
-    graph = h.make_graph(nodes, "g", [info(k, d) for k, (_, d) in inputs.items()],
-                         [info(k, [None] * v.ndim) for k, v in outputs.items()],
-                         [nh.from_array(np.asarray(v), k) for k, v in consts.items()])
-    data = os.path.join(folder.name, name, "test_data_set_0")
-    os.makedirs(data)
-    path = os.path.join(folder.name, name, "model.onnx")
-    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 20)], ir_version=9), path)
-    for kind, arrays in (("input", {k: v for k, (v, _) in inputs.items()}), ("output", outputs)):
-        for i, (key, value) in enumerate(arrays.items()):
-            with open(os.path.join(data, f"{kind}_{i}.pb"), "wb") as file:
-                file.write(nh.from_array(value.astype(np.float32), key).SerializeToString())
+    path = save(folder.name, name, nodes, inputs, outputs, consts)
     count += 1
-    text = subprocess.run([weft, "compile", path, "--quiet", "--compile-to=model", "--emit=mlir", "-o", "-"],
-                          capture_output=True, text=True, check=True).stdout
-    for word in raised:
-        if word not in text:
-            sys.exit(f"{name}: expected {word} after stage model")
-    for word in gone:
-        if word in text:
-            sys.exit(f"{name}: {word} is still there after stage model")
+    expect(weft, name, path, raised, gone)
 
 
 def vector(name, step, body, carried, B=2, L=7, D=3, axis=1, backward=False, dims=("B", "L"), raised=("ssm.scan",),

@@ -10,16 +10,14 @@ that they become, and their numbers against NumPy in float64. Masks of more than
 
 Usage: raised.py WEFT-PROGRAM"""
 
-import os
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
-import onnx
-from onnx import TensorProto as T
 from onnx import helper as h
-from onnx import numpy_helper as nh
+
+from models import expect, save
 
 weft = sys.argv[1]
 folder = tempfile.TemporaryDirectory()
@@ -30,29 +28,8 @@ N = h.make_node
 def case(name, nodes, inputs, outputs, consts, raised, gone):
     """Inputs (array, dims) and expected outputs by name; `raised` is in the module after stage
     model, `gone` is not."""
-    graph = h.make_graph(
-        nodes, name, [h.make_tensor_value_info(k, T.FLOAT, d) for k, (_, d) in inputs.items()],
-        [h.make_tensor_value_info(k, T.FLOAT, [None] * v.ndim) for k, v in outputs.items()],
-        [nh.from_array(np.asarray(v), k) for k, v in consts.items()])
-    data = os.path.join(folder.name, name, "test_data_set_0")
-    os.makedirs(data)
-    path = os.path.join(folder.name, name, "model.onnx")
-    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 20)], ir_version=9), path)
-    tensors = {k: v for k, (v, _) in inputs.items()}
-    for kind, arrays in (("input", tensors), ("output", outputs)):
-        for i, (key, value) in enumerate(arrays.items()):
-            with open(os.path.join(data, f"{kind}_{i}.pb"), "wb") as file:
-                file.write(nh.from_array(value.astype(np.float32), key).SerializeToString())
-    text = os.path.join(folder.name, name + ".mlir")
-    subprocess.run([weft, "compile", path, "--quiet", "--compile-to=model", "--emit=mlir", "-o", text], check=True)
-    with open(text, encoding="utf-8") as file:
-        module = file.read()
-    for word in raised:
-        if word not in module:
-            sys.exit(f"{name}: expected {word} after stage model")
-    for word in gone:
-        if word in module:
-            sys.exit(f"{name}: {word} is still there after stage model")
+    path = save(folder.name, name, nodes, inputs, outputs, consts)
+    expect(weft, name, path, raised, gone)
 
 
 # Segment sums of chunks whose masks are inline or weights.

@@ -11,21 +11,19 @@ by one. The operations that it becomes, and its numbers against NumPy in float64
 
 Usage: traced.py WEFT-PROGRAM"""
 
-import os
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
-import onnx
-from onnx import TensorProto as T
 from onnx import helper as h
-from onnx import numpy_helper as nh
 
 try:
     import onnxruntime
 except ImportError:
     onnxruntime = None
+
+from models import expect, save
 
 weft = sys.argv[1]
 folder = tempfile.TemporaryDirectory()
@@ -40,33 +38,15 @@ def normal(*shape, scale=1.0):
 
 def case(name, nodes, inputs, outputs, consts, raised, gone):
     global count
-    graph = h.make_graph(nodes, "g", [h.make_tensor_value_info(k, T.FLOAT, d) for k, (_, d) in inputs.items()],
-                         [h.make_tensor_value_info(k, T.FLOAT, [None] * v.ndim) for k, v in outputs.items()],
-                         [nh.from_array(np.asarray(v), k) for k, v in consts.items()])
-    data = os.path.join(folder.name, name, "test_data_set_0")
-    os.makedirs(data)
-    path = os.path.join(folder.name, name, "model.onnx")
-    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 20)], ir_version=9), path)
-    tensors = {k: v for k, (v, _) in inputs.items()}
-    for kind, arrays in (("input", tensors), ("output", outputs)):
-        for i, (key, value) in enumerate(arrays.items()):
-            with open(os.path.join(data, f"{kind}_{i}.pb"), "wb") as file:
-                file.write(nh.from_array(value.astype(np.float32), key).SerializeToString())
+    path = save(folder.name, name, nodes, inputs, outputs, consts)
     if onnxruntime:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(path, options)
-        for have, want in zip(session.run(None, tensors), outputs.values()):
+        for have, want in zip(session.run(None, {k: v for k, (v, _) in inputs.items()}), outputs.values()):
             np.testing.assert_allclose(have, want, rtol=1e-4, atol=1e-5)
     count += 1
-    module = subprocess.run([weft, "compile", path, "--quiet", "--compile-to=model", "--emit=mlir", "-o", "-"],
-                            capture_output=True, text=True, check=True).stdout
-    for word in raised:
-        if word not in module:
-            sys.exit(f"{name}: expected {word} after stage model")
-    for word in gone:
-        if word in module:
-            sys.exit(f"{name}: {word} is still there after stage model")
+    expect(weft, name, path, raised, gone)
 
 
 def wkv(tag, k, v, states, length, keep):
